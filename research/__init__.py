@@ -1,0 +1,1 @@
+"""Music style transfer in JAX."""

@@ -1,0 +1,1 @@
+"""Waveforms, spectrograms and the way back: everything that touches sound and no network."""

@@ -1,0 +1,170 @@
+"""The short-time Fourier transform, its inverse, log compression and mel bands, in jax.numpy.
+
+Time comes before frequency everywhere: `[..., frames, bins]` is the transpose of librosa's layout.
+Values equal librosa's. No gather and no scatter: frames are concatenated blocks of one hop each.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.signal import get_window
+
+from research.settings import at_least
+
+
+@dataclasses.dataclass(frozen=True)
+class StftConfig:
+    """What defines an STFT.
+
+    Attributes:
+      n_fft: samples in a frame, and length of its Fourier transform.
+      hop_length: samples from one frame to the next.
+      window: a name that `scipy.signal.get_window` knows; periodic, as for spectral analysis.
+      win_length: samples of the window, centred in the frame; 0 means `n_fft`.
+      center: whether frame `t` is centred on sample `t * hop_length`, the ends zero-padded.
+    """
+
+    n_fft: int = at_least(2048, 4)
+    hop_length: int = at_least(512, 1)
+    window: str = "hann"
+    win_length: int = at_least(0, 0)
+    center: bool = True
+
+    @property
+    def num_bins(self) -> int:
+        """Non-negative frequencies of a frame."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def padding(self) -> int:
+        """Zeros put before and after the waveform, in samples."""
+        return self.n_fft // 2 if self.center else 0
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames of a waveform of `num_samples` samples."""
+        return 1 + (num_samples + 2 * self.padding - self.n_fft) // self.hop_length
+
+    def window_values(self) -> np.ndarray:
+        """The window, zero-padded to `[n_fft]`, float32."""
+        length = self.win_length or self.n_fft
+        before = (self.n_fft - length) // 2
+        values = get_window(self.window, length, fftbins=True)
+        return np.pad(values, (before, self.n_fft - length - before)).astype(np.float32)
+
+
+def split_frames(waveform: jax.Array, frame_length: int, hop_length: int) -> jax.Array:
+    """Overlapping frames of a waveform: `[..., samples]` to `[..., frames, frame_length]`."""
+    num_frames = 1 + (waveform.shape[-1] - frame_length) // hop_length
+    blocks_per_frame = -(-frame_length // hop_length)
+    num_blocks = num_frames + blocks_per_frame - 1
+    missing = num_blocks * hop_length - waveform.shape[-1]
+    padding = [(0, 0)] * (waveform.ndim - 1) + [(0, max(missing, 0))]
+    waveform = jnp.pad(waveform, padding)[..., : num_blocks * hop_length]
+    blocks = waveform.reshape(*waveform.shape[:-1], num_blocks, hop_length)
+    shifted = [blocks[..., i : i + num_frames, :] for i in range(blocks_per_frame)]
+    return jnp.concatenate(shifted, axis=-1)[..., :frame_length]
+
+
+def overlap_add(frames: jax.Array, hop_length: int) -> jax.Array:
+    """Sum of frames at their places, the transpose of `split_frames`.
+
+    `[..., frames, frame_length]` to `[..., samples]`, the last block filled up with zeros.
+    """
+    *batch, num_frames, frame_length = frames.shape
+    blocks_per_frame = -(-frame_length // hop_length)
+    leading = [(0, 0)] * len(batch)
+    missing = blocks_per_frame * hop_length - frame_length
+    frames = jnp.pad(frames, [*leading, (0, 0), (0, missing)])
+    total = 0.0
+    for i in range(blocks_per_frame):
+        block = frames[..., i * hop_length : (i + 1) * hop_length]
+        total += jnp.pad(block, [*leading, (i, blocks_per_frame - 1 - i), (0, 0)])
+    return total.reshape(*batch, (num_frames + blocks_per_frame - 1) * hop_length)
+
+
+def window_sum(config: StftConfig, num_frames: int) -> np.ndarray:
+    """Sum of the squared windows of `num_frames` frames at every padded sample, `[samples]`."""
+    squared = config.window_values() ** 2
+    total = np.zeros(config.n_fft + (num_frames - 1) * config.hop_length, np.float32)
+    for frame in range(num_frames):
+        start = frame * config.hop_length
+        total[start : start + config.n_fft] += squared
+    return total
+
+
+def stft(waveform: jax.Array, config: StftConfig) -> jax.Array:
+    """Short-time Fourier transform, `[..., samples]` to complex `[..., frames, bins]`.
+
+    `X[t, k] = sum_n x[t hop + n] w[n] exp(-2 pi i k n / n_fft)`, as `librosa.stft` with
+    `pad_mode="constant"`.
+
+    Raises:
+      ValueError: the waveform is shorter than one frame.
+    """
+    padded_length = waveform.shape[-1] + 2 * config.padding
+    if padded_length < config.n_fft:
+        raise ValueError(f"{waveform.shape[-1]} samples are less than one frame of {config.n_fft}")
+    padding = [(0, 0)] * (waveform.ndim - 1) + [(config.padding, config.padding)]
+    frames = split_frames(jnp.pad(waveform, padding), config.n_fft, config.hop_length)
+    return jnp.fft.rfft(frames * config.window_values())
+
+
+def istft(spectrum: jax.Array, config: StftConfig, length: int) -> jax.Array:
+    """The waveform whose STFT is nearest to `spectrum` (Griffin & Lim 1984, eq. 6).
+
+    Complex `[..., frames, bins]` to `[..., length]`, as `librosa.istft` with `length`.
+    """
+    frames = jnp.fft.irfft(spectrum, n=config.n_fft) * config.window_values()
+    padded = overlap_add(frames, config.hop_length)
+    total = window_sum(config, spectrum.shape[-2])
+    padded = padded[..., : total.size] / np.where(total > np.finfo(np.float32).tiny, total, 1.0)
+    missing = max(config.padding + length - total.size, 0)
+    padded = jnp.pad(padded, [(0, 0)] * (padded.ndim - 1) + [(0, missing)])
+    return padded[..., config.padding : config.padding + length]
+
+
+def magnitude(spectrum: jax.Array) -> jax.Array:
+    """Absolute value of a complex array, with gradient zero where it is silent."""
+    power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
+    silent = power == 0.0
+    return jnp.where(silent, 0.0, jnp.sqrt(jnp.where(silent, 1.0, power)))
+
+
+def log_magnitude(waveform: jax.Array, config: StftConfig) -> jax.Array:
+    """`log(1 + |STFT|)` of a waveform, `[..., samples]` to `[..., frames, bins]`."""
+    return jnp.log1p(magnitude(stft(waveform, config)))
+
+
+def hz_to_mel(frequency: np.ndarray | float) -> np.ndarray:
+    """Slaney's mel scale: linear below 1000 Hz (200/3 Hz a mel), logarithmic above."""
+    frequency = np.asarray(frequency, np.float64)
+    linear = 3.0 * frequency / 200.0
+    logarithmic = 15.0 + 27.0 * np.log(np.maximum(frequency, 1000.0) / 1000.0) / np.log(6.4)
+    return np.where(frequency < 1000.0, linear, logarithmic)
+
+
+def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
+    """Inverse of `hz_to_mel`."""
+    mel = np.asarray(mel, np.float64)
+    logarithmic = 1000.0 * np.exp(np.log(6.4) * (np.maximum(mel, 15.0) - 15.0) / 27.0)
+    return np.where(mel < 15.0, 200.0 * mel / 3.0, logarithmic)
+
+
+def mel_filterbank(
+    sample_rate: int, n_fft: int, num_mels: int, fmin: float = 0.0, fmax: float | None = None
+) -> np.ndarray:
+    """Triangular mel filters of unit area (Slaney), `[bins, mels]` float32.
+
+    The transpose of `librosa.filters.mel`; `fmin` and `fmax` in Hz, `fmax` half the sample rate by
+    default. `magnitude @ filterbank` gives mel bands.
+    """
+    fmax = sample_rate / 2 if fmax is None else fmax
+    edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), num_mels + 2))
+    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)[:, None]
+    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    rising = (bins - low) / (centre - low)
+    falling = (high - bins) / (high - centre)
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    return (triangles * 2.0 / (high - low)).astype(np.float32)

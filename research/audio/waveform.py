@@ -1,0 +1,223 @@
+"""Audio files: read, resample, level, limit, write.
+
+Channels are a leading axis from here on: `[channels, samples]`, float32, full scale 1.
+"""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+
+from research.errors import InputError
+from research.files import written_whole
+
+MIN_SECONDS = 0.5
+PEAK_CEILING = 0.95
+_KNOWN_FORMATS = "WAV, FLAC, Ogg, MP3 or AU"
+
+
+@dataclasses.dataclass(frozen=True)
+class Waveform:
+    """Audio in memory.
+
+    Attributes:
+      samples: `[channels, samples]` float32, full scale 1.
+      sample_rate: Hz.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return self.samples.shape[-1] / self.sample_rate
+
+
+def load_waveform(path: str | os.PathLike) -> Waveform:
+    """Read an audio file that soundfile can decode.
+
+    Raises:
+      InputError: no file, not audio, cut short, under 0.5 s, not finite, or digital silence.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; give an audio file")
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give an audio file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes); give an audio file")
+    samples, sample_rate = _decode(path)
+    if samples.shape[-1] < MIN_SECONDS * sample_rate:
+        raise InputError(
+            f"{path} lasts {samples.shape[-1] / sample_rate:.4g} s ({samples.shape[-1]} samples); "
+            f"give at least {MIN_SECONDS} s"
+        )
+    invalid = np.count_nonzero(~np.isfinite(samples))
+    if invalid:
+        raise InputError(f"{path} holds {invalid} samples that are NaN or infinite; export it anew")
+    if not samples.any():
+        raise InputError(f"{path} is digital silence; give audio with sound in it")
+    return Waveform(samples, sample_rate)
+
+
+def _decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
+    import soundfile  # Not there on every accelerator machine.
+
+    try:
+        with _quiet_decoder(), soundfile.SoundFile(path) as file:
+            promised, sample_rate = file.frames, file.samplerate
+            samples = file.read(dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        reason = str(error).removeprefix(f"Error opening {str(path)!r}: ").rstrip(".")
+        raise InputError(
+            f"{path} cannot be read as audio ({reason}); give {_KNOWN_FORMATS}"
+        ) from error
+    if len(samples) < promised and _states_its_length(path):
+        raise InputError(
+            f"{path} is cut short: {len(samples) / sample_rate:.2f} s of "
+            f"{promised / sample_rate:.2f} s can be decoded; get a whole copy"
+        )
+    return np.ascontiguousarray(samples.T), sample_rate
+
+
+def _states_its_length(path: pathlib.Path) -> bool:
+    """Whether the length in the header is stated, not estimated (an MP3 without a Xing tag)."""
+    with path.open("rb") as file:
+        head = file.read(10)
+        if head[:3] == b"ID3":  # Its size is four bytes of seven bits.
+            size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+            file.seek(size, os.SEEK_CUR)
+        tags = head + file.read(4096)
+    return path.suffix.lower() != ".mp3" or b"Xing" in tags or b"Info" in tags
+
+
+@contextlib.contextmanager
+def _quiet_decoder():
+    """Keep the MP3 decoder's own warnings, written by C code, off the terminal."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def resample(waveform: Waveform, sample_rate: int) -> Waveform:
+    """At another rate in Hz, by soxr's high quality, of `ceil(seconds * rate)` samples."""
+    if waveform.sample_rate == sample_rate:
+        return waveform
+    import soxr
+
+    length = -(-waveform.samples.shape[-1] * sample_rate // waveform.sample_rate)
+    samples = soxr.resample(waveform.samples.T, waveform.sample_rate, sample_rate, quality="HQ").T
+    return Waveform(fit_length(samples, length), sample_rate)
+
+
+def fit_length(samples: np.ndarray, length: int) -> np.ndarray:
+    """`[channels, samples]` cut or zero-padded at the end to `[channels, length]`."""
+    samples = samples[..., :length]
+    return np.pad(samples, [(0, 0), (0, length - samples.shape[-1])])
+
+
+def match_channels(samples: np.ndarray, num_channels: int) -> np.ndarray:
+    """`[channels, samples]` as they are if they are `num_channels`, else their mean repeated."""
+    if samples.shape[0] == num_channels:
+        return samples
+    return np.repeat(samples.mean(axis=0, keepdims=True), num_channels, axis=0)
+
+
+def rms(samples: np.ndarray) -> float:
+    """Root mean square over all channels and samples, the project's measure of loudness."""
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+
+
+def match_loudness(
+    samples: np.ndarray, target_rms: float, sample_rate: int, ceiling: float = PEAK_CEILING
+) -> np.ndarray:
+    """Samples scaled to a root mean square, with peaks above `ceiling` turned down.
+
+    Turning peaks down costs loudness, so gain and limiter take turns; what a few turns cannot give
+    back is lost (a target that only a square wave could have).
+    """
+    level = rms(samples)
+    if level == 0.0:
+        return samples
+    for _ in range(8):
+        samples = limit_peaks(samples * np.float32(target_rms / level), sample_rate, ceiling)
+        level = rms(samples)
+    return samples
+
+
+def limit_peaks(
+    samples: np.ndarray, sample_rate: int, ceiling: float = PEAK_CEILING, seconds: float = 0.003
+) -> np.ndarray:
+    """Samples with no absolute value above `ceiling`, by a smooth gain shared by the channels.
+
+    The gain that each sample needs, its minimum over `seconds` on either side, then its mean over
+    the same span: never more than needed at the peak itself, and without a step.
+    """
+    from scipy import ndimage
+
+    peaks = np.abs(samples).max(axis=0).astype(np.float64)
+    if peaks.max() <= ceiling:
+        return samples
+    span = 2 * int(seconds * sample_rate) + 1
+    needed = ndimage.minimum_filter1d(ceiling / np.maximum(peaks, ceiling), span)
+    gain = ndimage.uniform_filter1d(needed, span)
+    return np.clip(samples * gain, -ceiling, ceiling).astype(np.float32)
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """See that an audio file could be written, before time is spent on what goes into it.
+
+    Raises:
+      InputError: an unknown format, a folder that does not exist, or no permission.
+    """
+    path = pathlib.Path(path)
+    _format_of(path)
+    if path.is_dir():
+        raise InputError(f"output {path} is a directory; give a file name such as {path}/out.wav")
+    if not path.parent.is_dir():
+        raise InputError(f"output {path}: there is no folder {path.parent}; make it first")
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"output {path} cannot be written ({error.strerror})") from error
+
+
+def _format_of(path: pathlib.Path) -> str:
+    import soundfile
+
+    name = path.suffix.removeprefix(".").upper()
+    if name not in soundfile.available_formats():
+        raise InputError(f"output {path}: unknown audio format {path.suffix!r}; end it in .wav")
+    return name
+
+
+def save_waveform(path: str | os.PathLike, waveform: Waveform) -> None:
+    """Write an audio file, whole or not at all; the suffix says the format, WAV and FLAC 24 bit.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
+    import soundfile
+
+    path = pathlib.Path(path)
+    kind = _format_of(path)
+    subtype = "PCM_24" if kind in ("WAV", "FLAC") else None
+    try:
+        with written_whole(path) as temporary:
+            soundfile.write(
+                temporary, waveform.samples.T, waveform.sample_rate, format=kind, subtype=subtype
+            )
+    except soundfile.SoundFileError as error:
+        raise InputError(f"output {path} cannot be written ({error})") from error

@@ -1,0 +1,73 @@
+"""From a mutable ConfigDict, as flags fill it, to frozen dataclasses, as jit wants them.
+
+A dataclass states what its fields may hold with `one_of`, `at_least` and `above`; `freeze` builds
+it from a ConfigDict and names the key that does not fit.
+"""
+
+import dataclasses
+import math
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from research.errors import InputError
+
+T = TypeVar("T")
+
+
+def one_of(default: str, choices: Iterable[str]) -> Any:
+    """A field that holds one of a few names."""
+    return dataclasses.field(default=default, metadata={"choices": tuple(choices)})
+
+
+def at_least(default: Any, minimum: float) -> Any:
+    """A field of a finite number, or of several, none under `minimum`."""
+    return dataclasses.field(default=default, metadata={"minimum": minimum})
+
+
+def above(default: Any, bound: float) -> Any:
+    """A field of a finite number, or of several, each over `bound`."""
+    return dataclasses.field(default=default, metadata={"bound": bound})
+
+
+def freeze(cls: type[T], config: Mapping[str, Any], prefix: str = "config") -> T:
+    """A frozen dataclass with the values of a ConfigDict or dict, nested ones included.
+
+    Raises:
+      InputError: a key is missing, unknown, or holds what its field does not allow.
+    """
+    types = typing.get_type_hints(cls)
+    fields = dataclasses.fields(cls)
+    unknown = sorted(set(config) - set(types))
+    if unknown:
+        raise InputError(
+            f"{prefix}.{unknown[0]} is unknown; known keys: {', '.join(sorted(types))}"
+        )
+    values = {}
+    for field in fields:
+        key = f"{prefix}.{field.name}"
+        if field.name not in config:
+            raise InputError(f"{key} is missing")
+        value = config[field.name]
+        if dataclasses.is_dataclass(types[field.name]):
+            value = freeze(types[field.name], value, key)
+        elif isinstance(value, list | tuple):
+            value = tuple(value)
+        _check(key, value, field.metadata)
+        values[field.name] = value
+    return cls(**values)
+
+
+def _check(key: str, value: Any, limits: Mapping[str, Any]) -> None:
+    if "choices" in limits and value not in limits["choices"]:
+        raise InputError(f"{key} is {value!r}; give one of {', '.join(limits['choices'])}")
+    if value is None or not {"minimum", "bound"} & set(limits):
+        return
+    numbers = value if isinstance(value, tuple) else (value,)
+    if not numbers:
+        raise InputError(f"{key} is empty; give at least one number")
+    lowest, bound = limits.get("minimum", -math.inf), limits.get("bound", -math.inf)
+    wanted = f"at least {lowest}" if "minimum" in limits else f"above {bound}"
+    for number in numbers:
+        if not (math.isfinite(number) and number >= lowest and number > bound):
+            raise InputError(f"{key} is {number}; give a number {wanted}")
