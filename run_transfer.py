@@ -10,17 +10,12 @@ import pathlib
 import time
 
 from absl import flags
-from ml_collections import config_flags
 
 from research import command_line
 
 CLIPS = pathlib.Path(__file__).parent / "research" / "clips"
 
-CONFIG = config_flags.DEFINE_config_file(
-    "config",
-    str(pathlib.Path(__file__).parent / "configs" / "transfer.py"),
-    "Config file, with a preset after a colon.",
-)
+CONFIG = command_line.define_config(pathlib.Path(__file__).parent / "configs" / "transfer.py")
 CONTENT = flags.DEFINE_string(
     "content", str(CLIPS / "piano.ogg"), "Audio file that gives melody, harmony and rhythm."
 )
@@ -73,7 +68,7 @@ def main() -> None:
             "rendered": result.rendered_loss(load_waveform(outputs[0])),
             "terms": minimum.terms,
         },
-        "num_iterations": minimum.history[-1].iteration,
+        "num_iterations": len(minimum.losses),
         "num_evaluations": minimum.evaluations,
         "stopped": minimum.stopped,
         "losses": minimum.losses,
@@ -87,8 +82,8 @@ def main() -> None:
     save_json(workdir / "metrics.json", metrics)
     if minimum.stopped == "non-finite":
         raise InputError(
-            f"the loss became non-finite at iteration {minimum.history[-1].iteration}; the best "
-            f"iterate before that is in {outputs[-1]}; try a smaller config.optimiser.learning_rate"
+            f"the loss was no longer finite at iteration {len(minimum.losses)}; the best iterate "
+            f"is in {outputs[-1]}; lower config.optimiser.learning_rate or the weights"
         )
     print(
         f"Wrote {outputs[-1]} ({result.output.seconds:.1f} s of audio) "

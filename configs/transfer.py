@@ -23,10 +23,11 @@ def default() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
     config.sample_rate = 22050
+    config.mono = False
     config.rms = config_dict.placeholder(float)
-    config.rms = 0.1
+    config.rms = 1.0
     config.content_weight = 1.0
-    config.style_weight = 1.0
+    config.style_weight = 10.0
     config.num_iterations = 100
     config.variable = "waveform"
     config.init = "content"
@@ -35,7 +36,13 @@ def default() -> ConfigDict:
         {"n_fft": 2048, "hop_length": 512, "window": "hann", "win_length": 0, "center": True}
     )
     config.features = ConfigDict(
-        {"widths": (11,), "num_filters": 1024, "nonlinearity": "relu", "seed": 0}
+        {
+            "widths": (11,),
+            "num_filters": 1024,
+            "nonlinearity": "relu",
+            "max_hz": 10000.0,
+            "seed": 0,
+        }
     )
     config.scale = "relative"
     config.gram_divisor = "frames"
@@ -62,12 +69,15 @@ def ulyanov() -> ConfigDict:
     here 561 after 287. All frames are used, not the first 430.
     """
     config = default()
+    config.mono = True
     config.rms = None
     config.content_weight = 1e-2
+    config.style_weight = 1.0
     config.num_iterations = 250
     config.variable = "raw_spectrogram"
     config.init = "noise"
     config.features.num_filters = 4096
+    config.features.max_hz = 11025.0
     config.scale = "sum"
     config.gram_divisor = "input_frames"
     config.optimiser.memory_size = 30

@@ -1,13 +1,23 @@
 """What the scripts share: flags whose mistakes end in one line, and a cache of programs."""
 
+import contextlib
 import os
 import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from absl import app, flags, logging
+from ml_collections import config_flags
 
 from research.errors import InputError
+
+
+def define_config(default: pathlib.Path) -> flags.FlagHolder:
+    """The flag `--config`, whose keys are read from the command line as it is defined."""
+    with _errors_in_one_line():
+        return config_flags.DEFINE_config_file(
+            "config", str(default), "Config file, with a preset after a colon."
+        )
 
 
 def run(main: Callable[[], None]) -> None:
@@ -23,23 +33,40 @@ def run(main: Callable[[], None]) -> None:
             _keep_compiled_programs()
             main()
         except InputError as error:
-            sys.exit(f"{_script()}: {error}")
+            _exit(str(error))
         except KeyboardInterrupt:
-            sys.exit(f"{_script()}: interrupted")
+            _exit("interrupted")
 
     app.run(guarded, flags_parser=_parse_flags)
 
 
-def _script() -> str:
-    return pathlib.Path(sys.argv[0]).name
-
-
 def _parse_flags(arguments: list[str]) -> list[str]:
+    with _errors_in_one_line():
+        rest = flags.FLAGS(arguments)
+    # A config file that is not there is only noticed when a value is read.
+    path = config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]
+    if not os.path.isfile(path):
+        _exit(f"config file {path} does not exist; see configs/")
+    return rest
+
+
+@contextlib.contextmanager
+def _errors_in_one_line() -> Iterator[None]:
     try:
-        return flags.FLAGS(arguments)
+        yield
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        text = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
-        sys.exit(f"{_script()}: {' '.join(str(text).split())}")
+        # ml_collections tells of a mistyped key by a KeyError, or one inside an AttributeError.
+        reason = error if isinstance(error, KeyError) else (*error.args, error)[0]
+        if isinstance(reason, KeyError):
+            reason = "unknown config key " + str(reason.args[0]).replace("\n", ". ", 1)
+        text = str(reason)
+        if "Traceback" in text:  # An exception that get_config raised, quoted whole.
+            text = text.strip().splitlines()[-1].split(": ", 1)[-1]
+        _exit(" ".join(text.split()))
+
+
+def _exit(text: str) -> None:
+    sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {text}")
 
 
 def _keep_compiled_programs() -> None:

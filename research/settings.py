@@ -34,7 +34,8 @@ def freeze(cls: type[T], config: Mapping[str, Any], prefix: str = "config") -> T
     """A frozen dataclass with the values of a ConfigDict or dict, nested ones included.
 
     Raises:
-      InputError: a key is missing, unknown, or holds what its field does not allow.
+      InputError: a key is missing, unknown, or holds what its field does not allow, or the
+        dataclass itself refuses its values with a ValueError.
     """
     types = typing.get_type_hints(cls)
     fields = dataclasses.fields(cls)
@@ -55,7 +56,10 @@ def freeze(cls: type[T], config: Mapping[str, Any], prefix: str = "config") -> T
             value = tuple(value)
         _check(key, value, field.metadata)
         values[field.name] = value
-    return cls(**values)
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise InputError(f"{prefix}: {error}") from error
 
 
 def _check(key: str, value: Any, limits: Mapping[str, Any]) -> None:
@@ -67,7 +71,7 @@ def _check(key: str, value: Any, limits: Mapping[str, Any]) -> None:
     if not numbers:
         raise InputError(f"{key} is empty; give at least one number")
     lowest, bound = limits.get("minimum", -math.inf), limits.get("bound", -math.inf)
-    wanted = f"at least {lowest}" if "minimum" in limits else f"above {bound}"
+    wanted = f"of at least {lowest}" if "minimum" in limits else f"above {bound}"
     for number in numbers:
         if not (math.isfinite(number) and number >= lowest and number > bound):
             raise InputError(f"{key} is {number}; give a number {wanted}")

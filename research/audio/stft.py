@@ -1,10 +1,11 @@
 """The short-time Fourier transform, its inverse, log compression and mel bands, in jax.numpy.
 
 Time comes before frequency everywhere: `[..., frames, bins]` is the transpose of librosa's layout.
-Values equal librosa's. No gather and no scatter: frames are concatenated blocks of one hop each.
+Values equal librosa's.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,9 @@ from research.settings import at_least
 @dataclasses.dataclass(frozen=True)
 class StftConfig:
     """What defines an STFT.
+
+    Raises:
+      ValueError: an unknown window, or a hop or window longer than a frame.
 
     Attributes:
       n_fft: samples in a frame, and length of its Fourier transform.
@@ -31,6 +35,11 @@ class StftConfig:
     window: str = "hann"
     win_length: int = at_least(0, 0)
     center: bool = True
+
+    def __post_init__(self):
+        if max(self.hop_length, self.win_length) > self.n_fft:
+            raise ValueError(f"hop_length and win_length must not exceed n_fft, {self.n_fft}")
+        self.window_values()
 
     @property
     def num_bins(self) -> int:
@@ -54,17 +63,26 @@ class StftConfig:
         return np.pad(values, (before, self.n_fft - length - before)).astype(np.float32)
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def split_frames(waveform: jax.Array, frame_length: int, hop_length: int) -> jax.Array:
     """Overlapping frames of a waveform: `[..., samples]` to `[..., frames, frame_length]`."""
     num_frames = 1 + (waveform.shape[-1] - frame_length) // hop_length
-    blocks_per_frame = -(-frame_length // hop_length)
-    num_blocks = num_frames + blocks_per_frame - 1
-    missing = num_blocks * hop_length - waveform.shape[-1]
-    padding = [(0, 0)] * (waveform.ndim - 1) + [(0, max(missing, 0))]
-    waveform = jnp.pad(waveform, padding)[..., : num_blocks * hop_length]
-    blocks = waveform.reshape(*waveform.shape[:-1], num_blocks, hop_length)
-    shifted = [blocks[..., i : i + num_frames, :] for i in range(blocks_per_frame)]
-    return jnp.concatenate(shifted, axis=-1)[..., :frame_length]
+    starts = hop_length * jnp.arange(num_frames)
+    return waveform[..., starts[:, None] + jnp.arange(frame_length)]
+
+
+def _split_frames_forward(waveform, frame_length, hop_length):
+    return split_frames(waveform, frame_length, hop_length), waveform
+
+
+def _split_frames_backward(frame_length, hop_length, waveform, frames):
+    # The gather is fast, the scatter that jax would derive from it is not.
+    total = overlap_add(frames, hop_length)[..., : waveform.shape[-1]]
+    missing = waveform.shape[-1] - total.shape[-1]
+    return (jnp.pad(total, [(0, 0)] * (total.ndim - 1) + [(0, missing)]),)
+
+
+split_frames.defvjp(_split_frames_forward, _split_frames_backward)
 
 
 def overlap_add(frames: jax.Array, hop_length: int) -> jax.Array:
@@ -94,11 +112,8 @@ def window_sum(config: StftConfig, num_frames: int) -> np.ndarray:
     return total
 
 
-def stft(waveform: jax.Array, config: StftConfig) -> jax.Array:
-    """Short-time Fourier transform, `[..., samples]` to complex `[..., frames, bins]`.
-
-    `X[t, k] = sum_n x[t hop + n] w[n] exp(-2 pi i k n / n_fft)`, as `librosa.stft` with
-    `pad_mode="constant"`.
+def windowed_frames(waveform: jax.Array, config: StftConfig) -> jax.Array:
+    """What `stft` transforms, `[..., samples]` to `[..., frames, n_fft]`.
 
     Raises:
       ValueError: the waveform is shorter than one frame.
@@ -108,7 +123,19 @@ def stft(waveform: jax.Array, config: StftConfig) -> jax.Array:
         raise ValueError(f"{waveform.shape[-1]} samples are less than one frame of {config.n_fft}")
     padding = [(0, 0)] * (waveform.ndim - 1) + [(config.padding, config.padding)]
     frames = split_frames(jnp.pad(waveform, padding), config.n_fft, config.hop_length)
-    return jnp.fft.rfft(frames * config.window_values())
+    return frames * config.window_values()
+
+
+def stft(waveform: jax.Array, config: StftConfig) -> jax.Array:
+    """Short-time Fourier transform, `[..., samples]` to complex `[..., frames, bins]`.
+
+    `X[t, k] = sum_n x[t hop + n] w[n] exp(-2 pi i k n / n_fft)`, as `librosa.stft` with
+    `pad_mode="constant"`.
+
+    Raises:
+      ValueError: the waveform is shorter than one frame.
+    """
+    return jnp.fft.rfft(windowed_frames(waveform, config))
 
 
 def istft(spectrum: jax.Array, config: StftConfig, length: int) -> jax.Array:

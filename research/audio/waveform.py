@@ -18,6 +18,7 @@ from research.files import written_whole
 MIN_SECONDS = 0.5
 PEAK_CEILING = 0.95
 _KNOWN_FORMATS = "WAV, FLAC, Ogg, MP3 or AU"
+_SUBTYPES = {"WAV": "PCM_24", "FLAC": "PCM_24", "OGG": "VORBIS", "MP3": None, "AU": "PCM_24"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,7 @@ def load_waveform(path: str | os.PathLike) -> Waveform:
     """Read an audio file that soundfile can decode.
 
     Raises:
-      InputError: no file, not audio, cut short, under 0.5 s, not finite, or digital silence.
+      InputError: no file, not audio, an MP3 cut short, under 0.5 s, not finite, or digital silence.
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -182,9 +183,9 @@ def check_writable(path: str | os.PathLike) -> None:
       InputError: an unknown format, a folder that does not exist, or no permission.
     """
     path = pathlib.Path(path)
-    _format_of(path)
     if path.is_dir():
         raise InputError(f"output {path} is a directory; give a file name such as {path}/out.wav")
+    _format_of(path)
     if not path.parent.is_dir():
         raise InputError(f"output {path}: there is no folder {path.parent}; make it first")
     try:
@@ -195,16 +196,18 @@ def check_writable(path: str | os.PathLike) -> None:
 
 
 def _format_of(path: pathlib.Path) -> str:
-    import soundfile
-
     name = path.suffix.removeprefix(".").upper()
-    if name not in soundfile.available_formats():
-        raise InputError(f"output {path}: unknown audio format {path.suffix!r}; end it in .wav")
+    if name not in _SUBTYPES:
+        raise InputError(
+            f"output {path}: unknown audio format {path.suffix!r}; give {_KNOWN_FORMATS}"
+        )
     return name
 
 
 def save_waveform(path: str | os.PathLike, waveform: Waveform) -> None:
-    """Write an audio file, whole or not at all; the suffix says the format, WAV and FLAC 24 bit.
+    """Write an audio file, whole or not at all; the suffix says the format.
+
+    WAV, FLAC and AU have 24 bits a sample.
 
     Raises:
       InputError: the file cannot be written.
@@ -213,11 +216,21 @@ def save_waveform(path: str | os.PathLike, waveform: Waveform) -> None:
 
     path = pathlib.Path(path)
     kind = _format_of(path)
-    subtype = "PCM_24" if kind in ("WAV", "FLAC") else None
+    num_channels = waveform.samples.shape[0]
     try:
-        with written_whole(path) as temporary:
-            soundfile.write(
-                temporary, waveform.samples.T, waveform.sample_rate, format=kind, subtype=subtype
-            )
+        with (
+            written_whole(path) as temporary,
+            soundfile.SoundFile(
+                temporary,
+                "w",
+                waveform.sample_rate,
+                num_channels,
+                format=kind,
+                subtype=_SUBTYPES[kind],
+            ) as file,
+        ):
+            # In pieces: libvorbis overflows its stack on a minute at once.
+            for start in range(0, waveform.samples.shape[1], 65536):
+                file.write(waveform.samples[:, start : start + 65536].T)
     except soundfile.SoundFileError as error:
         raise InputError(f"output {path} cannot be written ({error})") from error

@@ -23,7 +23,8 @@ class ProgressBar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_) -> None:
+        self._bar.leave = kind is None
         self._bar.close()
 
     def __call__(self, progress: Progress) -> None:
@@ -35,7 +36,7 @@ class ProgressBar:
             rate = (progress.evaluations - evaluations) / (now - before)
             self._bar.set_postfix_str(f"loss {progress.loss:.4g}, {rate:.1f} evaluations/s", False)
         else:  # The first chunk includes compilation: restart the clock of the remaining time.
-            self._bar.start_t = self._bar._time()
+            self._bar.reset()
             self._bar.initial = progress.iteration
             self._bar.set_postfix_str(f"loss {progress.loss:.4g}", False)
         self._bar.set_description_str("optimising", False)

@@ -11,7 +11,7 @@ from typing import Any
 from research.errors import InputError
 from research.files import written_whole
 
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "librosa", "soundfile", "ml_collections")
+_PACKAGES = ("jax", "jaxlib", "optax", "numpy", "librosa", "soundfile", "ml_collections")
 
 
 def make_workdir(path: str | os.PathLike) -> pathlib.Path:

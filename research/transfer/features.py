@@ -10,7 +10,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from research.settings import at_least, one_of
+from research.settings import above, at_least, one_of
 
 NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh, "elu": jax.nn.elu, "none": lambda x: x}
 
@@ -23,26 +23,29 @@ class FilterConfig:
       widths: frames that a filter spans, one layer of features a width.
       num_filters: filters of each width.
       nonlinearity: a key of `NONLINEARITIES`, applied to the filters' output.
+      max_hz: they see no bin above. What lies within a tenth of half the sample rate does not
+        survive resampling, so an output file would not have what was optimised there.
       seed: of the weights.
     """
 
     widths: tuple[int, ...] = at_least((11,), 1)
     num_filters: int = at_least(4096, 1)
     nonlinearity: str = one_of("relu", NONLINEARITIES)
-    seed: int = 0
+    max_hz: float = above(10000.0, 0)
+    seed: int = at_least(0, 0)
 
 
 def make_filters(config: FilterConfig, num_bins: int) -> dict[str, jax.Array]:
-    """Kernels `{"width_11": [11 * bins, filters]}` of independent normal weights.
+    """Kernels `{"width_11": [11, bins, filters]}` of independent normal weights.
 
-    Their standard deviation is that of Ulyanov & Lebedev (2016),
-    `sqrt(2) sqrt(2 / ((bins + filters) width))`.
+    They see the lowest `num_bins` bins of a spectrogram. Their standard deviation is
+    `sqrt(2) sqrt(2 / ((bins + filters) width))`, as in Ulyanov & Lebedev (2016).
     """
     key = jax.random.key(config.seed)
     kernels = {}
     for width in config.widths:
         scale = (4 / ((num_bins + config.num_filters) * width)) ** 0.5
-        shape = (width * num_bins, config.num_filters)
+        shape = (width, num_bins, config.num_filters)
         kernels[f"width_{width}"] = scale * jax.random.normal(jax.random.fold_in(key, width), shape)
     return kernels
 
@@ -60,11 +63,11 @@ def random_features(
     Returns:
       `{"width_11": [channels, frames - 10, filters]}`.
     """
-    num_frames, num_bins = spectrogram.shape[-2:]
     features = {}
     for name, kernel in kernels.items():
-        width = kernel.shape[0] // num_bins
-        last = num_frames - width + 1
-        patches = jnp.concatenate([spectrogram[:, i : i + last] for i in range(width)], axis=-1)
-        features[name] = NONLINEARITIES[nonlinearity](patches @ kernel)
+        width, num_bins, num_filters = kernel.shape
+        num_frames = spectrogram.shape[1] - width + 1
+        shifted = [spectrogram[:, i : i + num_frames, :num_bins] for i in range(width)]
+        outputs = jnp.concatenate(shifted, axis=-1) @ kernel.reshape(-1, num_filters)
+        features[name] = NONLINEARITIES[nonlinearity](outputs)
     return features

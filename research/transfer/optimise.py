@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from research.settings import above, at_least, one_of
@@ -186,7 +187,8 @@ def minimise(
       num_iterations: at most.
       on_progress: called at the end of every chunk.
     """
-    weights = {name: jnp.asarray(weight, jnp.float32) for name, weight in weights.items()}
+    with np.errstate(over="ignore"):  # To infinity, which the loss then tells.
+        weights = {name: np.float32(weight) for name, weight in weights.items()}
     run = functools.partial(_run_chunk, objective=objective, config=config)
     terms = _to_floats(_terms(variable, targets, objective=objective))
     history = [Progress(0, 0, _weighted(terms, weights), terms)]
@@ -202,7 +204,8 @@ def minimise(
         evaluations=jnp.int32(0),
         failed=jnp.array(False),
     )
-    carry = jax.tree.map(jnp.array, carry)  # Donated: no array may stand in it twice.
+    # Donated, so no array may stand in it twice; of strong types, so that every chunk has the same.
+    carry = jax.tree.map(lambda x: jnp.array(x, dtype=x.dtype), carry)
     stopped = "finished"
     iteration = 0
     while iteration < num_iterations:
@@ -234,5 +237,6 @@ def _to_floats(terms: dict[str, jax.Array]) -> dict[str, float]:
     return {name: float(value) for name, value in terms.items()}
 
 
-def _weighted(terms: dict[str, float], weights: dict[str, jax.Array]) -> float:
-    return sum(float(weights[name]) * terms[name] for name in terms)
+def _weighted(terms: dict[str, float], weights: dict[str, np.float32]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(sum(weights[name] * np.float32(terms[name]) for name in terms))

@@ -39,6 +39,8 @@ class TransferConfig:
     Attributes:
       seed: of noise and random phase; the filters have their own.
       sample_rate: at which the transfer works, Hz.
+      mono: whether channels are mixed down first, as the published systems have it; the output
+        then repeats in every channel of the content.
       rms: to which both inputs are scaled before; None leaves them as they are.
       content_weight: of the content term.
       style_weight: of the style term.
@@ -56,6 +58,7 @@ class TransferConfig:
 
     seed: int = at_least(0, 0)
     sample_rate: int = at_least(22050, 1000)
+    mono: bool = False
     rms: float | None = above(0.1, 0)
     content_weight: float = at_least(1.0, 0)
     style_weight: float = at_least(1.0, 0)
@@ -108,21 +111,20 @@ def transfer(
 ) -> Transfer:
     """Give back the content in the style of the style.
 
-    Style of as many channels as the content meets it channel by channel, other style is mixed
-    down. The output has the content's loudness (root mean square) and no peak above 0.95.
+    Channels are transferred together: style of as many channels as the content meets it channel by
+    channel, other style is mixed down. The output has the content's loudness (root mean square)
+    and no peak above 0.95.
 
     Raises:
       InputError: the pieces are too short for the config, or the loss is not finite at the start.
     """
-    sources = [
-        _prepare(piece, config, content.samples.shape[0], name)
-        for piece, name in ((content, "content"), (style, "style"))
-    ]
-    content_samples, style_samples = sources
+    num_channels = 1 if config.mono else content.samples.shape[0]
+    content_samples = _prepare(content, config, num_channels, "content")
+    style_samples = _prepare(style, config, num_channels, "style")
     key = jax.random.key(config.seed)
     clock = _Clock()
     with clock.measure("optimise"):
-        kernels = make_filters(config.features, config.stft.num_bins)
+        kernels = make_filters(config.features, _num_bins(config, content.sample_rate))
         start, targets = _set_up(
             content_samples,
             style_samples,
@@ -160,7 +162,8 @@ def transfer(
     heard = dataclasses.replace(config.objective, variable="waveform")
 
     def rendered_loss(recording: Waveform) -> float:
-        again = fit_length(resample(recording, config.sample_rate).samples, samples.shape[-1])
+        again = match_channels(resample(recording, config.sample_rate).samples, num_channels)
+        again = fit_length(again, samples.shape[-1])
         again = again * np.float32(rms(samples) / max(rms(again), 1e-30))
         terms = _terms(again, targets, heard)
         return float(sum(weight * terms[name] for name, weight in config.weights.items()))
@@ -179,6 +182,14 @@ def _prepare(piece: Waveform, config: TransferConfig, num_channels: int, name: s
             f"config.features.widths spans {needed}"
         )
     return samples
+
+
+def _num_bins(config: TransferConfig, output_rate: int) -> int:
+    """Bins that the filters see: up to their highest frequency, and not above what is written."""
+    max_hz = config.features.max_hz
+    if output_rate < config.sample_rate:
+        max_hz = min(max_hz, 0.45 * output_rate)
+    return min(config.stft.num_bins, 1 + int(max_hz * config.stft.n_fft / config.sample_rate))
 
 
 @jax.jit(static_argnames=("objective", "init"))
@@ -206,6 +217,7 @@ def _terms(samples: jax.Array, targets: Targets, objective: Objective) -> dict[s
 def _finish(samples: np.ndarray, config: TransferConfig, content: Waveform) -> Waveform:
     output = resample(Waveform(samples, config.sample_rate), content.sample_rate)
     samples = fit_length(output.samples, content.samples.shape[-1])
+    samples = match_channels(samples, content.samples.shape[0])
     samples = match_loudness(samples, rms(content.samples), content.sample_rate)
     return Waveform(samples, content.sample_rate)
 

@@ -18,7 +18,7 @@ VARIABLES = ("waveform", "spectrogram", "raw_spectrogram")
 STARTS = ("content", "style", "noise", "zeros")
 
 _SHARPNESS = 20.0
-# Under the start from zeros in the waveform: exact silence has no gradient to leave it by.
+# Under the start from zeros: exact silence has no gradient to leave it by.
 _DITHER = 1e-6
 
 
@@ -37,8 +37,8 @@ def start_variable(
     Args:
       kind: one of `VARIABLES`.
       start: "content", "style" (repeated or cut to the content's length), "noise" (normal, of
-        standard deviation `noise_scale` in the variable itself) or "zeros" (in a waveform, a
-        dither of 1e-6).
+        standard deviation `noise_scale` in the variable itself) or "zeros" (with a dither of 1e-6
+        where zero has no gradient).
       content: `[channels, samples]`.
       style: `[channels, style_samples]`.
       key: of the noise.
@@ -58,7 +58,7 @@ def start_variable(
         shape = (shape[0], config.num_frames(shape[1]), config.num_bins)
     scale = noise_scale
     if start == "zeros":
-        scale = _DITHER if kind == "waveform" else 0.0
+        scale = 0.0 if kind == "spectrogram" else _DITHER
     return scale * jax.random.normal(key, shape)
 
 

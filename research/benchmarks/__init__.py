@@ -1,0 +1,1 @@
+"""Speed, side by side with the peers on the same work: `python -m research.benchmarks.NAME`."""

@@ -1,0 +1,120 @@
+"""One step of Ulyanov's transfer: 430 frames, 4096 filters of width 11, value and gradient.
+
+    python -m research.benchmarks.transfer_step
+
+The floor is the matrix products alone: the filters forward and back, and those of the Gram
+distance. Before the race the project's loss and gradient are compared with PyTorch's.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from research.benchmarks.race import race
+from research.transfer.features import FilterConfig, make_filters
+from research.transfer.objective import Objective, Targets
+
+NUM_FRAMES, NUM_BINS, STEPS = 430, 1025, 3
+FILTERS = FilterConfig(widths=(11,), num_filters=4096)
+OBJECTIVE = Objective(variable="raw_spectrogram", scale="sum", gram_divisor="input_frames")
+WEIGHTS = {"content": 1e-2, "style": 1.0}
+
+
+def main() -> None:
+    """Check that they agree, and race them."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    shape = (1, NUM_FRAMES, NUM_BINS)
+    variable, content, style = (jnp.abs(jax.random.normal(key, shape)) for key in keys)
+    kernels = make_filters(FILTERS, NUM_BINS)
+    targets = jax.jit(OBJECTIVE.targets)(kernels, content, style)
+    entrants = {
+        "project": _project(variable, targets),
+        "librosa": None,
+        "pytorch": _pytorch(variable, content, style, kernels["width_11"]),
+        "floor": _floor(targets),
+    }
+    if entrants["pytorch"] is not None:
+        _compare(variable, targets, entrants["pytorch"]())
+    title = f"{STEPS} steps of {NUM_FRAMES} frames through {FILTERS.num_filters} filters"
+    race(title, entrants, num_rounds=7)
+
+
+def _loss(variable: jax.Array, targets: Targets) -> jax.Array:
+    return OBJECTIVE(variable, targets, WEIGHTS)
+
+
+def _project(variable: jax.Array, targets: Targets) -> Callable:
+    @jax.jit
+    def steps(variable: jax.Array, targets: Targets) -> jax.Array:
+        def step(variable, _):
+            loss, gradient = jax.value_and_grad(_loss)(variable, targets)
+            return variable - 1e-9 * gradient, loss
+
+        return jax.lax.scan(step, variable, length=STEPS)
+
+    return lambda: jax.block_until_ready(steps(variable, targets))
+
+
+def _compare(variable: jax.Array, targets: Targets, peer: tuple[float, np.ndarray]) -> None:
+    loss, gradient = jax.jit(jax.value_and_grad(_loss))(variable, targets)
+    np.testing.assert_allclose(loss, peer[0], rtol=1e-3)
+    error = np.linalg.norm(np.asarray(gradient[0]) - peer[1]) / np.linalg.norm(peer[1])
+    np.testing.assert_array_less(error, 1e-2)
+
+
+def _pytorch(
+    variable: jax.Array, content: jax.Array, style: jax.Array, kernel: jax.Array
+) -> Callable | None:
+    try:
+        import torch
+    except ImportError:
+        return None
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    weight = np.asarray(kernel).transpose(2, 1, 0).copy()
+    weight = torch.tensor(weight, device=device)
+
+    def features(spectrogram: "torch.Tensor") -> "torch.Tensor":
+        return torch.relu(torch.conv1d(spectrogram, weight))[0]
+
+    def gram(features: "torch.Tensor") -> "torch.Tensor":
+        return features @ features.T / NUM_FRAMES
+
+    pieces = [np.asarray(piece).transpose(0, 2, 1).copy() for piece in (variable, content, style)]
+    start, content_map, style_map = (torch.tensor(piece, device=device) for piece in pieces)
+    with torch.no_grad():
+        content_features, style_gram = features(content_map), gram(features(style_map))
+
+    def run() -> tuple[float, np.ndarray]:
+        for _ in range(STEPS):
+            spectrogram = start.clone().requires_grad_()
+            seen = features(spectrogram)
+            loss = WEIGHTS["content"] * (seen - content_features).square().sum()
+            loss = loss + WEIGHTS["style"] * (gram(seen) - style_gram).square().sum()
+            loss.backward()
+        return loss.item(), spectrogram.grad[0].T.cpu().numpy()
+
+    return run
+
+
+def _floor(targets: Targets) -> Callable:
+    kernel, style = targets.kernels["width_11"], targets.style["width_11"].frames[0]
+    kernel = kernel.reshape(-1, FILTERS.num_filters)
+    patches = jnp.ones((style.shape[0], kernel.shape[0]))
+
+    @jax.jit
+    def products(patches: jax.Array, kernel: jax.Array, style: jax.Array) -> jax.Array:
+        def step(patches, _):
+            seen = patches @ kernel
+            own, shared = seen @ seen.T, seen @ style.T
+            back = (own @ seen + shared @ style) @ kernel.T
+            return 1e-9 * back, None
+
+        return jax.lax.scan(step, patches, length=STEPS)[0]
+
+    return lambda: products(patches, kernel, style).block_until_ready()
+
+
+if __name__ == "__main__":
+    main()

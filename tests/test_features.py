@@ -1,0 +1,84 @@
+"""Random filters over time."""
+
+import numpy as np
+import pytest
+from scipy.signal import correlate
+
+from research.transfer.features import NONLINEARITIES, FilterConfig, make_filters, random_features
+
+IN_NUMPY = {
+    "relu": lambda x: np.maximum(x, 0.0),
+    "tanh": np.tanh,
+    "elu": lambda x: np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0))),
+    "none": lambda x: x,
+}
+
+
+@pytest.mark.parametrize("nonlinearity", NONLINEARITIES)
+def test_features_are_a_correlation_over_time_through_a_nonlinearity(nonlinearity):
+    num_bins, num_filters = 9, 6
+    config = FilterConfig(widths=(2, 5), num_filters=num_filters, nonlinearity=nonlinearity)
+    kernels = make_filters(config, num_bins)
+    spectrogram = np.random.default_rng(0).normal(size=(2, 14, num_bins)).astype(np.float32)
+    features = random_features(kernels, spectrogram, nonlinearity)
+    assert set(features) == {"width_2", "width_5"}
+    for width in (2, 5):
+        expected = np.empty((2, 14 - width + 1, num_filters))
+        for channel in range(2):
+            for f in range(num_filters):
+                kernel = np.asarray(kernels[f"width_{width}"][:, :, f], np.float64)
+                expected[channel, :, f] = correlate(
+                    spectrogram[channel].astype(np.float64),
+                    kernel,
+                    mode="valid",
+                    method="direct",
+                )[:, 0]
+        expected = IN_NUMPY[nonlinearity](expected)
+        np.testing.assert_allclose(features[f"width_{width}"], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_filters_of_fewer_bins_see_the_lowest():
+    kernels = make_filters(FilterConfig(widths=(3,), num_filters=4), 5)
+    spectrogram = np.random.default_rng(0).normal(size=(1, 8, 9)).astype(np.float32)
+    features = random_features(kernels, spectrogram, "relu")["width_3"]
+    alone = random_features(kernels, spectrogram[..., :5], "relu")["width_3"]
+    np.testing.assert_array_equal(features, alone)
+
+
+def test_a_filter_as_wide_as_the_piece_gives_one_frame():
+    kernels = make_filters(FilterConfig(widths=(7,), num_filters=4), 5)
+    spectrogram = np.random.default_rng(0).normal(size=(1, 7, 5)).astype(np.float32)
+    features = random_features(kernels, spectrogram, "none")
+    expected = spectrogram.reshape(1, 1, 35).astype(np.float64) @ np.asarray(
+        kernels["width_7"]
+    ).reshape(35, 4)
+    np.testing.assert_allclose(features["width_7"], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_weights_are_normal_with_the_deviation_of_ulyanov_and_lebedev():
+    kernels = make_filters(FilterConfig(widths=(3, 11), num_filters=700), 65)
+    for width in (3, 11):
+        weights = np.asarray(kernels[f"width_{width}"], np.float64)
+        assert weights.shape == (width, 65, 700)
+        expected = np.sqrt(2.0) * np.sqrt(2.0 / ((65 + 700) * width))
+        assert weights.std() == pytest.approx(expected, rel=0.01)
+        assert abs(weights.mean()) < 0.02 * expected
+        assert np.mean(np.abs(weights) < expected) == pytest.approx(0.6827, abs=0.01)
+
+
+def test_the_seed_alone_decides_the_filters():
+    first, again, other = (
+        make_filters(FilterConfig(widths=(3, 5), num_filters=50, seed=seed), 20)
+        for seed in (1, 1, 2)
+    )
+    for name, kernel in first.items():
+        np.testing.assert_array_equal(kernel, again[name])
+        correlation = np.corrcoef(np.ravel(kernel), np.ravel(other[name]))[0, 1]
+        assert abs(correlation) < 0.1
+
+
+def test_filters_of_two_widths_are_independent():
+    kernels = make_filters(FilterConfig(widths=(3, 5), num_filters=50), 20)
+    narrow = np.ravel(kernels["width_3"])
+    wide = np.ravel(kernels["width_5"])[: narrow.size]
+    assert abs(np.corrcoef(narrow, wide)[0, 1]) < 0.1

@@ -1,0 +1,250 @@
+"""Phase recovery against librosa, against a tree grown by scipy, and by what it gains."""
+
+import jax
+import jax.numpy as jnp
+import librosa
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from research.audio.phase import (
+    PhaseConfig,
+    gradient_phase,
+    griffin_lim,
+    phase_gradient,
+    random_phase,
+    recover_phase,
+    spectral_convergence,
+)
+from research.audio.stft import StftConfig, istft, magnitude, stft
+from research.audio.waveform import Waveform, load_waveform, match_channels, resample
+
+STFT = StftConfig(1024, 256)
+SMALL = StftConfig(64, 16)
+gradient_phase_jit = jax.jit(gradient_phase, static_argnums=1)
+
+
+@pytest.fixture(scope="module")
+def target(chord):
+    """The chord's magnitude, `[frames, bins]`."""
+    return np.asarray(magnitude(stft(chord, STFT)))
+
+
+def recover(target, seed=0, config=STFT, content=None, length=22050, **phase):
+    """`recover_phase` of a second at 22050 Hz, as numpy."""
+    waveform = recover_phase(
+        target,
+        jax.random.key(seed),
+        stft_config=config,
+        config=PhaseConfig(**phase),
+        length=length,
+        content=content,
+    )
+    return np.asarray(waveform)
+
+
+def random_magnitudes(*shape):
+    return np.random.default_rng(63).uniform(0.01, 1.0, shape).astype(np.float32)
+
+
+def turned(angle):
+    """An angle in (-pi, pi]."""
+    return np.angle(np.exp(1j * np.asarray(angle, np.float64)))
+
+
+def from_the_same_phase(target, num_iterations, momentum):
+    """Waveforms by librosa, in float64, and by `griffin_lim`, from librosa's own random start."""
+    by_librosa = librosa.griffinlim(
+        target.T.astype(np.float64),
+        n_iter=num_iterations,
+        hop_length=STFT.hop_length,
+        momentum=momentum,
+        length=22050,
+        dtype=np.float64,
+        random_state=7,
+    )
+    start = np.exp(2j * np.pi * np.random.RandomState(7).random(target.T.shape)).T
+    result = griffin_lim(
+        target,
+        start.astype(np.complex64),
+        STFT,
+        length=22050,
+        num_iterations=num_iterations,
+        momentum=momentum,
+    )
+    return by_librosa, result
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.99])
+def test_griffin_lim_equals_librosa_from_the_same_phase(target, momentum):
+    expected, result = from_the_same_phase(target, 3, momentum)
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+def test_plain_griffin_lim_converges_as_far_as_librosa(target):
+    expected, result = (
+        spectral_convergence(waveform.astype(np.float32), target, STFT)
+        for waveform in from_the_same_phase(target, 100, 0.0)
+    )
+    assert abs(result - expected) < 0.5, (result, expected)
+
+
+def test_fast_griffin_lim_beats_plain(target):
+    fast, plain = (
+        recover(target, start="random", num_iterations=100, momentum=momentum)
+        for momentum in (0.99, 0.0)
+    )
+    gained = spectral_convergence(plain, target, STFT) - spectral_convergence(fast, target, STFT)
+    assert gained > 1.0, gained
+
+
+def test_random_phase_takes_every_direction_alike():
+    phase = np.asarray(random_phase(jax.random.key(0), (100, 100)))
+    np.testing.assert_allclose(np.abs(phase), 1.0, atol=1e-5)
+    counts, _ = np.histogram(np.angle(phase), bins=8, range=(-np.pi, np.pi))
+    assert 1100 < counts.min() <= counts.max() < 1400  # 1250 each, give or take 33.
+
+
+def test_random_start_depends_on_nothing_but_the_key(target):
+    first, again, other = (
+        recover(target, seed, start="random", num_iterations=2) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.linalg.norm(first - other) > 0.5 * np.linalg.norm(first)
+
+
+@pytest.mark.parametrize("num_iterations", [0, 5])
+def test_content_start_of_the_true_signal_is_the_signal(target, chord, num_iterations):
+    result = recover(target, start="content", content=chord, num_iterations=num_iterations)
+    np.testing.assert_allclose(result, chord, atol=1e-4)
+
+
+def test_content_start_lends_phase_and_not_magnitude(target, chord):
+    result = recover(target, start="content", content=0.25 * chord, num_iterations=0)
+    np.testing.assert_allclose(result, chord, atol=1e-4)
+
+
+def test_content_start_without_content_is_an_error(target):
+    with pytest.raises(ValueError, match="content"):
+        recover(target, start="content")
+
+
+def test_no_iterations_keep_the_gradient_phase_which_is_the_default():
+    config, length = SMALL, 176
+    target = random_magnitudes(2, 12, 33)
+    expected = istft(target * gradient_phase_jit(target, config), config, length)
+    result = recover(target, config=config, length=length, num_iterations=0)
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+def test_spectral_convergence_by_hand(chord, target):
+    # |STFT| is linear in scale: 1.1 times the target misses it by a tenth, -20 dB.
+    both = jnp.stack([1.1 * chord, 0.0 * chord])
+    result = spectral_convergence(both, jnp.stack([target, target]), STFT)
+    np.testing.assert_allclose(result, [-20.0, 0.0], atol=1e-3)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.2, 0.5, -0.4])
+def test_phase_gradient_of_a_sinusoid_is_its_advance_a_hop(offset):
+    frequency = (60 + offset) / STFT.n_fft  # Turns a sample, near bin 60.
+    x = np.cos(2 * np.pi * frequency * np.arange(16384) + 0.7).astype(np.float32)
+    along_time, _ = phase_gradient(magnitude(stft(x, STFT)), STFT)
+    peak = round(60 + offset)
+    advance = 2 * np.pi * frequency * STFT.hop_length
+    # Hann is not quite Gaussian: 0.02 rad; taking no account of the offset costs up to 0.8 rad.
+    assert np.abs(turned(np.asarray(along_time)[8:-8, peak] - advance)).max() < 0.03
+
+
+@pytest.mark.parametrize("offset", [0, 40, -64])
+def test_phase_gradient_of_a_click_is_its_place_in_the_frame(offset):
+    x = np.zeros(8192, np.float32)
+    x[16 * STFT.hop_length + offset] = 1.0  # Frame 16 is centred on sample 16 hops.
+    _, along_bins = phase_gradient(magnitude(stft(x, STFT)), STFT)
+    place = STFT.n_fft / 2 + offset
+    expected = -2 * np.pi * place / STFT.n_fft
+    assert np.abs(turned(np.asarray(along_bins)[16] - expected)).max() < 0.03
+
+
+def grid_edges(target, config):
+    """Neighbours in time and in frequency: where from, where to, and the change of phase."""
+    along_time, along_bins = (np.asarray(x, np.float64) for x in phase_gradient(target, config))
+    nodes = np.arange(target.size).reshape(target.shape)
+    start = np.concatenate([nodes[:-1].ravel(), nodes[:, :-1].ravel()])
+    end = np.concatenate([nodes[1:].ravel(), nodes[:, 1:].ravel()])
+    in_time = (along_time[:-1] + along_time[1:]) / 2
+    in_frequency = (along_bins[:, :-1] + along_bins[:, 1:]) / 2
+    return start, end, np.concatenate([in_time.ravel(), in_frequency.ravel()])
+
+
+def graph(start, end, weight, size):
+    return sparse.coo_array((weight, (start, end)), shape=(size, size)).tocsr()
+
+
+def tree_phase(target, config):
+    """Phase along the maximum spanning tree, in float64 by scipy, from bin 0 of frame 0."""
+    start, end, change = grid_edges(target, config)
+    log = np.log(target.astype(np.float64)).ravel()
+    loudness = 3 * np.minimum(log[start], log[end]) + np.maximum(log[start], log[end])
+    assert np.diff(np.sort(loudness)).min() > 2e-6  # Distinct in float32 too: one tree only.
+    cost = 1.0 + loudness.max() - loudness  # Positive: zero is no edge for scipy.
+    tree = csgraph.minimum_spanning_tree(graph(start, end, cost, target.size))
+    order, before = csgraph.breadth_first_order(tree, 0, directed=False)
+    known = dict(zip(zip(start, end, strict=True), change, strict=True))
+    known |= {(b, a): -change for (a, b), change in known.items()}
+    phase = np.zeros(target.size)
+    for node in order[1:]:
+        phase[node] = phase[before[node]] + known[before[node], node]
+    return phase.reshape(target.shape)
+
+
+def test_gradient_phase_follows_the_maximum_spanning_tree():
+    target = random_magnitudes(2, 12, 33)
+    phase = np.asarray(gradient_phase_jit(target, SMALL))
+    np.testing.assert_allclose(np.abs(phase), 1.0, atol=1e-5)
+    for item, magnitudes in zip(phase, target, strict=True):
+        apart = turned(np.angle(item) - tree_phase(magnitudes, SMALL))
+        assert np.abs(turned(apart - apart[0, 0])).max() < 1e-3
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_gradient_phase_reaches_every_bin_among_equally_loud_ones(levels):
+    target = np.random.default_rng(5).integers(1, levels, (12, 33), endpoint=True)
+    target = target.astype(np.float32)
+    phase = np.angle(gradient_phase_jit(target, SMALL)).ravel()
+    start, end, change = grid_edges(target, SMALL)
+    followed = np.abs(turned(phase[end] - phase[start] - change)) < 1e-4
+    trees, _ = csgraph.connected_components(graph(start, end, followed, target.size))
+    assert trees == 1
+
+
+def test_gradient_phase_of_a_batch_is_that_of_its_items():
+    target = random_magnitudes(2, 2, 12, 33)
+    batched = np.asarray(gradient_phase_jit(target, SMALL))
+    for items, magnitudes in zip(batched, target, strict=True):
+        apart = np.angle(items / np.asarray(gradient_phase_jit(magnitudes, SMALL)))
+        assert np.abs(turned(apart - apart[:, :1, :1])).max() < 1e-3
+
+
+def test_silence_has_a_finite_phase_and_no_sound():
+    silence = np.zeros((2, 12, 33), np.float32)
+    assert np.isfinite(gradient_phase_jit(silence, SMALL)).all()
+    # Its phase is that of zero.
+    content = np.zeros((2, 176), np.float32)
+    result = recover(
+        silence, config=SMALL, start="content", num_iterations=3, content=content, length=176
+    )
+    np.testing.assert_array_equal(result, content)
+
+
+def test_gradient_start_ends_better_than_random_start_on_music(recording):
+    loaded = load_waveform(recording)
+    start = Waveform(loaded.samples[:, : 4 * loaded.sample_rate], loaded.sample_rate)
+    waveform = match_channels(resample(start, 22050).samples, 1)[0]
+    config = StftConfig()
+    target = magnitude(stft(waveform, config))
+    ends = {}
+    for name in ("random", "phase_gradient"):
+        result = recover(target, config=config, start=name, num_iterations=32, length=88200)
+        ends[name] = float(spectral_convergence(result, target, config))
+    assert ends["random"] - ends["phase_gradient"] >= 4.0, ends

@@ -1,0 +1,138 @@
+"""From configs to dataclasses, and files that are written whole or not at all."""
+
+import dataclasses
+import os
+
+import ml_collections
+import numpy as np
+import pytest
+
+from research.errors import InputError
+from research.files import written_whole
+from research.settings import above, at_least, freeze, one_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    """A part."""
+
+    size: int = at_least(4, 2)
+    rate: float = above(0.1, 0)
+
+    def __post_init__(self):
+        if self.rate > self.size:
+            raise ValueError("rate must not exceed size")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    """A whole."""
+
+    kind: str = one_of("plain", ("plain", "fast"))
+    weights: tuple[float, ...] = at_least((1.0,), 0)
+    limit: float | None = above(None, 1)
+    free: str = "anything"
+    inner: Inner = dataclasses.field(default_factory=Inner)
+
+
+def settings(**changes):
+    """A dict that fits `Outer`, but for some changes."""
+    return dataclasses.asdict(Outer()) | changes
+
+
+@pytest.mark.parametrize("mapping", [dict, ml_collections.ConfigDict])
+def test_freeze_nests_and_makes_tuples(mapping):
+    config = mapping(
+        settings(kind="fast", weights=[0, 2.5], limit=1.5, inner={"size": 2, "rate": 1e-9})
+    )
+    assert freeze(Outer, config) == Outer("fast", (0, 2.5), 1.5, "anything", Inner(2, 1e-9))
+
+
+def test_frozen_settings_are_hashable_and_equal_by_value():
+    assert hash(freeze(Outer, settings(weights=[1.0]))) == hash(Outer())
+
+
+def test_none_passes_where_it_is_the_default():
+    assert freeze(Outer, settings(limit=None)).limit is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "wanted"),
+    [
+        ({"colour": 1}, "config.colour is unknown", "free, inner, kind, limit, weights"),
+        ({"inner": {"size": 4, "rate": 1.0, "x": 1}}, "config.inner.x is unknown", "rate, size"),
+        ({"inner": {"size": 4}}, "config.inner.rate is missing", ""),
+        ({"kind": "slow"}, "config.kind is 'slow'", "plain, fast"),
+        ({"kind": None}, "config.kind is None", "plain, fast"),
+        ({"inner": {"size": 1, "rate": 1.0}}, "config.inner.size is 1", "at least 2"),
+        ({"inner": {"size": 2, "rate": 0}}, "config.inner.rate is 0", "above 0"),
+        ({"inner": {"size": 2, "rate": 3}}, "config.inner: rate must not exceed size", ""),
+        ({"limit": 1}, "config.limit is 1", "above 1"),
+        ({"limit": np.nan}, "config.limit is nan", "above 1"),
+        ({"limit": np.inf}, "config.limit is inf", "above 1"),
+        ({"limit": -np.inf}, "config.limit is -inf", "above 1"),
+        ({"weights": [1.0, -0.5]}, "config.weights is -0.5", "at least 0"),
+        ({"weights": [np.nan, 1.0]}, "config.weights is nan", "at least 0"),
+        ({"weights": []}, "config.weights is empty", "one number"),
+    ],
+)
+def test_what_does_not_fit_is_told_by_its_key(changes, what, wanted):
+    with pytest.raises(InputError) as error:
+        freeze(Outer, settings(**changes))
+    message = str(error.value)
+    assert message.startswith(what)
+    assert wanted in message
+    assert "\n" not in message
+
+
+def test_missing_key_is_told_under_the_name_given():
+    config = settings()
+    del config["kind"]
+    with pytest.raises(InputError, match=r"^options\.kind is missing$"):
+        freeze(Outer, config, "options")
+
+
+def test_file_appears_or_is_replaced_when_all_went_well(tmp_path):
+    path = tmp_path / "report.json"
+    for text in ("first", "second"):
+        with written_whole(path) as temporary:
+            assert temporary.parent == tmp_path  # A rename, so not over file systems.
+            assert temporary.suffix == ".json"
+            temporary.write_text(text)
+            assert not path.exists() or path.read_text() == "first"
+        assert path.read_text() == text
+        assert os.listdir(tmp_path) == ["report.json"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [
+        (ValueError("no"), ValueError),
+        (OSError(28, "full"), InputError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+    ids=["bug", "disk", "interrupt"],
+)
+@pytest.mark.parametrize("old", [None, "old"])
+def test_failure_leaves_everything_as_it_was(tmp_path, old, failure, raised):
+    path = tmp_path / "report.json"
+    if old:
+        path.write_text(old)
+    with pytest.raises(raised), written_whole(path) as temporary:
+        temporary.write_text("half")
+        raise failure
+    assert [entry.read_text() for entry in tmp_path.iterdir()] == ([old] if old else [])
+
+
+def test_system_errors_are_told_in_one_line(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for path in (folder, tmp_path / "nowhere" / "report.json"):
+        with (
+            pytest.raises(InputError, match="cannot be written") as error,
+            written_whole(path) as temporary,
+        ):
+            temporary.write_text("text")
+        assert str(path) in str(error.value)
+        assert "\n" not in str(error.value)
+    assert list(tmp_path.rglob("*")) == [folder]

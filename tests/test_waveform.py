@@ -1,0 +1,355 @@
+"""Audio files in and out, their errors, resampling and levels."""
+
+import io
+import pathlib
+import subprocess
+import sys
+
+import hypothesis
+import hypothesis.strategies as st
+import librosa
+import numpy as np
+import pytest
+import soundfile
+
+from research.audio.waveform import (
+    PEAK_CEILING,
+    Waveform,
+    check_writable,
+    fit_length,
+    limit_peaks,
+    load_waveform,
+    match_channels,
+    match_loudness,
+    resample,
+    rms,
+    save_waveform,
+)
+from research.errors import InputError
+
+
+def stereo(chord):
+    """Two channels that differ."""
+    return np.stack([chord, -0.5 * chord[::-1]])
+
+
+def assert_one_line_about(path, error):
+    message = str(error.value)
+    assert "\n" not in message
+    assert str(path) in message
+
+
+@pytest.mark.parametrize("rate", [16000, 22050, 44100])
+@pytest.mark.parametrize("num_channels", [1, 2])
+@pytest.mark.parametrize(
+    ("suffix", "tolerance"), [(".wav", 1e-6), (".flac", 1e-6), (".au", 2**-15), (".FLAC", 1e-6)]
+)
+def test_lossless_files_give_back_the_samples(
+    tmp_path, chord, suffix, tolerance, num_channels, rate
+):
+    samples = stereo(chord)[:num_channels]
+    save_waveform(tmp_path / f"a{suffix}", Waveform(samples, rate))
+    loaded = load_waveform(tmp_path / f"a{suffix}")
+    assert loaded.sample_rate == rate
+    assert loaded.samples.dtype == np.float32
+    assert loaded.seconds == samples.shape[-1] / rate
+    np.testing.assert_allclose(loaded.samples, samples, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("rate", [22050, 44100])
+@pytest.mark.parametrize("num_channels", [1, 2])
+@pytest.mark.parametrize("suffix", [".ogg", ".mp3"])
+def test_lossy_files_give_back_the_sound(tmp_path, chord, suffix, num_channels, rate):
+    samples = stereo(chord)[:num_channels]
+    save_waveform(tmp_path / f"a{suffix}", Waveform(samples, rate))
+    loaded = load_waveform(tmp_path / f"a{suffix}")
+    assert loaded.sample_rate == rate
+    assert loaded.samples.shape == samples.shape
+    for result, expected in zip(loaded.samples, samples, strict=True):
+        assert np.corrcoef(result, expected)[0, 1] > 0.99
+        assert abs(20 * np.log10(rms(result) / rms(expected))) < 0.2
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_files_for_the_studio_are_24_bit(tmp_path, chord, suffix):
+    save_waveform(tmp_path / f"a{suffix}", Waveform(chord[None], 22050))
+    assert soundfile.info(tmp_path / f"a{suffix}").subtype == "PCM_24"
+
+
+def test_long_ogg_is_written(tmp_path):
+    # libvorbis overflows the stack when it gets minutes of audio at once; hence another process.
+    program = """
+import sys
+import numpy as np
+from research.audio.waveform import Waveform, save_waveform
+samples = np.zeros((1, 3_000_000), np.float32)
+samples[0, ::1000] = 0.5
+save_waveform(sys.argv[1], Waveform(samples, 8000))
+"""
+    root = pathlib.Path(__file__).parent.parent
+    subprocess.run([sys.executable, "-c", program, tmp_path / "a.ogg"], cwd=root, check=True)
+    assert soundfile.info(tmp_path / "a.ogg").frames == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(44100, 22050), (22050, 44100), (48000, 22050), (22050, 16000)]
+)
+def test_resample_equals_librosa_by_soxr(chord, before, after):
+    samples = stereo(chord)[:, :22001]
+    result = resample(Waveform(samples, before), after)
+    expected = librosa.resample(samples, orig_sr=before, target_sr=after, res_type="soxr_hq")
+    assert result.sample_rate == after
+    assert result.samples.dtype == np.float32
+    assert result.samples.shape == (2, int(np.ceil(22001 * after / before)))
+    np.testing.assert_allclose(result.samples, expected, atol=1e-6)
+
+
+def test_resample_to_its_own_rate_changes_nothing(chord):
+    waveform = Waveform(chord[None], 22050)
+    np.testing.assert_array_equal(resample(waveform, 22050).samples, waveform.samples)
+
+
+def test_lengths_channels_and_rms_by_hand():
+    samples = np.array([[1, 2, 3], [3, 4, -5]], np.float32)
+    np.testing.assert_array_equal(fit_length(samples, 2), [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(fit_length(samples, 4), [[1, 2, 3, 0], [3, 4, -5, 0]])
+    np.testing.assert_array_equal(match_channels(samples, 2), samples)
+    np.testing.assert_array_equal(match_channels(samples, 1), [[2, 3, -1]])
+    np.testing.assert_array_equal(match_channels(samples, 3), 3 * [[2, 3, -1]])
+    np.testing.assert_array_equal(match_channels(samples[:1], 2), 2 * [[1, 2, 3]])
+    assert rms(np.array([[3, -4], [0, 5]], np.float32)) == pytest.approx(np.sqrt(12.5))
+
+
+@hypothesis.given(
+    spikes=st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, 2999), st.floats(-50, 50)), max_size=20
+    ),
+    ceiling=st.sampled_from([0.95, 0.3]),
+)
+def test_limited_peaks_never_exceed_the_ceiling(spikes, ceiling):
+    samples = np.random.default_rng(0).uniform(-0.25, 0.25, (2, 3000)).astype(np.float32)
+    quiet = np.ones(3000, bool)
+    for channel, place, height in spikes:
+        samples[channel, place] = height
+        quiet[max(place - 133, 0) : place + 133] = False  # 2 times 3 ms at 22050 Hz.
+    limited = limit_peaks(samples, 22050, ceiling)
+    assert limited.dtype == np.float32
+    assert np.abs(limited).max() <= np.float32(ceiling)
+    np.testing.assert_array_equal(limited[:, quiet], samples[:, quiet])
+
+
+def test_quiet_audio_is_left_untouched(chord):
+    np.testing.assert_array_equal(limit_peaks(chord[None], 22050), chord[None])
+
+
+def test_limiter_turns_all_channels_down_alike_and_without_a_step():
+    samples = np.stack([np.full(2000, 0.5), np.full(2000, 0.1)]).astype(np.float32)
+    samples[0, 1000] = 9.5
+    limited = limit_peaks(samples, 22050)
+    gain = limited / samples
+    np.testing.assert_allclose(gain[0], gain[1], rtol=1e-4)
+    assert limited[0, 1000] == pytest.approx(0.95, rel=1e-5)
+    assert gain[0, 1000] == pytest.approx(0.1, rel=1e-5)
+    # From 1 to 0.1 in a ramp of 2 * 3 ms = 133 samples.
+    assert np.abs(np.diff(gain)).max() < 1.05 * 0.9 / 133
+
+
+@pytest.mark.parametrize("target", [0.001, 0.05, 0.15, 0.25])
+def test_loudness_is_reached_under_the_ceiling(chord, target):
+    samples = stereo(chord) / 3
+    # At 0.25 the loudest sample would reach 2.4 without the limiter.
+    result = match_loudness(samples, target, 22050)
+    assert abs(20 * np.log10(rms(result) / target)) < 0.1
+    assert np.abs(result).max() <= np.float32(PEAK_CEILING)
+
+
+def test_loudness_out_of_reach_stays_under_the_ceiling(chord):
+    result = match_loudness(stereo(chord), 2.0, 22050)
+    assert np.isfinite(result).all()
+    assert np.abs(result).max() <= np.float32(PEAK_CEILING)
+    assert rms(result) > rms(stereo(chord))
+
+
+def test_silence_stays_silent_at_any_loudness():
+    np.testing.assert_array_equal(match_loudness(np.zeros((2, 99)), 0.1, 22050), np.zeros((2, 99)))
+
+
+def write(path, samples):
+    soundfile.write(path, samples, 22050, subtype="FLOAT")
+
+
+def broken_by(value):
+    """A writer of good audio but for one sample."""
+
+    def write_broken(path):
+        samples = np.full(22050, 0.1, np.float32)
+        samples[77] = value
+        write(path, samples)
+
+    return write_broken
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.mkdir(), "is a directory"),
+        (lambda path: path.touch(), "is empty"),
+        (lambda path: path.write_text("These are words.\n" * 99), "cannot be read as audio"),
+        (lambda path: write(path, np.ones(10, np.float32)), r"10 samples\)"),
+        (broken_by(np.nan), "1 samples that are NaN or infinite"),
+        (broken_by(-np.inf), "1 samples that are NaN or infinite"),
+        (lambda path: write(path, np.zeros(22050, np.float32)), "digital silence"),
+    ],
+    ids=["missing", "directory", "empty", "text", "10 samples", "NaN", "infinite", "silence"],
+)
+def test_what_is_no_sound_is_told_in_one_line(tmp_path, make, reason):
+    path = tmp_path / "input.wav"
+    make(path)
+    with pytest.raises(InputError, match=reason) as error:
+        load_waveform(path)
+    assert_one_line_about(path, error)
+
+
+def test_file_in_the_place_of_a_folder_is_told_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "input.wav"
+    with pytest.raises(InputError, match="does not exist") as error:
+        load_waveform(path)
+    assert_one_line_about(path, error)
+
+
+def mp3(chord, mode="VARIABLE"):
+    """Two seconds of MP3 at 44100 Hz that begin with a frame stating the length: bytes."""
+    file = io.BytesIO()
+    samples = np.concatenate(4 * [chord])
+    soundfile.write(file, samples, 44100, format="MP3", bitrate_mode=mode, compression_level=0.5)
+    content = file.getvalue()
+    assert {"VARIABLE": b"Xing", "CONSTANT": b"Info"}[mode] in content[:100]
+    return content
+
+
+def id3(size):
+    """An ID3v2 tag of `size` bytes and a header of ten, its size in bytes of seven bits."""
+    return b"ID3\x04\x00\x00" + bytes(size >> shift & 127 for shift in (21, 14, 7, 0)) + bytes(size)
+
+
+@pytest.mark.parametrize("mode", ["VARIABLE", "CONSTANT"])
+@pytest.mark.parametrize("tag", [b"", id3(20000)], ids=["bare", "behind ID3"])
+def test_mp3_cut_in_half_is_told_in_one_line_and_no_other(tmp_path, chord, tag, mode, capfd):
+    path = tmp_path / "half.mp3"
+    whole = mp3(chord, mode)
+    path.write_bytes(tag + whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="cut short") as error:
+        load_waveform(path)
+    assert_one_line_about(path, error)
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_mp3_behind_an_id3_tag_loads_as_without(tmp_path, chord):
+    bare, tagged = tmp_path / "bare.mp3", tmp_path / "tagged.mp3"
+    bare.write_bytes(mp3(chord))
+    tagged.write_bytes(id3(20000) + mp3(chord))
+    whole = load_waveform(bare)
+    assert whole.samples.shape == (1, 88200)
+    np.testing.assert_array_equal(load_waveform(tagged).samples, whole.samples)
+
+
+def test_mp3_that_does_not_state_its_length_loads(tmp_path, chord):
+    rates = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320]
+    whole = mp3(chord, "CONSTANT")
+    assert whole[0] == 0xFF and whole[1] & 0xFE == 0xFA  # Frame sync, MPEG 1, layer III.
+    assert whole[2] >> 2 & 3 == 0  # 44100 Hz.
+    frame = 144000 * rates[whole[2] >> 4] // 44100 + (whole[2] >> 1 & 1)
+    assert whole[frame : frame + 2] == whole[:2]  # The next frame begins there.
+    path = tmp_path / "bare.mp3"
+    path.write_bytes(whole[frame:])
+    loaded = load_waveform(path)
+    assert 2.0 <= loaded.seconds < 2.1  # Nothing says which samples are padding.
+    assert abs(20 * np.log10(rms(loaded.samples) / rms(chord))) < 1.0
+
+
+def test_shipped_clips_load(clips):
+    for path in clips.values():
+        waveform = load_waveform(path)
+        assert waveform.samples.shape == (1, 441000)
+        assert 0.01 < rms(waveform.samples) < 0.5
+
+
+def test_real_recordings_load(recording):
+    waveform = load_waveform(recording)
+    info = soundfile.info(recording)
+    assert waveform.samples.shape == (info.channels, info.frames)
+    assert waveform.sample_rate == info.samplerate
+    assert np.abs(waveform.samples).max() < 2.0
+
+
+def unwritable(tmp_path):
+    """Paths by what is wrong with them."""
+    (tmp_path / "folder.wav").mkdir(exist_ok=True)
+    (tmp_path / "file").touch()
+    return {
+        "directory": tmp_path / "folder.wav",
+        "suffix": tmp_path / "out.doc",
+        "no suffix": tmp_path / "out",
+        "missing folder": tmp_path / "nowhere" / "out.wav",
+        "file as a parent": tmp_path / "file" / "out.wav",
+    }
+
+
+@pytest.mark.parametrize("act", ["check", "save"])
+@pytest.mark.parametrize(
+    "kind", ["directory", "suffix", "no suffix", "missing folder", "file as a parent"]
+)
+def test_unwritable_output_is_told_in_one_line(tmp_path, chord, kind, act):
+    path = unwritable(tmp_path)[kind]
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError) as error:
+        if act == "check":
+            check_writable(path)
+        else:
+            save_waveform(path, Waveform(chord[None], 22050))
+    assert_one_line_about(path, error)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".WAV", ".flac", ".ogg", ".mp3", ".au"])
+def test_writable_output_is_left_as_it_was(tmp_path, suffix):
+    (tmp_path / f"old{suffix}").write_text("old")
+    check_writable(tmp_path / f"old{suffix}")
+    check_writable(tmp_path / f"new{suffix}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"old{suffix}"]
+    assert (tmp_path / f"old{suffix}").read_text() == "old"
+
+
+@pytest.mark.parametrize("suffix", sorted(soundfile.available_formats()))
+def test_what_check_writable_lets_pass_can_be_saved_and_loaded(tmp_path, chord, suffix):
+    path = tmp_path / f"a.{suffix.lower()}"
+    try:
+        check_writable(path)
+    except InputError:
+        return
+    save_waveform(path, Waveform(stereo(chord), 22050))
+    loaded = load_waveform(path)
+    assert (loaded.samples.shape, loaded.sample_rate) == ((2, 22050), 22050)
+
+
+@pytest.mark.parametrize(
+    "failure", [soundfile.SoundFileRuntimeError("full"), OSError(28, "No space left on device")]
+)
+def test_failing_write_leaves_the_old_file_and_nothing_else(tmp_path, chord, monkeypatch, failure):
+    path = tmp_path / "out.wav"
+    path.write_text("old")
+    write = soundfile.SoundFile.write
+
+    def write_half(self, data):
+        write(self, data[: len(data) // 2])
+        raise failure
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", write_half)
+    with pytest.raises(InputError, match="cannot be written") as error:
+        save_waveform(path, Waveform(chord[None], 22050))
+    assert_one_line_about(path, error)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.wav"]
+    assert path.read_text() == "old"
