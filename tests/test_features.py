@@ -1,10 +1,18 @@
 """Random filters over time."""
 
+import jax
 import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from research.transfer.features import NONLINEARITIES, FilterConfig, make_filters, random_features
+from research.transfer.features import (
+    NONLINEARITIES,
+    FilterConfig,
+    FilterSpectra,
+    make_filters,
+    random_features,
+    transform_filters,
+)
 
 IN_NUMPY = {
     "relu": lambda x: np.maximum(x, 0.0),
@@ -35,6 +43,27 @@ def test_features_are_a_correlation_over_time_through_a_nonlinearity(nonlinearit
                 )[:, 0]
         expected = IN_NUMPY[nonlinearity](expected)
         np.testing.assert_allclose(features[f"width_{width}"], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_frames", [8, 11, 12, 40, 77])
+def test_wide_filters_by_spectra_equal_those_by_frames(num_frames):
+    widths = tuple(width for width in (2, 8, 11, 25) if width <= num_frames)
+    kernels = make_filters(FilterConfig(widths=widths, num_filters=6), 9)
+    transformed = transform_filters(kernels)
+    wide = {name for name, kernel in transformed.items() if isinstance(kernel, FilterSpectra)}
+    assert wide == {f"width_{width}" for width in widths if width >= 8}
+    rng = np.random.default_rng(0)
+    spectrogram = rng.normal(size=(2, num_frames, 12)).astype(np.float32)
+    expected = random_features(kernels, spectrogram, "none")
+    features = random_features(transformed, spectrogram, "none")
+    for name in expected:
+        np.testing.assert_allclose(features[name], expected[name], rtol=1e-4, atol=1e-5)
+
+    def energy(spectrogram, kernels):
+        return sum((f**3).sum() for f in random_features(kernels, spectrogram, "tanh").values())
+
+    gradient, wanted = (jax.grad(energy)(spectrogram, k) for k in (transformed, kernels))
+    np.testing.assert_allclose(gradient, wanted, rtol=1e-3, atol=1e-5)
 
 
 def test_filters_of_fewer_bins_see_the_lowest():

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from research.audio.stft import StftConfig
-from research.transfer.features import random_features
+from research.transfer.features import Kernel, random_features
 from research.transfer.variable import to_log_magnitude
 
 Features = dict[str, jax.Array]
@@ -109,14 +109,14 @@ class Targets:
     """Everything an objective compares with; traced, never compiled in.
 
     Attributes:
-      kernels: of `make_filters`.
+      kernels: of `transform_filters`.
       content: features of the content.
       content_scale: divisor of the content term, a scalar a layer.
       style: targets of the style.
       style_scale: divisor of the style term, a scalar a layer.
     """
 
-    kernels: dict[str, jax.Array]
+    kernels: dict[str, Kernel]
     content: Features
     content_scale: Features
     style: dict[str, StyleTarget]
@@ -143,7 +143,7 @@ class Objective:
     scale: str = "relative"
     gram_divisor: str = "frames"
 
-    def features(self, kernels: dict[str, jax.Array], variable: jax.Array) -> Features:
+    def features(self, kernels: dict[str, Kernel], variable: jax.Array) -> Features:
         """Features of a variable."""
         spectrogram = to_log_magnitude(self.variable, variable, self.stft)
         return random_features(kernels, spectrogram, self.nonlinearity)
@@ -171,9 +171,7 @@ class Objective:
         terms = self.terms(variable, targets)
         return sum(weights[name] * terms[name] for name in terms)
 
-    def targets(
-        self, kernels: dict[str, jax.Array], content: jax.Array, style: jax.Array
-    ) -> Targets:
+    def targets(self, kernels: dict[str, Kernel], content: jax.Array, style: jax.Array) -> Targets:
         """Targets of a content and a style, both given as variables of this objective."""
         content_features = self.features(kernels, content)
         style_features = self.features(kernels, style)

@@ -20,7 +20,7 @@ from research.audio.waveform import (
 )
 from research.errors import InputError
 from research.settings import above, at_least, one_of
-from research.transfer.features import FilterConfig, make_filters
+from research.transfer.features import FilterConfig, make_filters, transform_filters
 from research.transfer.objective import GRAM_DIVISORS, SCALES, Objective, Targets
 from research.transfer.optimise import Minimum, OptimiserConfig, Progress, minimise
 from research.transfer.variable import (
@@ -206,7 +206,7 @@ def _set_up(
     kind, stft = objective.variable, objective.stft
     start = start_variable(kind, init, content, style, key, config=stft, noise_scale=noise_scale)
     pieces = [from_waveform(kind, piece, stft) for piece in (content, style)]
-    return start, objective.targets(kernels, *pieces)
+    return start, objective.targets(transform_filters(kernels), *pieces)
 
 
 @jax.jit(static_argnames="objective")
