@@ -1,9 +1,11 @@
 """The real script, run as a user runs it."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,9 +20,19 @@ SMALL = (
 )
 
 
-def run(*arguments: str, cwd: pathlib.Path = ROOT) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / "run_transfer.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs the script, with its compiled programs kept out of the home folder."""
+    cache = str(tmp_path_factory.mktemp("programs"))
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": cache}
+
+    def run(*arguments: str, cwd: pathlib.Path = ROOT) -> subprocess.CompletedProcess:
+        command = [sys.executable, str(ROOT / "run_transfer.py"), *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=cwd, timeout=300, env=environment
+        )
+
+    return run
 
 
 @pytest.fixture
@@ -44,7 +56,7 @@ def assert_refused(result: subprocess.CompletedProcess, *words: str) -> None:
     assert result.stdout == ""
 
 
-def test_leaves_what_it_promises(pieces, tmp_path):
+def test_leaves_what_it_promises(run, pieces, tmp_path):
     workdir, output = tmp_path / "work", tmp_path / "out.flac"
     result = run(*pieces, *SMALL, f"--workdir={workdir}", f"--output={output}")
     assert result.returncode == 0, result.stderr
@@ -84,7 +96,7 @@ def test_leaves_what_it_promises(pieces, tmp_path):
     assert (workdir / "spectrograms.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_same_seed_same_bytes_another_seed_others(pieces, tmp_path):
+def test_same_seed_same_bytes_another_seed_others(run, pieces, tmp_path):
     def output(name: str, seed: int) -> bytes:
         result = run(
             *pieces,
@@ -101,7 +113,7 @@ def test_same_seed_same_bytes_another_seed_others(pieces, tmp_path):
     assert first != output("other", 1)
 
 
-def test_runs_from_another_folder_on_the_embedded_pair(tmp_path):
+def test_runs_from_another_folder_on_the_embedded_pair(run, tmp_path):
     result = run(*SMALL, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     samples, rate = soundfile.read(tmp_path / "results" / "transfer" / "output.wav")
@@ -132,7 +144,7 @@ def test_runs_from_another_folder_on_the_embedded_pair(tmp_path):
         (["--workdir={}/text.wav"], ["text.wav", "cannot be made"]),
     ],
 )
-def test_bad_input_is_refused_in_one_line(arguments, words, tmp_path):
+def test_bad_input_is_refused_in_one_line(run, arguments, words, tmp_path):
     (tmp_path / "text.wav").write_text("not audio")
     arguments = [argument.format(tmp_path) for argument in arguments]
     if not any(argument.startswith("--workdir") for argument in arguments):
@@ -142,7 +154,7 @@ def test_bad_input_is_refused_in_one_line(arguments, words, tmp_path):
     assert not (tmp_path / "work" / "output.wav").exists()
 
 
-def test_a_loss_that_explodes_leaves_the_best_iterate_and_says_so(pieces, tmp_path):
+def test_a_loss_that_explodes_leaves_the_best_iterate_and_says_so(run, pieces, tmp_path):
     result = run(*pieces, *SMALL, "--config.style_weight=1e37", f"--workdir={tmp_path / 'work'}")
     assert result.returncode == 1
     assert "no longer finite" in result.stderr.splitlines()[-1]

@@ -148,17 +148,20 @@ class Objective:
         spectrogram = to_log_magnitude(self.variable, variable, self.stft)
         return random_features(kernels, spectrogram, self.nonlinearity)
 
-    def _for_gram(self, features: Features, num_samples_or_frames: int) -> Features:
-        frames = num_samples_or_frames
+    def _for_gram(self, features: Features, variable: jax.Array) -> Features:
+        """Features divided by the square root of their Gram matrix's divisor."""
+        num_frames = variable.shape[1]
         if self.variable == "waveform":
-            frames = self.stft.num_frames(frames)
-        divisor = {n: gram_divisor(self.gram_divisor, f, frames) for n, f in features.items()}
-        return {name: f / divisor[name] ** 0.5 for name, f in features.items()}
+            num_frames = self.stft.num_frames(num_frames)
+        return {
+            name: values / gram_divisor(self.gram_divisor, values, num_frames) ** 0.5
+            for name, values in features.items()
+        }
 
     def terms(self, variable: jax.Array, targets: Targets) -> dict[str, jax.Array]:
         """Unweighted `{"content": ..., "style": ...}`."""
         features = self.features(targets.kernels, variable)
-        scaled = self._for_gram(features, variable.shape[1])
+        scaled = self._for_gram(features, variable)
         return {
             "content": content_term(features, targets.content, targets.content_scale),
             "style": style_term(scaled, targets.style, targets.style_scale),
@@ -175,8 +178,8 @@ class Objective:
         """Targets of a content and a style, both given as variables of this objective."""
         content_features = self.features(kernels, content)
         style_features = self.features(kernels, style)
-        content_gram = self._for_gram(content_features, content.shape[1])
-        style_gram = self._for_gram(style_features, style.shape[1])
+        content_gram = self._for_gram(content_features, content)
+        style_gram = self._for_gram(style_features, style)
         content_scale, style_scale, style_targets = {}, {}, {}
         for name, features in content_features.items():
             style_targets[name] = style_target(style_gram[name], features.shape[1])
