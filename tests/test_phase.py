@@ -23,6 +23,8 @@ from research.audio.waveform import Waveform, load_waveform, match_channels, res
 STFT = StftConfig(1024, 256)
 SMALL = StftConfig(64, 16)
 gradient_phase_jit = jax.jit(gradient_phase, static_argnums=1)
+# What librosa calls its source of random numbers, before and since version 1.
+SEED = "random_state" if librosa.__version__.startswith("0.") else "rng"
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +64,9 @@ def from_the_same_phase(target, num_iterations, momentum):
         momentum=momentum,
         length=22050,
         dtype=np.float64,
-        random_state=7,
+        **{SEED: np.random.default_rng(7)},
     )
-    start = np.exp(2j * np.pi * np.random.RandomState(7).random(target.T.shape)).T
+    start = np.exp(2j * np.pi * np.random.default_rng(7).random(target.T.shape)).T
     result = griffin_lim(
         target,
         start.astype(np.complex64),
