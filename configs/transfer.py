@@ -81,7 +81,6 @@ def ulyanov() -> ConfigDict:
     config.scale = "sum"
     config.gram_divisor = "input_frames"
     config.optimiser.memory_size = 30
-    config.optimiser.patience = 20
     config.phase = ConfigDict({"start": "random", "num_iterations": 500, "momentum": 0.0})
     return config
 

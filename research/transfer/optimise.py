@@ -165,6 +165,17 @@ def _terms(variable, targets, *, objective):
     return objective.terms(variable, targets)
 
 
+def evaluate(
+    objective: Callable, variable: jax.Array, targets: Any, weights: dict[str, float]
+) -> tuple[float, dict[str, float]]:
+    """Loss and unweighted terms of a variable, in float32 as `minimise` sees them."""
+    terms = _to_floats(_terms(variable, targets, objective=objective))
+    weights = _to_float32(weights)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss = sum(weights[name] * np.float32(terms[name]) for name in terms)
+    return float(loss), terms
+
+
 def minimise(
     objective: Callable,
     variable: jax.Array,
@@ -187,17 +198,15 @@ def minimise(
       num_iterations: at most.
       on_progress: called at the end of every chunk.
     """
-    with np.errstate(over="ignore"):  # To infinity, which the loss then tells.
-        weights = {name: np.float32(weight) for name, weight in weights.items()}
+    weights = _to_float32(weights)
     run = functools.partial(_run_chunk, objective=objective, config=config)
-    terms = _to_floats(_terms(variable, targets, objective=objective))
-    history = [Progress(0, 0, _weighted(terms, weights), terms)]
+    history = [Progress(0, 0, *evaluate(objective, variable, targets, weights))]
     losses = []
     infinity = jnp.float32(jnp.inf)
     carry = _Carry(
         variable=variable,
         optimiser=_optimiser(config).init(variable),
-        best=jnp.array(variable),
+        best=variable,
         best_loss=infinity,
         milestone=infinity,
         stale=jnp.int32(0),
@@ -221,10 +230,10 @@ def minimise(
         if _stalled(carry, config):
             stopped = "converged"
             break
-    terms = _to_floats(_terms(carry.best, targets, objective=objective))
+    loss, terms = evaluate(objective, carry.best, targets, weights)
     return Minimum(
         variable=carry.best,
-        loss=_weighted(terms, weights),
+        loss=loss,
         terms=terms,
         losses=[value for value in losses if value == value],
         history=history,
@@ -237,6 +246,6 @@ def _to_floats(terms: dict[str, jax.Array]) -> dict[str, float]:
     return {name: float(value) for name, value in terms.items()}
 
 
-def _weighted(terms: dict[str, float], weights: dict[str, np.float32]) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(sum(weights[name] * np.float32(terms[name]) for name in terms))
+def _to_float32(weights: dict[str, float]) -> dict[str, np.float32]:
+    with np.errstate(over="ignore"):  # To infinity, which the loss then tells.
+        return {name: np.float32(weight) for name, weight in weights.items()}

@@ -22,7 +22,7 @@ from research.errors import InputError
 from research.settings import above, at_least, one_of
 from research.transfer.features import FilterConfig, make_filters, transform_filters
 from research.transfer.objective import GRAM_DIVISORS, SCALES, Objective, Targets
-from research.transfer.optimise import Minimum, OptimiserConfig, Progress, minimise
+from research.transfer.optimise import Minimum, OptimiserConfig, Progress, evaluate, minimise
 from research.transfer.variable import (
     STARTS,
     VARIABLES,
@@ -165,8 +165,7 @@ def transfer(
         again = match_channels(resample(recording, config.sample_rate).samples, num_channels)
         again = fit_length(again, samples.shape[-1])
         again = again * np.float32(rms(samples) / max(rms(again), 1e-30))
-        terms = _terms(again, targets, heard)
-        return float(sum(weight * terms[name] for name, weight in config.weights.items()))
+        return evaluate(heard, again, targets, config.weights)[0]
 
     return Transfer(_finish(samples, config, content), minimum, clock.seconds, rendered_loss)
 
@@ -207,11 +206,6 @@ def _set_up(
     start = start_variable(kind, init, content, style, key, config=stft, noise_scale=noise_scale)
     pieces = [from_waveform(kind, piece, stft) for piece in (content, style)]
     return start, objective.targets(transform_filters(kernels), *pieces)
-
-
-@jax.jit(static_argnames="objective")
-def _terms(samples: jax.Array, targets: Targets, objective: Objective) -> dict[str, jax.Array]:
-    return objective.terms(samples, targets)
 
 
 def _finish(samples: np.ndarray, config: TransferConfig, content: Waveform) -> Waveform:
