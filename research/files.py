@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import threading
 from collections.abc import Iterator
 
 from research.errors import InputError
@@ -16,7 +17,7 @@ def written_whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
       InputError: the operating system refuses.
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = path.with_name(f".{os.getpid()}_{threading.get_ident()}.{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -1,7 +1,8 @@
 """From a mutable ConfigDict, as flags fill it, to frozen dataclasses, as jit wants them.
 
-A dataclass states what its fields may hold with `one_of`, `at_least` and `above`; `freeze` builds
-it from a ConfigDict and names the key that does not fit.
+A dataclass states what its fields may hold with `one_of`, `at_least`, `above` and `share`; `freeze`
+builds it from a ConfigDict and names the key that does not fit. A field that may hold one of
+several dataclasses takes the one whose `name` the config gives.
 """
 
 import dataclasses
@@ -30,6 +31,11 @@ def above(default: Any, bound: float) -> Any:
     return dataclasses.field(default=default, metadata={"bound": bound})
 
 
+def share(default: float) -> Any:
+    """A field of a part of a whole, from 0 to just under 1."""
+    return dataclasses.field(default=default, metadata={"minimum": 0, "below": 1})
+
+
 def freeze(cls: type[T], config: Mapping[str, Any], prefix: str = "config") -> T:
     """A frozen dataclass with the values of a ConfigDict or dict, nested ones included.
 
@@ -50,16 +56,34 @@ def freeze(cls: type[T], config: Mapping[str, Any], prefix: str = "config") -> T
         if field.name not in config:
             raise InputError(f"{key} is missing")
         value = config[field.name]
-        if dataclasses.is_dataclass(types[field.name]):
-            value = freeze(types[field.name], value, key)
+        variants = [
+            kind
+            for kind in (types[field.name], *typing.get_args(types[field.name]))
+            if dataclasses.is_dataclass(kind)
+        ]
+        if variants:
+            if not hasattr(value, "keys"):
+                raise InputError(f"{key} is {value!r}; give it keys of its own")
+            value = freeze(_variant(variants, value, key), value, key)
         elif isinstance(value, list | tuple):
             value = tuple(value)
         _check(key, value, field.metadata)
+        if value is None and type(None) not in typing.get_args(types[field.name]):
+            raise InputError(f"{key} is None; give it a value")
         values[field.name] = value
     try:
         return cls(**values)
     except ValueError as error:
         raise InputError(f"{prefix}: {error}") from error
+
+
+def _variant(variants: list[type], config: Mapping[str, Any], key: str) -> type:
+    if len(variants) == 1:
+        return variants[0]
+    names = {kind.name: kind for kind in variants}
+    if str(config.get("name")) not in names:
+        raise InputError(f"{key}.name is {config.get('name')!r}; give one of {', '.join(names)}")
+    return names[config["name"]]
 
 
 def _check(key: str, value: Any, limits: Mapping[str, Any]) -> None:
@@ -71,7 +95,10 @@ def _check(key: str, value: Any, limits: Mapping[str, Any]) -> None:
     if not numbers:
         raise InputError(f"{key} is empty; give at least one number")
     lowest, bound = limits.get("minimum", -math.inf), limits.get("bound", -math.inf)
+    ceiling = limits.get("below", math.inf)
     wanted = f"of at least {lowest}" if "minimum" in limits else f"above {bound}"
+    if "below" in limits:
+        wanted += f" and below {ceiling}"
     for number in numbers:
-        if not (math.isfinite(number) and number >= lowest and number > bound):
+        if not (math.isfinite(number) and number >= lowest and bound < number < ceiling):
             raise InputError(f"{key} is {number}; give a number {wanted}")

@@ -9,7 +9,7 @@ import pytest
 
 from research.errors import InputError
 from research.files import written_whole
-from research.settings import above, at_least, freeze, one_of
+from research.settings import above, at_least, freeze, one_of, share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,3 +136,70 @@ def test_system_errors_are_told_in_one_line(tmp_path):
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
     assert list(tmp_path.rglob("*")) == [folder]
+
+
+@dataclasses.dataclass(frozen=True)
+class Disc:
+    """One of the variants."""
+
+    name: str = one_of("disc", ["disc"])
+    hole: float = share(0.25)
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """The other, which shares a key with the first."""
+
+    name: str = one_of("box", ["box"])
+    hole: float = share(0.0)
+    sides: tuple[int, ...] = at_least((1, 2), 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """Holds either."""
+
+    shape: Disc | Box = Disc()
+
+
+@pytest.mark.parametrize("hole", [0, 0.0, 1e-12, 0.5, np.nextafter(1.0, 0.0)])
+def test_a_share_goes_from_zero_to_just_under_one(hole):
+    assert freeze(Disc, {"name": "disc", "hole": hole}) == Disc(hole=hole)
+
+
+@pytest.mark.parametrize("hole", [-1e-12, 1, 1.0, 1.5, np.nan, np.inf, -np.inf])
+def test_what_is_no_share_is_told(hole):
+    with pytest.raises(InputError) as error:
+        freeze(Disc, {"name": "disc", "hole": hole})
+    assert str(error.value) == f"config.hole is {hole}; give a number of at least 0 and below 1"
+
+
+@pytest.mark.parametrize("mapping", [dict, ml_collections.ConfigDict])
+def test_the_name_says_which_of_several_dataclasses_it_is(mapping):
+    config = mapping({"shape": {"name": "box", "hole": 0.5, "sides": [3, 4]}})
+    assert freeze(Drawing, config) == Drawing(Box(hole=0.5, sides=(3, 4)))
+    config = mapping({"shape": {"name": "disc", "hole": 0.5}})
+    assert freeze(Drawing, config) == Drawing(Disc(hole=0.5))
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted"),
+    [
+        ({"name": "cone", "hole": 0.0}, r"config\.shape\.name is 'cone'; give one of disc, box"),
+        ({"name": None, "hole": 0.0}, r"config\.shape\.name is None; give one of disc, box"),
+        ({"hole": 0.0}, r"config\.shape\.name is None; give one of disc, box"),
+        ({}, r"config\.shape\.name is None; give one of disc, box"),
+        (
+            {"name": "disc", "hole": 0.0, "sides": (1,)},
+            r"config\.shape\.sides is unknown; known keys: hole, name",
+        ),
+        ({"name": "box", "hole": 0.0}, r"config\.shape\.sides is missing"),
+        (
+            {"name": "box", "hole": 0.0, "sides": [0]},
+            r"config\.shape\.sides is 0; give a number of at least 1",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_variant_is_told_by_its_key(shape, wanted):
+    with pytest.raises(InputError, match=f"^{wanted}$"):
+        freeze(Drawing, {"shape": shape})

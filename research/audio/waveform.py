@@ -3,12 +3,12 @@
 Channels are a leading axis from here on: `[channels, samples]`, float32, full scale 1.
 """
 
-import contextlib
 import dataclasses
 import os
 import pathlib
 import sys
 import tempfile
+import threading
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def _decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
     import soundfile  # Not there on every accelerator machine.
 
     try:
-        with _quiet_decoder(), soundfile.SoundFile(path) as file:
+        with _quiet_decoder, soundfile.SoundFile(path) as file:
             promised, sample_rate = file.frames, file.samplerate
             samples = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
@@ -97,18 +97,34 @@ def _states_its_length(path: pathlib.Path) -> bool:
     return path.suffix.lower() != ".mp3" or b"Xing" in tags or b"Info" in tags
 
 
-@contextlib.contextmanager
-def _quiet_decoder():
-    """Keep the MP3 decoder's own warnings, written by C code, off the terminal."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as sink:
-            os.dup2(sink.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
+class _QuietDecoder:
+    """Keeps the MP3 decoder's own warnings, written by C code, off the terminal.
+
+    The stream of errors belongs to all threads: the first that decodes turns it off, the last
+    turns it on.
+    """
+
+    def __init__(self):
+        self._lock, self._inside, self._saved = threading.Lock(), 0, -1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                sys.stderr.flush()
+                self._saved = os.dup(2)
+                with open(os.devnull, "wb") as sink:
+                    os.dup2(sink.fileno(), 2)
+
+    def __exit__(self, *_) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                os.dup2(self._saved, 2)
+                os.close(self._saved)
+
+
+_quiet_decoder = _QuietDecoder()
 
 
 def resample(waveform: Waveform, sample_rate: int) -> Waveform:
