@@ -1,0 +1,1 @@
+"""From a folder of audio to batches of spectrograms."""

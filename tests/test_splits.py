@@ -1,0 +1,409 @@
+"""Splits: nothing of a track is on two sides, but where the split says so."""
+
+import collections
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+
+from research.data.segments import SegmentConfig, place_segments
+from research.data.splits import FileLists, SplitConfig, describe, make_splits
+from research.data.tracks import Collection, Track
+from research.errors import InputError
+
+SIZES = st.lists(st.integers(6, 15), min_size=2, max_size=4)
+SEEDS = st.integers(0, 2**32)
+SHARES = st.just(0.0) | st.floats(0.01, 0.5)
+
+
+def collect(digests):
+    """A collection from the digests of the tracks of each genre."""
+    tracks = [
+        Track(f"{genre}/{genre}.{i:05d}.wav", number, digest, 600)
+        for number, (genre, members) in enumerate(digests.items())
+        for i, digest in enumerate(members)
+    ]
+    return Collection("music", tuple(digests), tuple(tracks), {})
+
+
+def collect_sizes(sizes):
+    """A collection of so many different tracks a genre."""
+    names = "abcdefgh"[: len(sizes)]
+    return collect({g: [f"{g}{i}" for i in range(n)] for g, n in zip(names, sizes, strict=True)})
+
+
+def cut(collection, count=3):
+    frames = [track.num_frames for track in collection.tracks]
+    return place_segments(frames, 216, SegmentConfig(count=count), 0)
+
+
+def splits_of(collection, seed=0, **config):
+    return make_splits(collection, cut(collection), SplitConfig(**config), seed)
+
+
+def tracks_of(collection, part):
+    """Tracks of a part, of each of which it must have every segment."""
+    segments = cut(collection)
+    indices = set(segments.track[part].tolist())
+    np.testing.assert_array_equal(part, np.flatnonzero(np.isin(segments.track, list(indices))))
+    return indices
+
+
+def names_of(collection, part):
+    return sorted(collection.tracks[i].name for i in tracks_of(collection, part))
+
+
+def genres_of(collection, part):
+    """How many tracks of each genre a part has."""
+    genres = [collection.tracks[i].genre for i in tracks_of(collection, part)]
+    return [genres.count(genre) for genre in range(len(collection.genres))]
+
+
+def assert_one_line_about(what, error):
+    assert "\n" not in str(error.value)
+    assert str(what) in str(error.value)
+
+
+@hypothesis.given(
+    sizes=SIZES,
+    seed=SEEDS,
+    split=st.sampled_from(["track", "kfold", "all", "segment"]),
+    test_share=st.floats(0.01, 0.6),
+    validation_share=SHARES,
+)
+def test_parts_are_disjoint_and_complete(sizes, seed, split, test_share, validation_share):
+    collection = collect_sizes(sizes)
+    for one in splits_of(
+        collection,
+        seed,
+        split=split,
+        test_share=test_share,
+        validation_share=validation_share,
+    ):
+        parts = list(one.parts.values())
+        assert sorted(np.concatenate(parts)) == list(range(3 * sum(sizes)))
+        for part in parts:
+            np.testing.assert_array_equal(part, np.sort(part))
+        assert one.left_out == {}
+        if split != "segment":
+            sides = [tracks_of(collection, part) for part in parts]
+            assert sum(map(len, sides)) == len(set.union(*sides)) == sum(sizes)
+
+
+@hypothesis.given(sizes=SIZES, seed=SEEDS, test_share=st.floats(0.01, 0.6), share=SHARES)
+def test_track_split_takes_its_shares_of_every_genre(sizes, seed, test_share, share):
+    collection = collect_sizes(sizes)
+    [split] = splits_of(collection, seed, test_share=test_share, validation_share=share)
+    counts = [genres_of(collection, part) for part in split.parts.values()]
+    for size, train, validation, test in zip(sizes, *counts, strict=True):
+        assert abs(test - test_share * size) < 1
+        assert abs(validation - share * (size - test)) < 1
+        assert test >= 1 and train >= 1
+        assert (validation >= 1) == (share > 0)
+    assert split.fold is None
+
+
+def test_genres_of_a_hundred_are_split_80_to_20():
+    collection = collect_sizes([100] * 8)
+    [split] = splits_of(collection)
+    assert genres_of(collection, split.train) == [80] * 8
+    assert genres_of(collection, split.test) == [20] * 8
+
+
+@pytest.mark.parametrize("split", ["track", "kfold"])
+def test_every_genre_is_trained_on_whatever_the_shares(split):
+    collection = collect_sizes([3, 4, 30])
+    shares = {"test_share": 0.7, "validation_share": 0.99}
+    for one in splits_of(collection, split=split, num_folds=3, **shares):
+        assert min(genres_of(collection, one.train)) >= 1
+        assert min(genres_of(collection, one.test)) >= 1
+
+
+@hypothesis.given(sizes=SIZES, seed=SEEDS, num_folds=st.integers(2, 6), share=SHARES)
+def test_folds_test_each_track_once_and_are_balanced(sizes, seed, num_folds, share):
+    collection = collect_sizes(sizes)
+    folds = splits_of(collection, seed, split="kfold", num_folds=num_folds, validation_share=share)
+    assert [split.fold for split in folds] == list(range(num_folds))
+    tested = [track for split in folds for track in tracks_of(collection, split.test)]
+    assert sorted(tested) == list(range(sum(sizes)))
+    counts = np.array([genres_of(collection, split.test) for split in folds])
+    assert (np.ptp(counts, axis=0) <= 1).all()
+    assert np.ptp(counts.sum(axis=1)) <= 1
+    for split in folds:
+        assert min(genres_of(collection, split.train)) >= 1
+        assert (min(genres_of(collection, split.validation)) >= 1) == (share > 0)
+
+
+def test_validation_differs_from_fold_to_fold():
+    collection = collect_sizes([10, 10])
+    folds = splits_of(collection, split="kfold", validation_share=0.25)
+    for split in folds:
+        assert genres_of(collection, split.validation) == [2, 2]
+    assert len({tuple(split.validation) for split in folds}) > 1
+
+
+@hypothesis.given(
+    digests=st.lists(st.lists(st.sampled_from("pqrstuvwxyz"), max_size=6), min_size=2, max_size=3),
+    seed=SEEDS,
+    split=st.sampled_from(["track", "kfold"]),
+)
+def test_duplicates_stay_on_one_side(digests, seed, split):
+    # Four tracks of each genre are its own; the others are duplicates here and there.
+    collection = collect(
+        {g: [f"{g}{i}" for i in range(4)] + more for g, more in zip("abc", digests, strict=False)}
+    )
+    for one in splits_of(collection, seed, split=split, num_folds=3, validation_share=0.3):
+        sides = collections.defaultdict(set)
+        for name, part in one.parts.items():
+            for track in tracks_of(collection, part):
+                sides[collection.tracks[track].digest].add(name)
+        assert all(len(names) == 1 for names in sides.values())
+        assert sum(len(tracks_of(collection, part)) for part in one.parts.values()) == len(
+            collection.tracks
+        )
+        assert min(genres_of(collection, one.train)) >= 1
+
+
+@pytest.mark.parametrize("split", ["track", "kfold", "segment"])
+def test_seed_decides_the_split(split):
+    collection = collect_sizes([10, 12])
+    first, again, other = (
+        splits_of(collection, seed, split=split, validation_share=0.2) for seed in (3, 3, 4)
+    )
+    for one, same in zip(first, again, strict=True):
+        for part in one.parts:
+            np.testing.assert_array_equal(one.parts[part], same.parts[part])
+    assert any(
+        not np.array_equal(one.test, another.test)
+        for one, another in zip(first, other, strict=True)
+    )
+
+
+def test_split_does_not_depend_on_how_tracks_are_cut():
+    collection = collect_sizes([10, 12])
+    parts = []
+    for count in (1, 4):
+        segments = cut(collection, count)
+        [split] = make_splits(collection, segments, SplitConfig(validation_share=0.2), 5)
+        parts.append([set(segments.track[part]) for part in split.parts.values()])
+    assert parts[0] == parts[1]
+
+
+def test_all_is_for_testing():
+    [split] = splits_of(collect_sizes([1, 2]), split="all")
+    assert [len(part) for part in split.parts.values()] == [0, 0, 9]
+
+
+def test_segment_split_leaks_and_says_so():
+    collection = collect_sizes([10, 10])
+    [split] = splits_of(collection, split="segment", validation_share=0.25)
+    assert [len(part) for part in split.parts.values()] == [36, 12, 12]
+    track = cut(collection).track
+    assert set(track[split.train]) & set(track[split.test])
+    assert SplitConfig("segment").leaks
+    text = describe(SplitConfig("segment"), 0)
+    assert text.startswith("LEAKS")
+    assert "pieces of one track are on both sides" in text
+
+
+def test_others_do_not_leak():
+    for name in ("track", "kfold", "files", "all"):
+        config = SplitConfig(name, files=FileLists(test="t.txt"))
+        assert not config.leaks
+        assert "LEAK" not in describe(config, 0)
+
+
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        (SplitConfig(), "by track, stratified, 20% for testing, seed 7"),
+        (
+            SplitConfig(test_share=0.3, validation_share=0.1),
+            "by track, stratified, 30% for testing, 10% of the rest for validation, seed 7",
+        ),
+        (SplitConfig("kfold", num_folds=10), "10-fold by track, stratified, seed 7"),
+        (SplitConfig("files", files=FileLists("a", "b", "c")), "by file lists (test: c), seed 7"),
+        (SplitConfig("all", validation_share=0.1), "every track for testing"),
+    ],
+)
+def test_protocol_in_words(config, text):
+    assert describe(config, 7) == text
+
+
+def test_protocol_counts_the_seeds():
+    assert describe(SplitConfig("kfold"), 3, 5).endswith("seeds 3 to 7")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "config", "what"),
+    [
+        ([5, 1], {}, "genre b of music has 1 different track, too few for the 2 parts"),
+        ([2, 5], {"validation_share": 0.1}, "genre a of music has 2 different tracks"),
+        ([5, 4], {"split": "kfold"}, "genre b of music has 4 different tracks, too few for the 5"),
+        ([5, 5], {"test_share": 0.0}, "config.data.test_share is 0"),
+        ([1, 0], {"split": "segment", "test_share": 0.9}, "3 segments are too few to split"),
+    ],
+)
+def test_too_few_tracks_are_told_in_one_line(sizes, config, what):
+    with pytest.raises(InputError) as error:
+        splits_of(collect_sizes(sizes), **config)
+    assert_one_line_about(what, error)
+
+
+def test_duplicates_count_once():
+    collection = collect({"a": ["x", "y"], "b": ["z", "z"]})
+    with pytest.raises(InputError, match="genre b of music has 1 different track,"):
+        splits_of(collection)
+    # A genre of nothing but duplicates of another one has none of its own.
+    collection = collect({"a": ["x", "y"], "b": ["x", "y"]})
+    with pytest.raises(InputError, match="genre b of music has 0 different tracks,"):
+        splits_of(collection)
+
+
+@pytest.fixture
+def by_lists(tmp_path):
+    """The split by lists of these lines."""
+
+    def run(collection, **lists):
+        files = {}
+        for part, lines in lists.items():
+            (tmp_path / f"{part}.txt").write_text("\n".join(lines))
+            files[part] = str(tmp_path / f"{part}.txt")
+        [split] = splits_of(collection, split="files", files=FileLists(**files))
+        return split
+
+    return run
+
+
+def test_lists_decide_the_parts(by_lists):
+    collection = collect_sizes([3, 3])
+    lists = {
+        "train": ["b/b.00000.wav", "a/a.00000.wav", "a/a.00001.wav"],
+        "validation": ["b/b.00001.wav"],
+        "test": ["a/a.00002.wav", "b/b.00002.wav"],
+    }
+    split = by_lists(collection, **lists)
+    for part, indices in split.parts.items():
+        assert names_of(collection, indices) == sorted(lists[part])
+    assert split.left_out == {}
+    assert split.fold is None
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda name: name.replace(".wav", ".au"),
+        lambda name: name.removesuffix(".wav"),
+        str.upper,
+        lambda name: f"  {name}\t\n\n",
+        lambda name: f"/data/genres_original/{name}",
+        lambda name: name.replace("/", "\\"),
+        lambda name: name + "\r",
+    ],
+    ids=["suffix", "no suffix", "case", "space", "absolute", "Windows", "line ends"],
+)
+def test_spelling_of_lists_does_not_matter(by_lists, spell):
+    collection = collect_sizes([2, 2])
+    names = [track.name for track in collection.tracks]
+    split = by_lists(collection, train=map(spell, names[::2]), test=map(spell, names[1::2]))
+    assert names_of(collection, split.train) == names[::2]
+    assert names_of(collection, split.test) == names[1::2]
+    assert len(split.validation) == 0
+    assert split.left_out == {}
+
+
+def test_lists_do_not_depend_on_the_suffix_of_the_tracks(by_lists):
+    tracks = [
+        Track(f"{g}/{g}.{i:05d}.AU", n, f"{g}{i}", 600)
+        for n, g in enumerate("ab")
+        for i in range(2)
+    ]
+    collection = Collection("music", ("a", "b"), tuple(tracks), {})
+    split = by_lists(collection, train=["a/a.00000.wav", "b/b.00001"], test=["a/a.00001.mp3"])
+    assert names_of(collection, split.train) == ["a/a.00000.AU", "b/b.00001.AU"]
+    assert names_of(collection, split.test) == ["a/a.00001.AU"]
+
+
+def test_what_lists_and_collection_do_not_share_is_told(by_lists):
+    collection = collect_sizes([3, 2])
+    split = by_lists(
+        collection,
+        train=["a/a.00000.wav", "b/b.00000.wav", "b/b.00099.wav"],
+        test=["c/c.00000.wav", "a/a.00002.wav"],
+    )
+    assert split.left_out == {
+        "listed and not there": ["b/b.00099.wav", "c/c.00000.wav"],
+        "there and not listed": ["a/a.00001.wav", "b/b.00001.wav"],
+    }
+    assert names_of(collection, split.train) == ["a/a.00000.wav", "b/b.00000.wav"]
+    assert names_of(collection, split.test) == ["a/a.00002.wav"]
+
+
+def test_duplicates_of_later_parts_are_dropped(by_lists):
+    collection = collect({"a": ["p", "q", "r", "q"], "b": ["s", "p", "r", "t", "t"]})
+    split = by_lists(
+        collection,
+        train=["a/a.00000", "a/a.00001", "a/a.00003", "b/b.00000"],
+        validation=["a/a.00002", "b/b.00003", "b/b.00004"],
+        test=["b/b.00001", "b/b.00002"],
+    )
+    assert names_of(collection, split.train) == ["a/a.00001.wav", "a/a.00003.wav", "b/b.00000.wav"]
+    assert names_of(collection, split.validation) == ["b/b.00003.wav", "b/b.00004.wav"]
+    assert names_of(collection, split.test) == ["b/b.00001.wav", "b/b.00002.wav"]
+    [names] = split.left_out.values()
+    assert sorted(names) == ["a/a.00000.wav", "a/a.00002.wav"]
+
+
+@pytest.mark.parametrize(
+    ("lists", "what"),
+    [
+        ({"test": ["a/a.00000"]}, "config.data.files.train is not given"),
+        ({"train": ["a/a.00000"]}, "config.data.files.test is not given"),
+        (
+            {"train": ["a/a.00000", "b/b.00000"], "test": ["a/A.00000.au"]},
+            "test.txt lists a/A.00000.au, which",
+        ),
+        (
+            {"train": ["a/a.00000", "b/b.00000"], "validation": ["b/b.00000"], "test": ["a/x"]},
+            "validation.txt lists b/b.00000, which",
+        ),
+        ({"train": ["a/a.00000", "b/b.00000"], "test": ["c/c.00000"]}, "lines look like a/a.00000"),
+        ({"train": ["a/a.00000", "b/b.00000"], "test": []}, "test.txt lists is in music"),
+        ({"train": ["a.00000"], "test": ["a/a.00001"]}, "train.txt lists is in music"),
+        ({"train": ["a/a.00000"], "test": ["b/b.00000"]}, "train.txt leaves no track of genre b"),
+    ],
+    ids=[
+        "no train",
+        "no test",
+        "overlap",
+        "overlap of validation",
+        "unknown",
+        "empty",
+        "no folder",
+        "genre",
+    ],
+)
+def test_lists_that_do_not_fit_are_told_in_one_line(by_lists, lists, what):
+    with pytest.raises(InputError) as error:
+        by_lists(collect_sizes([2, 2]), **lists)
+    assert_one_line_about(what, error)
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+@pytest.mark.parametrize("kind", ["missing", "folder", "audio"])
+def test_list_that_cannot_be_read_is_told_by_its_key(tmp_path, part, kind):
+    for i, name in enumerate(("train", "validation", "test")):
+        (tmp_path / name).write_text(f"a/a.{i:05d}\nb/b.{i:05d}")
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    if kind == "audio":
+        path.write_bytes(b"RIFF\xff\xfe\xfd")
+    files = FileLists(
+        **{name: str(tmp_path / name) for name in ("train", "validation", "test")}
+        | {part: str(path)}
+    )
+    with pytest.raises(InputError, match=rf"config\.data\.files\.{part} ") as error:
+        splits_of(collect_sizes([3, 3]), split="files", files=files)
+    assert_one_line_about(path, error)
