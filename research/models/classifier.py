@@ -1,0 +1,76 @@
+"""A network as jax sees it: a structure that is static, and arrays that go in and come out."""
+
+from typing import Any, NamedTuple, Protocol
+
+import jax
+from flax import nnx
+
+from research.errors import InputError
+
+
+class Variables(NamedTuple):
+    """The arrays of a network, nested dicts by layer.
+
+    Attributes:
+      params: what is trained.
+      stats: running statistics of batch normalisation; empty without it.
+    """
+
+    params: dict[str, Any]
+    stats: dict[str, Any]
+
+
+class NetworkConfig(Protocol):
+    """What the config of every network can do."""
+
+    def build(self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs) -> nnx.Module:
+        """A freshly initialised network."""
+
+
+def init(
+    config: NetworkConfig, shape: tuple[int, int], num_classes: int, seed: int
+) -> tuple[nnx.GraphDef, Variables]:
+    """Structure and first arrays of a network for segments of `(frames, bins)`.
+
+    Raises:
+      InputError: the segments do not fit the network.
+    """
+    try:
+        network = config.build(*shape, num_classes, nnx.Rngs(seed))
+    except ValueError as error:
+        raise InputError(
+            f"{error}; raise config.segments.seconds or config.spectrogram.stft.n_fft"
+        ) from error
+    structure, *states = nnx.split(network, nnx.Param, ...)
+    return structure, Variables(*map(nnx.to_pure_dict, states))
+
+
+def apply(
+    structure: nnx.GraphDef, variables: Variables, spectrogram: jax.Array
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Logits and activations as for new music: nothing dropped, running statistics.
+
+    `[batch, frames, bins]` to `[batch, classes]` and a dict of arrays by name.
+    """
+    network = nnx.merge(structure, *variables, copy=True)
+    network = nnx.view(
+        network, deterministic=True, use_running_average=True, raise_if_not_found=False
+    )
+    return network(spectrogram)
+
+
+def apply_training(
+    structure: nnx.GraphDef, variables: Variables, spectrogram: jax.Array, key: jax.Array
+) -> tuple[jax.Array, dict[str, Any]]:
+    """Logits as in training, units dropped by `key`, and the next running statistics."""
+    network = nnx.merge(structure, *variables, copy=True)
+    network = nnx.view(
+        network, deterministic=False, use_running_average=False, raise_if_not_found=False
+    )
+    logits, _ = network(spectrogram, nnx.Rngs(dropout=key))
+    return logits, nnx.to_pure_dict(nnx.state(network, nnx.BatchStat))
+
+
+def num_parameters(variables: Variables) -> int:
+    """How many numbers are trained."""
+    return sum(leaf.size for leaf in jax.tree.leaves(variables.params))

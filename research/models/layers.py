@@ -1,0 +1,159 @@
+"""Layers of the classifiers in the forms that are fast on CPU and GPU alike."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+GLOROT = nnx.initializers.glorot_uniform()
+
+
+class Conv(nnx.Module):
+    """Convolution with "same" zero padding and stride 1, `[batch, *space, channels]`.
+
+    One spatial axis goes by one matrix product and shifts, two by XLA's convolution. Before a batch
+    normalisation, a bias would be taken away again.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        width: int,
+        num_axes: int,
+        rngs: nnx.Rngs,
+        use_bias: bool = True,
+    ):
+        shape = (width,) * num_axes + (in_channels, out_channels)
+        self.kernel = nnx.Param(GLOROT(rngs.params(), shape))
+        self.bias = nnx.Param(jnp.zeros(out_channels)) if use_bias else None
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[batch, *space, in_channels]` to `[batch, *space, out_channels]`."""
+        convolve = convolve_time if self.kernel.ndim == 3 else convolve_picture
+        x = convolve(x, self.kernel[...])
+        return x if self.bias is None else x + self.bias[...]
+
+
+@jax.custom_vjp
+def convolve_time(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolution over time, `[batch, frames, in]` by `[width, in, out]` to `[batch, frames, out]`.
+
+    `y[t] = sum_k x[t + k - (width - 1) // 2] K[k]`. Every tap is applied to every frame in one
+    product, then the results are shifted and summed. With many channels in and few out it is the
+    few that are copied, here and in the gradient.
+    """
+    width, num_in, num_out = kernel.shape
+    before = (width - 1) // 2
+    taps = x @ kernel.transpose(1, 0, 2).reshape(num_in, width * num_out)
+    taps = jnp.pad(taps, [(0, 0), (before, width - 1 - before), (0, 0)])
+    return sum(taps[:, i : i + x.shape[1], i * num_out : (i + 1) * num_out] for i in range(width))
+
+
+def _convolve_time_forward(x, kernel):
+    return convolve_time(x, kernel), (x, kernel)
+
+
+def _convolve_time_backward(saved, cotangent):
+    x, kernel = saved
+    width, num_in, num_out = kernel.shape
+    after = width - 1 - (width - 1) // 2
+    padded = jnp.pad(cotangent, [(0, 0), (after, width - 1 - after), (0, 0)])
+    shifts = [padded[:, width - 1 - i :][:, : x.shape[1]] for i in range(width)]
+    taps = jnp.concatenate(shifts, axis=-1).reshape(-1, width * num_out)
+    kernel_gradient = x.reshape(-1, num_in).T @ taps
+    x_gradient = taps @ kernel.transpose(0, 2, 1).reshape(width * num_out, num_in)
+    return (
+        x_gradient.reshape(x.shape),
+        kernel_gradient.reshape(num_in, width, num_out).transpose(1, 0, 2),
+    )
+
+
+convolve_time.defvjp(_convolve_time_forward, _convolve_time_backward)
+
+
+@jax.custom_vjp
+def convolve_picture(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolution over two axes, `[batch, frames, bins, in]` by `[height, width, in, out]`."""
+    return _convolve_picture(x, kernel)
+
+
+def _convolve_picture(x, kernel):
+    return jax.lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def _convolve_picture_forward(x, kernel):
+    return _convolve_picture(x, kernel), (x, kernel)
+
+
+def _convolve_picture_backward(saved, cotangent):
+    # XLA's CPU gradient for a kernel keeps one core busy; two halves of a batch keep two.
+    x, kernel = saved
+    (x_gradient,) = jax.vjp(lambda x: _convolve_picture(x, kernel), x)[1](cotangent)
+
+    def whole(x, cotangent):
+        return jax.vjp(lambda kernel: _convolve_picture(x, kernel), kernel)[1](cotangent)[0]
+
+    def by_halves(x, cotangent):
+        half = x.shape[0] // 2
+        return whole(x[:half], cotangent[:half]) + whole(x[half:], cotangent[half:])
+
+    kernel_gradient = jax.lax.platform_dependent(x, cotangent, cpu=by_halves, default=whole)
+    return x_gradient, kernel_gradient
+
+
+convolve_picture.defvjp(_convolve_picture_forward, _convolve_picture_backward)
+
+
+def max_pool(x: jax.Array, window: Sequence[int]) -> jax.Array:
+    """Largest of each block of `window`, `[batch, *space, channels]`; what is over is left out.
+
+    The gradient goes to the first of the largest. It is written out since XLA's own, of a reduced
+    window or of a maximum over reshaped axes, takes several times as long on CPU.
+    """
+    return _max_pool(x, tuple(window), x.shape[1:-1])
+
+
+def _pool_forward(x, window, space):
+    num_blocks = _num_blocks(window, space)
+    for axis, (blocks, width) in enumerate(zip(num_blocks, window, strict=True), 1):
+        x = jax.lax.slice_in_dim(x, 0, blocks * width, axis=axis)
+    x = x.reshape(x.shape[0], *_interleaved(num_blocks, window), x.shape[-1])
+    largest, place = None, None
+    for number, index in enumerate(itertools.product(*map(range, window))):
+        candidate = x[(slice(None), *_interleaved([slice(None)] * len(window), index))]
+        if largest is None:
+            largest, place = candidate, jnp.zeros(candidate.shape, jnp.int8)
+        else:
+            place = jnp.where(candidate > largest, jnp.int8(number), place)
+            largest = jnp.maximum(largest, candidate)
+    return largest, place
+
+
+def _pool_backward(window, space, place, cotangent):
+    num_blocks, axes = _num_blocks(window, space), range(2, 2 * len(window) + 1, 2)
+    number = jnp.arange(math.prod(window), dtype=jnp.int8)
+    number = number.reshape(_interleaved([1] * len(window), window))[..., None]
+    chosen = jnp.expand_dims(place, axes) == number
+    spread = jnp.where(chosen, jnp.expand_dims(cotangent, axes), 0)
+    covered = [blocks * width for blocks, width in zip(num_blocks, window, strict=True)]
+    spread = spread.reshape(place.shape[0], *covered, place.shape[-1])
+    over = [(0, size - cover) for size, cover in zip(space, covered, strict=True)]
+    return (jnp.pad(spread, [(0, 0), *over, (0, 0)]),)
+
+
+def _num_blocks(window, space):
+    return [size // width for size, width in zip(space, window, strict=True)]
+
+
+def _interleaved(first, second):
+    return [value for pair in zip(first, second, strict=True) for value in pair]
+
+
+_max_pool = jax.custom_vjp(lambda *args: _pool_forward(*args)[0], nondiff_argnums=(1, 2))
+_max_pool.defvjp(_pool_forward, _pool_backward)
