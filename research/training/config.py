@@ -1,0 +1,74 @@
+"""The config of a training: what the keys in `configs/training.py` mean."""
+
+import dataclasses
+
+from research.data.segments import SegmentConfig
+from research.data.spectrograms import SpectrogramConfig
+from research.data.splits import SplitConfig
+from research.data.synthetic import SyntheticConfig
+from research.models.multi_channel import MultiChannelConfig
+from research.models.single_channel import SingleChannelConfig
+from research.settings import above, at_least, share
+from research.training.augment import AugmentConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig(SplitConfig):
+    """Where tracks come from, and how they are split.
+
+    Attributes:
+      root: folder with one folder of audio a genre; None for the synthetic set.
+      synthetic: the synthetic set.
+      max_bad_share: of files that cannot be decoded, before the run stops.
+      cache: folder of the spectrograms; None for the user's cache folder.
+    """
+
+    root: str | None = None
+    synthetic: SyntheticConfig = SyntheticConfig()
+    max_bad_share: float = share(0.2)
+    cache: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Every scientific choice of a training.
+
+    Attributes:
+      seed: of everything that is random: split, weights, order, dropout, augmentation.
+      seeds: how many seeds, from `seed` on, the experiment is repeated with.
+      num_epochs: times that each segment is seen.
+      batch_size: segments a step.
+      learning_rate: of Adam.
+      tensorboard: whether metrics are also written for TensorBoard.
+      data: the tracks and their split.
+      spectrogram: what is seen of a waveform.
+      segments: the pieces of a track.
+      augment: how training segments are varied.
+      model: the network.
+    """
+
+    seed: int = at_least(0, 0)
+    seeds: int = at_least(1, 1)
+    num_epochs: int = at_least(10, 1)
+    batch_size: int = at_least(32, 1)
+    learning_rate: float = above(1e-3, 0)
+    tensorboard: bool = False
+    data: DataConfig = DataConfig()
+    spectrogram: SpectrogramConfig = SpectrogramConfig()
+    segments: SegmentConfig = SegmentConfig()
+    augment: AugmentConfig = AugmentConfig()
+    model: MultiChannelConfig | SingleChannelConfig = MultiChannelConfig()
+
+    def __post_init__(self):
+        if self.augment.crop and self.data.leaks:
+            raise ValueError(
+                "augment.crop would train on the test segments themselves when data.split is "
+                "segment; turn one of them off"
+            )
+        if self.spectrogram.num_frames(self.segments.seconds) < 1:
+            raise ValueError("segments.seconds is less than one frame of spectrogram.stft.n_fft")
+
+    @property
+    def segment_frames(self) -> int:
+        """Frames of a segment."""
+        return self.spectrogram.num_frames(self.segments.seconds)

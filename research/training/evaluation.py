@@ -1,0 +1,97 @@
+"""How well a classifier does: exact counts by segment and by track, with intervals."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import Mesh
+
+from research.data.batches import SegmentReader, read_ahead
+from research.models import classifier
+from research.models.classifier import Variables
+from research.training.sharding import shard
+
+
+@jax.jit(static_argnames="structure")
+def log_probabilities(
+    variables: Variables, spectrogram: jax.Array, *, structure: nnx.GraphDef
+) -> jax.Array:
+    """`[batch, frames, bins]` to `[batch, classes]`."""
+    logits, _ = classifier.apply(structure, variables, spectrogram.astype(jnp.float32))
+    return jax.nn.log_softmax(logits)
+
+
+def classify(
+    structure: nnx.GraphDef,
+    variables: Variables,
+    reader: SegmentReader,
+    indices: np.ndarray,
+    batch_size: int,
+    mesh: Mesh,
+) -> np.ndarray:
+    """Log-probabilities of segments, `[segments, classes]`.
+
+    The last batch is filled up with its last segment, which is not counted again.
+    """
+    padded = np.pad(indices, (0, -len(indices) % batch_size), "edge").reshape(-1, batch_size)
+    results = [
+        log_probabilities(variables, shard(batch.spectrogram, mesh), structure=structure)
+        for batch in read_ahead(lambda i: reader.read(padded[i]), range(len(padded)))
+    ]
+    return np.concatenate([np.asarray(part) for part in results])[: len(indices)]
+
+
+def by_track(log_probs: np.ndarray, track: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the log-probabilities of each track's segments.
+
+    `[segments, classes]` and the index of each segment's track to `[tracks, classes]` and the
+    index of each track, sorted.
+    """
+    tracks, group = np.unique(track, return_inverse=True)
+    total = np.zeros((len(tracks), log_probs.shape[1]))
+    np.add.at(total, group, log_probs)
+    return total / np.bincount(group)[:, None], tracks
+
+
+def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """Counts `[true class, predicted class]`."""
+    pairs = np.bincount(truth * num_classes + predicted, minlength=num_classes**2)
+    return pairs.reshape(num_classes, num_classes)
+
+
+def wilson_interval(correct: float, total: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927), `correct` of `total` independent tries.
+
+    `correct` need not be whole: a mean over repeats on the same `total` is allowed.
+    """
+    z = 1.959963984540054
+    share, unit = correct / total, z**2 / total
+    centre = (share + unit / 2) / (1 + unit)
+    half = np.sqrt(share * (1 - share) * unit + unit**2 / 4) / (1 + unit)
+    return max(float(centre - half), 0.0), min(float(centre + half), 1.0)
+
+
+def summarise(confusion: np.ndarray, genres: tuple[str, ...]) -> dict[str, Any]:
+    """Accuracy, macro F1 and the figures of each genre, from counts `[true, predicted]`.
+
+    F1 of a genre is `2 right / (there + predicted)`; the macro mean is over the genres that are
+    there or predicted.
+    """
+    right, there, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    some = (there + predicted) > 0
+    f1 = 2 * right / np.maximum(there + predicted, 1)
+    return {
+        "accuracy": float(right.sum() / confusion.sum()),
+        "macro_f1": float(f1[some].mean()),
+        "per_genre": {
+            genre: {
+                "recall": float(right[i] / there[i]) if there[i] else None,
+                "precision": float(right[i] / predicted[i]) if predicted[i] else None,
+                "f1": float(f1[i]) if some[i] else None,
+                "num_tracks": int(there[i]),
+            }
+            for i, genre in enumerate(genres)
+        },
+    }

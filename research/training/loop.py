@@ -1,0 +1,173 @@
+"""The training loop: Adam on categorical cross-entropy, resumable to the bit."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax.sharding import Mesh
+
+from research.data.batches import TrainingBatches, read_ahead
+from research.errors import InputError
+from research.models import classifier
+from research.models.classifier import Variables
+from research.training.augment import AugmentConfig, augment
+from research.training.checkpoints import Checkpoints
+from research.training.sharding import replicate, shard
+
+
+class TrainingState(NamedTuple):
+    """All that changes from step to step.
+
+    Attributes:
+      variables: of the network.
+      optimiser: Adam's moments.
+      step: steps done.
+      totals: `loss`, `correct` and `seen`, summed since the epoch began.
+    """
+
+    variables: Variables
+    optimiser: optax.OptState
+    step: jax.Array
+    totals: dict[str, jax.Array]
+
+
+def start_state(variables: Variables) -> TrainingState:
+    """The state before the first step."""
+    optimiser = optax.scale_by_adam().init(variables.params)
+    return TrainingState(variables, optimiser, jnp.zeros((), jnp.int32), no_totals())
+
+
+def no_totals() -> dict[str, jax.Array]:
+    """Totals at the start of an epoch."""
+    return {name: jnp.zeros(()) for name in ("loss", "correct", "seen")}
+
+
+@jax.jit(static_argnames=("structure", "num_classes", "config"), donate_argnames="state")
+def train_step(
+    state: TrainingState,
+    spectrogram: jax.Array,
+    label: jax.Array,
+    key: jax.Array,
+    learning_rate: jax.Array,
+    *,
+    structure: nnx.GraphDef,
+    num_classes: int,
+    config: AugmentConfig,
+) -> TrainingState:
+    """One step of Adam on `[batch, frames, bins]` float32 and labels `[batch]`.
+
+    Augmentation and dropout depend on `key` and the number of the step alone.
+    """
+    key = jax.random.fold_in(key, state.step)
+    augment_key, dropout_key = jax.random.split(key)
+    target = jax.nn.one_hot(label, num_classes)
+    spectrogram, target = augment(spectrogram, target, augment_key, config)
+
+    def loss_of(params: dict[str, Any]) -> tuple[jax.Array, tuple[jax.Array, dict[str, Any]]]:
+        variables = Variables(params, state.variables.stats)
+        logits, stats = classifier.apply_training(structure, variables, spectrogram, dropout_key)
+        return optax.softmax_cross_entropy(logits, target).mean(), (logits, stats)
+
+    params = state.variables.params
+    (loss, (logits, stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
+    update, optimiser = optax.scale_by_adam().update(gradient, state.optimiser)
+    params = jax.tree.map(lambda param, change: param - learning_rate * change, params, update)
+    correct = jnp.sum(jnp.argmax(logits, axis=-1) == jnp.argmax(target, axis=-1))
+    totals = {
+        "loss": state.totals["loss"] + loss * len(label),
+        "correct": state.totals["correct"] + correct,
+        "seen": state.totals["seen"] + len(label),
+    }
+    return TrainingState(Variables(params, stats), optimiser, state.step + 1, totals)
+
+
+@jax.jit
+def widen(spectrogram: jax.Array) -> jax.Array:
+    """Half precision, as it is stored and moved, to single.
+
+    A program of its own: inside of the step XLA would widen once for every product.
+    """
+    return spectrogram.astype(jnp.float32)
+
+
+def fit(
+    structure: nnx.GraphDef,
+    variables: Variables,
+    batches: TrainingBatches,
+    *,
+    num_classes: int,
+    num_epochs: int,
+    learning_rate: float,
+    augmentation: AugmentConfig,
+    mesh: Mesh,
+    checkpoints: Checkpoints,
+    validate: Callable[[Variables], dict[str, float]] | None = None,
+    on_resume: Callable[[list[dict[str, Any]]], None] = lambda history: None,
+    on_step: Callable[[int], None] = lambda step: None,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda entry: None,
+) -> None:
+    """Train from the latest checkpoint, or from `variables`, into checkpoints.
+
+    Args:
+      structure: of the network.
+      variables: its first arrays, which are used up.
+      batches: what to train on; its seed is that of dropout and augmentation, too.
+      num_classes: that are told apart.
+      num_epochs: times that each segment is seen.
+      learning_rate: of Adam.
+      augmentation: of the batches.
+      mesh: over which a batch is split.
+      checkpoints: where the state is kept after each epoch.
+      validate: metrics on the validation part, `validation_accuracy` and `validation_loss`. The
+        first says which checkpoint is the best; without it, it is the last.
+      on_resume: called once, first, with the metrics of the epochs that are done already.
+      on_step: called after each step, which may not be done yet.
+      on_epoch: called with the metrics of each epoch.
+
+    Raises:
+      InputError: a checkpoint is damaged, or the weights are no longer finite.
+    """
+    state, history = replicate(start_state(variables), mesh), []
+    if checkpoints.latest is not None:
+        state, history = checkpoints.load(checkpoints.latest, state)
+    first = checkpoints.latest or 0
+    on_resume(history)
+    epoch_ends = {batches.epoch_end(epoch): epoch for epoch in range(1, num_epochs + 1)}
+    key, started = jax.random.key(batches.seed), time.perf_counter()
+    steps = range(first, batches.epoch_end(num_epochs))
+    for step, batch in zip(steps, read_ahead(batches, steps), strict=True):
+        state = train_step(
+            state,
+            widen(shard(batch.spectrogram, mesh)),
+            shard(batch.label, mesh),
+            key,
+            learning_rate,
+            structure=structure,
+            num_classes=num_classes,
+            config=augmentation,
+        )
+        on_step(step + 1)
+        if step + 1 not in epoch_ends:
+            continue
+        totals = jax.device_get(state.totals)
+        entry = {
+            "epoch": epoch_ends[step + 1],
+            "step": step + 1,
+            "loss": float(totals["loss"] / totals["seen"]),
+            "accuracy": float(totals["correct"] / totals["seen"]),
+            **(validate(state.variables) if validate else {}),
+            "seconds": time.perf_counter() - started,
+        }
+        if not all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.variables)):
+            raise InputError(
+                f"the weights are no longer finite after epoch {entry['epoch']} (loss "
+                f"{entry['loss']}); lower config.learning_rate"
+            )
+        history.append(entry)
+        on_epoch(entry)
+        state = state._replace(totals=replicate(no_totals(), mesh))
+        checkpoints.save(step + 1, state, entry.get("validation_accuracy", float(step)), history)

@@ -1,0 +1,341 @@
+"""The training loop: what it learns, compiles, repeats to the bit and refuses."""
+
+import dataclasses
+import functools
+import math
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from research.data.batches import Batch
+from research.errors import InputError
+from research.models import classifier
+from research.models.classifier import Variables
+from research.models.multi_channel import MultiChannelConfig
+from research.models.single_channel import SingleChannelConfig
+from research.training.augment import AugmentConfig
+from research.training.checkpoints import Checkpoints
+from research.training.evaluation import log_probabilities
+from research.training.loop import fit, start_state, train_step, widen
+from research.training.sharding import make_mesh, replicate
+
+SHAPE, CLASSES = (16, 9), 3
+MULTI = MultiChannelConfig(num_filters=(4, 4), width=3)
+SINGLE = SingleChannelConfig(num_filters=(4, 4), width=3, num_features=12, dropout=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Batches:
+    """Noise with labels of no meaning, in memory, over and over in one order."""
+
+    seed: int = 0
+    count: int = 16
+    batch_size: int = 8
+    rounds: int = 1  # As many make an epoch.
+
+    @functools.cached_property
+    def all(self) -> Batch:
+        """Every segment."""
+        rng = np.random.default_rng(5)
+        spectrogram = rng.gamma(0.5, 2.0, size=(self.count, *SHAPE)).astype(np.float16)
+        return Batch(spectrogram, rng.integers(0, CLASSES, self.count, np.int32))
+
+    def epoch_end(self, epoch: int) -> int:
+        """Steps after which each segment was seen often enough."""
+        return -(-epoch * self.rounds * self.count // self.batch_size)
+
+    def __call__(self, step: int) -> Batch:
+        """Batch number `step`, from 0."""
+        chosen = (step * self.batch_size + np.arange(self.batch_size)) % self.count
+        return Batch(self.all.spectrogram[chosen], self.all.label[chosen])
+
+
+def run(folder, model=MULTI, batches=Batches(), num_epochs=3, **options):
+    """A fit into a folder: its latest state, the history there, and the steps latest and best."""
+    structure, variables = classifier.init(model, SHAPE, CLASSES, batches.seed)
+    mesh = make_mesh(batches.batch_size)
+    # A fit may give away the arrays that it starts from.
+    like = replicate(start_state(jax.tree.map(jnp.copy, variables)), mesh)
+    with Checkpoints(folder) as checkpoints:
+        fit(
+            structure,
+            variables,
+            batches,
+            num_classes=CLASSES,
+            num_epochs=num_epochs,
+            **{"learning_rate": 0.01, "augmentation": AugmentConfig()} | options,
+            mesh=mesh,
+            checkpoints=checkpoints,
+        )
+        state, history = checkpoints.load(checkpoints.latest, like)
+        return state, history, checkpoints.latest, checkpoints.best
+
+
+def untimed(history):
+    return [{key: value for key, value in entry.items() if key != "seconds"} for entry in history]
+
+
+def assert_same_bits(found, wanted):
+    assert jax.tree.structure(found) == jax.tree.structure(wanted)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
+@pytest.mark.parametrize("model", [MULTI, SINGLE], ids=lambda model: model.name)
+def test_a_network_learns_sixteen_segments_by_heart(tmp_path, model):
+    batches = Batches(rounds=30)
+    state, history, *_ = run(tmp_path, model, batches, num_epochs=2, learning_rate=0.02)
+    structure, _ = classifier.init(model, SHAPE, CLASSES, 0)
+    found = log_probabilities(state.variables, batches.all.spectrogram, structure=structure)
+    np.testing.assert_array_equal(np.argmax(found, axis=1), batches.all.label)
+    assert history[-1]["loss"] < 0.1 < history[0]["loss"]
+    assert history[-1]["accuracy"] == 1.0
+
+
+def wave(*shape: int, rate: float) -> np.ndarray:
+    """Numbers without a pattern that PyTorch can be given, too."""
+    return np.sin(rate * np.arange(1, math.prod(shape) + 1)).reshape(shape).astype(np.float32)
+
+
+def step_once(state, structure, spectrogram, label, seed=0, learning_rate=0.01, **augmentation):
+    return train_step(
+        state,
+        jnp.asarray(spectrogram),
+        jnp.asarray(label),
+        jax.random.key(seed),
+        learning_rate,
+        structure=structure,
+        num_classes=CLASSES,
+        config=AugmentConfig(**augmentation),
+    )
+
+
+def test_three_steps_are_those_of_adam_in_pytorch():
+    # cross_entropy of the network as in test_models.py, torch.optim.Adam(lr=0.01), in float64.
+    config = MultiChannelConfig(num_filters=(3, 4), width=4)
+    structure, variables = classifier.init(config, (10, 5), CLASSES, 0)
+    params = jax.tree.map(
+        lambda leaf: jnp.asarray(0.5 * wave(*leaf.shape, rate=0.9 + 0.1 * leaf.ndim)),
+        variables.params,
+    )
+    state = start_state(Variables(params, {}))
+    x, label = wave(2, 10, 5, rate=1.3), np.int32([2, 0])
+    total = 0.0
+    for loss in (1.1561378348, 1.0066011251, 0.8833614748):
+        state = step_once(state, structure, x, label)
+        total += 2 * loss
+        assert float(state.totals["loss"]) == pytest.approx(total, rel=1e-5)
+    assert (int(state.step), float(state.totals["seen"])) == (3, 6.0)
+    head = [
+        [0.475602, 0.374528, -0.052136],
+        [-0.445779, -0.382765, 0.185745],
+        [0.465435, 0.263405, -0.199901],
+        [-0.499995, -0.224824, 0.296037],
+        [0.522895, 0.12173, -0.327837],
+        [-0.504264, -0.104516, 0.436842],
+        [0.414887, -0.032109, -0.418596],
+        [-0.401628, 0.08324, 0.477143],
+    ]
+    np.testing.assert_allclose(state.variables.params["head"]["kernel"], head, atol=2e-5)
+    logits, _ = classifier.apply(structure, state.variables, x)
+    wanted = [[-0.257627, 0.034113, 0.633771], [0.625501, 0.43053, 0.098376]]
+    np.testing.assert_allclose(logits, wanted, atol=1e-4)
+
+
+def losses_at_rest(model, num_steps=3, seed=0, **augmentation):
+    """The loss of each step on one batch when nothing is learnt."""
+    structure, variables = classifier.init(model, SHAPE, CLASSES, 0)
+    state, totals = start_state(variables), [0.0]
+    spectrogram, label = Batches()(0)
+    for _ in range(num_steps):
+        state = step_once(
+            state, structure, np.float32(spectrogram), label, seed, 0.0, **augmentation
+        )
+        totals.append(float(state.totals["loss"]))
+    return np.diff(totals)
+
+
+@pytest.mark.parametrize(
+    ("model", "augmentation"),
+    [
+        (dataclasses.replace(MULTI, dropout=0.5), {}),
+        (dataclasses.replace(SINGLE, dropout=0.5), {}),
+        (MULTI, {"gain_db": 6.0}),
+    ],
+    ids=["dropout", "dropout of single_channel", "augmentation"],
+)
+def test_each_step_draws_anew_and_by_the_seed(model, augmentation):
+    first = losses_at_rest(model, **augmentation)
+    assert len(set(np.round(first, 4))) == len(first)
+    np.testing.assert_array_equal(first, losses_at_rest(model, **augmentation))
+    assert np.all(np.abs(first - losses_at_rest(model, seed=1, **augmentation)) > 1e-4)
+
+
+def test_nothing_is_drawn_without_dropout_and_augmentation():
+    np.testing.assert_allclose(losses_at_rest(MULTI), losses_at_rest(MULTI)[0], rtol=1e-5)
+
+
+def test_metrics_of_an_epoch_are_means_over_its_segments(tmp_path):
+    batches, told = Batches(count=20), []
+    state, history, *_ = run(
+        tmp_path, batches=batches, num_epochs=2, learning_rate=1e-30, on_epoch=told.append
+    )
+    assert told == history
+    structure, _ = classifier.init(MULTI, SHAPE, CLASSES, 0)
+    log_probs = log_probabilities(state.variables, batches.all.spectrogram, structure=structure)
+    log_probs, label = np.float64(log_probs), batches.all.label
+    loss, right = -log_probs[np.arange(20), label], log_probs.argmax(1) == label
+    # The first epoch ends within the second round: 24 segments, and then 16 that complete it.
+    for entry, seen in zip(history, (np.arange(24) % 20, np.arange(24, 40) % 20), strict=True):
+        assert entry["loss"] == pytest.approx(loss[seen].mean(), rel=1e-4)
+        assert entry["accuracy"] == pytest.approx(right[seen].mean())
+    assert [(entry["epoch"], entry["step"]) for entry in history] == [(1, 3), (2, 5)]
+    assert 0.0 < history[0]["seconds"] < history[1]["seconds"]
+
+
+def test_the_step_compiles_once_for_epochs_seeds_rates_and_restarts(tmp_path):
+    model = dataclasses.replace(MULTI, num_filters=(3, 5))  # Of no other test.
+    before = train_step._cache_size()
+    run(tmp_path / "one", model, num_epochs=3)
+    run(tmp_path / "two", model, Batches(seed=1, count=20), num_epochs=2, learning_rate=0.02)
+    run(tmp_path / "two", model, Batches(seed=1, count=20), num_epochs=4, learning_rate=0.02)
+    assert train_step._cache_size() == before + 1
+
+
+EVERYTHING = {
+    "model": dataclasses.replace(MULTI, dropout=0.5, batch_norm=True),
+    "batches": Batches(seed=3, count=20),  # Epochs of 3, 2 and 3 steps.
+    "augmentation": AugmentConfig(gain_db=3.0, time_mask=4, frequency_mask=3, mixup=0.4),
+}
+
+
+class Stop(Exception):
+    """A kill."""
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """A whole fit with everything that is random."""
+    return run(tmp_path_factory.mktemp("unbroken"), **EVERYTHING)
+
+
+@pytest.mark.parametrize("stops", [[1], [3], [4], [8], [2, 4, 7]], ids=str)
+def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(tmp_path, unbroken, stops):
+    for stop in stops:
+
+        def on_step(step, stop=stop):
+            if step == stop:
+                raise Stop
+
+        with pytest.raises(Stop):
+            run(tmp_path, **EVERYTHING, on_step=on_step)
+    resumed, steps, epochs = [], [], []
+    state, history, latest, best = run(
+        tmp_path,
+        **EVERYTHING,
+        on_resume=lambda history: resumed.append(list(history)),
+        on_step=steps.append,
+        on_epoch=epochs.append,
+    )
+    assert_same_bits(state, unbroken[0])
+    assert untimed(history) == untimed(unbroken[1])
+    assert (latest, best) == unbroken[2:] == (8, 8)
+    done = max(step for step in (0, 3, 5) if step < stops[-1])  # Epochs that were kept.
+    assert steps == list(range(done + 1, 9))
+    assert len(resumed) == 1
+    assert [entry["step"] for entry in resumed[0]] == [end for end in (3, 5) if end <= done]
+    assert untimed(resumed[0] + epochs) == untimed(history)
+
+
+def test_a_kill_between_the_log_and_the_checkpoint_repeats_the_epoch(tmp_path, unbroken):
+    def on_epoch(entry):
+        if entry["epoch"] == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run(tmp_path, **EVERYTHING, on_epoch=on_epoch)
+    state, history, *_ = run(tmp_path, **EVERYTHING)
+    assert_same_bits(state, unbroken[0])
+    assert untimed(history) == untimed(unbroken[1])
+
+
+def test_without_its_latest_checkpoint_a_fit_goes_on_from_the_best(tmp_path, unbroken):
+    def validate():
+        scores = iter([0.9, 0.5, 0.1])
+        return lambda variables: {"validation_accuracy": next(scores)}
+
+    wanted = run(tmp_path, **EVERYTHING, validate=validate())
+    assert wanted[2:] == (8, 3)
+    assert_same_bits(wanted[0], unbroken[0])  # Validation changes nothing,
+    shutil.rmtree(tmp_path / "8")
+    again = run(tmp_path, **EVERYTHING, validate=lambda variables: {"validation_accuracy": 0.2})
+    assert_same_bits(again[0], unbroken[0])  # nor does damage that was deleted.
+    assert [entry["validation_accuracy"] for entry in again[1]] == [0.9, 0.2, 0.2]
+
+
+def test_a_fit_that_is_done_does_nothing_more(tmp_path):
+    wanted = run(tmp_path, num_epochs=2)
+    steps = []
+    again = run(tmp_path, num_epochs=2, on_step=steps.append, on_epoch=steps.append)
+    assert steps == []
+    assert_same_bits(again[0], wanted[0])
+    assert again[1:] == wanted[1:]
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"), [([0.2, 0.9, 0.5], 4), ([0.9, 0.9, 0.5], 4), ([0.0, 0.0, 0.0], 6)]
+)
+def test_validation_says_which_checkpoint_is_the_best(tmp_path, scores, best):
+    given = iter(scores)
+    seen = []
+
+    def validate(variables):
+        seen.append(jax.tree.map(np.array, variables))
+        return {"validation_loss": 2.5, "validation_accuracy": next(given)}
+
+    state, history, latest, found = run(tmp_path, validate=validate)
+    assert (latest, found) == (6, best)
+    assert [entry["validation_accuracy"] for entry in history] == scores
+    assert {entry["validation_loss"] for entry in history} == {2.5}
+    assert_same_bits(seen[-1], state.variables)
+    assert np.any(seen[0].params["head"]["kernel"] != seen[1].params["head"]["kernel"])
+
+
+def test_without_validation_the_last_is_the_best(tmp_path):
+    *_, latest, best = run(tmp_path)
+    assert latest == best == 6
+
+
+@pytest.mark.parametrize("learning_rate", [np.nan, 1e30], ids=["nan", "huge"])
+def test_weights_that_are_not_finite_are_told(tmp_path, learning_rate):
+    with pytest.raises(InputError, match=r"config\.learning_rate$") as error:
+        run(tmp_path, learning_rate=learning_rate)
+    assert "after epoch 1 (loss nan)" in str(error.value)
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.latest is None
+
+
+def test_halves_are_widened_to_the_same_numbers():
+    spectrogram = Batches().all.spectrogram
+    wide = widen(spectrogram)
+    assert wide.dtype == np.float32
+    np.testing.assert_array_equal(wide, spectrogram)
+
+
+def test_the_state_before_the_first_step_is_adams():
+    _, variables = classifier.init(MULTI, SHAPE, CLASSES, 0)
+    state = start_state(variables)
+    assert_same_bits(state.optimiser, optax.scale_by_adam().init(variables.params))
+    assert (int(state.step), set(map(float, state.totals.values()))) == (0, {0.0})
+
+
+def test_weights_that_the_last_step_spoils_are_not_kept(tmp_path):
+    one_step = Batches(count=8)
+    with pytest.raises(InputError, match=r"config\.learning_rate$"):
+        run(tmp_path, batches=one_step, num_epochs=1, learning_rate=np.nan)
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.latest is None
