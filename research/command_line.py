@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 
 from absl import app, flags, logging
@@ -30,6 +31,7 @@ def run(main: Callable[[], None]) -> None:
                     f"unexpected argument {arguments[1]!r}; flags look like --name=value"
                 )
             logging.set_verbosity(logging.WARNING)
+            warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
             _keep_compiled_programs()
             main()
         except InputError as error:

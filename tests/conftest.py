@@ -1,6 +1,10 @@
 """Sounds and settings shared by the tests."""
 
+import os
 import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
 
 import hypothesis
 import numpy as np
@@ -36,6 +40,51 @@ def chord() -> np.ndarray:
     samples *= 0.8 / np.abs(samples).max()
     samples[15000:15003] += [0.5, -0.9, 0.4]
     return samples.astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def script_environment(tmp_path_factory) -> dict[str, str]:
+    """Environment of a script that keeps what it caches out of the home folder."""
+    return {
+        **os.environ,
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
+        "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")),
+    }
+
+
+@pytest.fixture(scope="session")
+def run_script(script_environment) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs a script as a user does."""
+
+    def run(
+        script: str, *arguments: str, cwd: pathlib.Path = ROOT, **environment: str
+    ) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, str(ROOT / script), *arguments],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            timeout=300,
+            env=script_environment | environment,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def assert_refused() -> Callable[..., None]:
+    """Asserts one line that says all the words, exit code 1, no traceback, nothing printed."""
+
+    def check(result: subprocess.CompletedProcess, *words: str) -> None:
+        assert result.returncode == 1
+        *drawn, line = result.stderr.replace("\r", "\n").rstrip().split("\n")
+        drawn = [text for text in drawn if text.strip() and "|" not in text]
+        assert all(text.startswith("warning: ") for text in drawn), result.stderr
+        assert line.startswith(f"{pathlib.Path(result.args[1]).name}: ")
+        assert all(word in line for word in words), line
+        assert result.stdout == ""
+
+    return check
 
 
 @pytest.fixture(scope="session")

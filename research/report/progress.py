@@ -1,5 +1,6 @@
-"""A progress bar on the terminal."""
+"""Progress bars on the terminal."""
 
+import os
 import time
 from typing import Self
 
@@ -41,3 +42,42 @@ class ProgressBar:
             self._bar.set_postfix_str(f"loss {progress.loss:.4g}", False)
         self._bar.set_description_str("optimising", False)
         self._bar.update(progress.iteration - self._bar.n)
+
+
+class CountingBar:
+    """Shows how many of what are done; call it with what, the number done, and the total."""
+
+    def __init__(self):
+        # A stream of its own: decoding MP3 files turns the common one off.
+        self._stream = os.fdopen(os.dup(2), "w")
+        self._bar, self._what = None, None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._stream.close()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Move the bar, or begin another for something else."""
+        if what != self._what:
+            if self._bar is not None:
+                self._bar.close()
+            self._what = what
+            self._bar = tqdm(
+                total=total,
+                desc=what,
+                initial=done,
+                file=self._stream,
+                leave=False,
+                bar_format="{desc} |{bar:30}| {n}/{total} [{elapsed}<{remaining}]",
+            )
+        self._bar.update(done - self._bar.n)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        if self._bar is not None:
+            self._bar.clear()
+        print(text, flush=True)

@@ -6,12 +6,23 @@ import os
 import pathlib
 import platform
 import subprocess
+from collections.abc import Iterable
 from typing import Any
 
 from research.errors import InputError
 from research.files import written_whole
 
-_PACKAGES = ("jax", "jaxlib", "optax", "numpy", "librosa", "soundfile", "ml_collections")
+_PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "numpy",
+    "librosa",
+    "soundfile",
+    "ml_collections",
+)
 
 
 def make_workdir(path: str | os.PathLike) -> pathlib.Path:
@@ -26,6 +37,58 @@ def make_workdir(path: str | os.PathLike) -> pathlib.Path:
     except OSError as error:
         raise InputError(f"workdir {path} cannot be made ({error.strerror})") from error
     return path
+
+
+def claim(path: str | os.PathLike, value: dict[str, Any], free: Iterable[str] = ()) -> None:
+    """Write what identifies a run, or see that it is the same as what was written before.
+
+    Args:
+      path: of a JSON file in the workdir.
+      value: nested dicts of what identifies the run.
+      free: dotted keys that may change from one start to the next.
+
+    Raises:
+      InputError: the workdir holds another run.
+    """
+    path, value = pathlib.Path(path), json.loads(json.dumps(value))
+    if path.exists():
+        before, now = _flat(load_json(path)), _flat(value)
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key) and key not in free:
+                raise InputError(
+                    f"{path.parent} holds another run: {key} is {_short(before.get(key))} in its "
+                    f"{path.name}, and {_short(now.get(key))} now; give another --workdir"
+                )
+    save_json(path, value)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat = {}
+    for key, item in value.items():
+        flat |= _flat(item, f"{prefix}.{key}" if prefix else key)
+    return flat
+
+
+def load_json(path: str | os.PathLike) -> Any:
+    """What a run left.
+
+    Raises:
+      InputError: the file is missing or damaged.
+    """
+    path = pathlib.Path(path)
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); give the --workdir of a run that was started"
+        ) from error
 
 
 def save_json(path: str | os.PathLike, value: Any) -> None:

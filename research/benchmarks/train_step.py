@@ -1,0 +1,155 @@
+"""One training step of each classifier, batch 32 of 5 s segments, beside PyTorch.
+
+    python -m research.benchmarks.train_step
+
+A step is forward, backward and Adam. The project also moves the batch to the device and widens it
+from half precision; PyTorch finds it in single precision. The floor is one square matrix product of
+as many multiplications as the network's own. Before the race, without dropout, the losses of three
+steps are compared with PyTorch's.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from research.benchmarks.race import race
+from research.models import classifier
+from research.models.multi_channel import MultiChannelConfig
+from research.models.single_channel import SingleChannelConfig
+from research.training.augment import AugmentConfig
+from research.training.loop import start_state, train_step, widen
+from research.training.sharding import make_mesh, replicate, shard
+
+BATCH, CLASSES, LEARNING_RATE = 32, 10, 1e-3
+NETWORKS = {
+    "multi_channel": (MultiChannelConfig(), (216, 1025)),
+    "single_channel": (SingleChannelConfig(), (257, 257)),
+}
+
+
+def main() -> None:
+    """Check that they agree, and race them."""
+    for name, (config, shape) in NETWORKS.items():
+        random = np.random.default_rng(0)
+        spectrogram = np.log1p(random.gamma(0.5, 2.0, (BATCH, *shape))).astype(np.float16)
+        label = random.integers(0, CLASSES, BATCH).astype(np.int32)
+        data = spectrogram, label
+        dry = dataclasses.replace(config, dropout=0.0)
+        theirs = _pytorch(dry, shape, *data)
+        if theirs is not None:
+            ours = _project(dry, shape, *data)
+            np.testing.assert_allclose(
+                [ours() for _ in range(3)], [theirs() for _ in range(3)], rtol=5e-3
+            )
+        entrants = {
+            "project": _project(config, shape, *data),
+            "librosa": None,
+            "pytorch": _pytorch(config, shape, *data),
+            "floor": _floor(config, shape),
+        }
+        race(f"a training step of {name}, {shape[0]} frames x {shape[1]} bins", entrants, 15)
+        print()
+
+
+def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[], float]:
+    mesh = make_mesh(BATCH)
+    structure, variables = classifier.init(config, shape, CLASSES, seed=0)
+    state, key, seen = replicate(start_state(variables), mesh), jax.random.key(0), 0.0
+
+    def run() -> float:
+        nonlocal state, seen
+        state = train_step(
+            state,
+            widen(shard(spectrogram, mesh)),
+            shard(label, mesh),
+            key,
+            LEARNING_RATE,
+            structure=structure,
+            num_classes=CLASSES,
+            config=AugmentConfig(),
+        )
+        before, seen = seen, float(state.totals["loss"])
+        return (seen - before) / BATCH
+
+    return run
+
+
+def _pytorch(config, shape: tuple[int, int], spectrogram, label) -> Callable[[], float] | None:
+    try:
+        import torch
+        from torch import nn
+    except ImportError:
+        return None
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    picture = isinstance(config, SingleChannelConfig)
+    conv, pool = (nn.Conv2d, nn.MaxPool2d) if picture else (nn.Conv1d, nn.MaxPool1d)
+    sizes = [1 if picture else shape[1], *config.num_filters]
+    layers = []
+    for num_in, num_out in itertools.pairwise(sizes):
+        layers += [conv(num_in, num_out, config.width, padding="same"), nn.ReLU(), pool(2)]
+    layers.append(nn.Flatten())
+    space = [size // 2 ** len(config.num_filters) for size in (shape if picture else shape[:1])]
+    flat = int(np.prod(space)) * sizes[-1]
+    if picture:
+        layers += [nn.Dropout(config.dropout), nn.Linear(flat, config.num_features), nn.ReLU()]
+        flat = config.num_features
+    layers += [nn.Dropout(config.dropout), nn.Linear(flat, CLASSES)]
+    network = nn.Sequential(*layers)
+
+    _, variables = classifier.init(config, shape, CLASSES, seed=0)
+    ours = jax.device_get(variables.params)
+    flattened = (*space, sizes[-1])
+    trained = [layer for layer in network if hasattr(layer, "weight")]
+    ours = [ours["convs"][i] for i in ours["convs"]] + [
+        ours[name] for name in ("hidden", "head") if name in ours
+    ]
+    for layer, params in zip(trained, ours, strict=True):
+        kernel = np.asarray(params["kernel"])
+        if kernel.ndim > 2:
+            kernel = np.moveaxis(kernel, (-1, -2), (0, 1))
+        else:  # PyTorch flattens channels first.
+            if len(kernel) == np.prod(flattened):
+                kernel = np.moveaxis(kernel.reshape(*flattened, -1), -2, 0)
+            kernel = kernel.reshape(-1, kernel.shape[-1]).T
+        layer.weight.data = torch.tensor(kernel.copy())
+        layer.bias.data = torch.tensor(np.array(params["bias"]))
+
+    network.to(device)
+    batch = torch.tensor(spectrogram.astype(np.float32), device=device)
+    batch = batch[:, None] if picture else batch.transpose(1, 2).contiguous()
+    target = torch.tensor(label, dtype=torch.long, device=device)
+    optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+
+    def run() -> float:
+        optimiser.zero_grad()
+        loss = nn.functional.cross_entropy(network(batch), target)
+        loss.backward()
+        optimiser.step()
+        return loss.item()
+
+    return run
+
+
+def _floor(config, shape: tuple[int, int]) -> Callable[[], object]:
+    picture = isinstance(config, SingleChannelConfig)
+    space, channels, products = shape if picture else shape[:1], 1 if picture else shape[1], 0
+    for i, num_out in enumerate(config.num_filters):
+        taps = config.width ** len(space)
+        passes = 2 if i == 0 else 3  # Nothing needs the gradient of the spectrogram.
+        products += passes * BATCH * int(np.prod(space)) * taps * channels * num_out
+        space, channels = [size // 2 for size in space], num_out
+    widths = [int(np.prod(space)) * channels, CLASSES]
+    if picture:
+        widths.insert(1, config.num_features)
+    products += sum(3 * BATCH * a * b for a, b in itertools.pairwise(widths))
+    side = round(products ** (1 / 3))
+    square = jax.random.normal(jax.random.key(0), (side, side))
+    product = jax.jit(lambda a: a @ a)
+    return lambda: product(square).block_until_ready()
+
+
+if __name__ == "__main__":
+    main()

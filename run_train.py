@@ -1,0 +1,148 @@
+"""Train a genre classifier, test it, and use it.
+
+    python run_train.py --config=configs/multi_channel.py --config.data.root=gtzan
+    python run_train.py --mode=evaluate --workdir=results/multi_channel
+    python run_train.py --mode=predict --workdir=results/multi_channel --input=song.mp3
+
+Without `--config.data.root`, a synthetic set of ten genres is made and trained on.
+"""
+
+import json
+import pathlib
+import warnings
+
+from absl import flags
+from ml_collections import config_flags
+
+from research import command_line
+
+CONFIG = command_line.define_config(pathlib.Path(__file__).parent / "configs" / "multi_channel.py")
+MODE = flags.DEFINE_enum(
+    "mode",
+    "train",
+    ["train", "evaluate", "predict"],
+    "Train and test; test what was trained; or give the genres of audio.",
+)
+INPUT = flags.DEFINE_string("input", None, "Audio file, or folder of them, for --mode=predict.")
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run; results/ and the name of the config file by default."
+)
+
+
+def main() -> None:
+    """Dispatch on the mode."""
+    file = config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]
+    workdir = pathlib.Path(WORKDIR.value or f"results/{pathlib.Path(file).stem}")
+    {"train": train, "evaluate": evaluate, "predict": predict}[MODE.value](workdir)
+
+
+def train(workdir: pathlib.Path) -> None:
+    """Train every fit, or what a killed run left of them, and test each once."""
+    from research.report.progress import CountingBar
+    from research.report.workdir import claim, environment, make_workdir, save_json
+    from research.settings import freeze
+    from research.training import experiment
+    from research.training.config import TrainConfig
+    from research.training.run_log import RunLog
+
+    config = freeze(TrainConfig, CONFIG.value)
+    with CountingBar() as bar:
+        collection, cache = experiment.load_data(config, bar)
+        fits = experiment.plan(config, collection, cache)
+        manifest = experiment.manifest(collection, fits)
+        make_workdir(workdir)
+        chosen = json.loads(CONFIG.value.to_json())
+        claim(workdir / "config.json", chosen, free=("data.cache", "data.root", "tensorboard"))
+        claim(workdir / "data.json", manifest, free=("root",))
+        save_json(workdir / "environment.json", environment(config.seed))
+        log = RunLog(workdir, config.tensorboard)
+        experiment.train(
+            config, fits, len(collection.genres), workdir, log=log, on_progress=bar, say=bar.say
+        )
+        _test(config, collection, fits, workdir, manifest, bar)
+    from research.report.classification import draw_curves
+
+    draw_curves(workdir / "curves.png", log.read())
+
+
+def evaluate(workdir: pathlib.Path) -> None:
+    """Test what was trained in a workdir, on its own test part or on other data."""
+    from research.report.progress import CountingBar
+    from research.training import experiment
+
+    config, manifest = _load_run(workdir)
+    with CountingBar() as bar:
+        collection, cache = experiment.load_data(config, bar)
+        collection = experiment.match_genres(collection, manifest["genres"])
+        fits = experiment.plan_test(config, collection, cache, list(manifest["fits"]))
+        _test(config, collection, fits, workdir, manifest, bar)
+
+
+def predict(workdir: pathlib.Path) -> None:
+    """Print and write the genres of audio files."""
+    from research.errors import InputError
+    from research.report.workdir import save_json
+    from research.training.predict import find_audio
+    from research.training.predict import predict as predict_files
+
+    if INPUT.value is None:
+        raise InputError("--mode=predict needs --input; give an audio file or a folder of them")
+    files = find_audio(INPUT.value)
+    config, manifest = _load_run(workdir)
+    predictions, failed = {}, []
+    for file, answer in predict_files(
+        config, workdir, list(manifest["fits"]), manifest["genres"], files
+    ):
+        if isinstance(answer, InputError):
+            failed.append(answer)
+            warnings.warn(f"skipped: {answer}", stacklevel=2)
+            continue
+        predictions[str(file)] = answer
+        best = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:3]
+        print(f"{file}: " + ", ".join(f"{genre} {share:.0%}" for genre, share in best))
+    if not predictions:
+        raise failed[0]
+    save_json(workdir / "predictions.json", predictions)
+    print(f"Wrote {workdir / 'predictions.json'}")
+
+
+def _load_run(workdir: pathlib.Path) -> tuple:
+    """Config and manifest of a trained run, with what the command line says about data."""
+    from research.errors import InputError
+    from research.report.workdir import load_json
+    from research.settings import freeze
+    from research.training.config import TrainConfig
+
+    chosen = load_json(workdir / "config.json")
+    for key, value in config_flags.get_override_values(flags.FLAGS["config"]).items():
+        section, *inner = key.split(".")
+        if section != "data":
+            raise InputError(
+                f"config.{key} was settled in training; --mode={MODE.value} takes config.data.*"
+            )
+        place = chosen[section]
+        for name in inner[:-1]:
+            place = place[name]
+        place[inner[-1]] = value
+    return freeze(TrainConfig, chosen), load_json(workdir / "data.json")
+
+
+def _test(config, collection, fits, workdir, manifest, bar) -> None:
+    from research.report.classification import draw_confusion
+    from research.report.workdir import save_json
+    from research.training.results import in_words, score
+
+    trained_on = {
+        name: {manifest["tracks"][track] for track in parts["train"]}
+        for name, parts in manifest["fits"].items()
+    }
+    results = score(config, collection, fits, workdir, trained_on, bar)
+    save_json(workdir / "results.json", results)
+    draw_confusion(
+        workdir / "confusion.png", results["confusion"], results["genres"], results["protocol"]
+    )
+    bar.say(f"{in_words(results)}\nWrote {workdir / 'results.json'}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
