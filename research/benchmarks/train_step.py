@@ -2,10 +2,10 @@
 
     python -m research.benchmarks.train_step
 
-A step is forward, backward and Adam. The project also moves the batch to the device and widens it
-from half precision; PyTorch finds it in single precision. The floor is one square matrix product of
-as many multiplications as the network's own. Before the race, without dropout, the losses of three
-steps are compared with PyTorch's.
+A step is forward, backward and Adam on a batch that is on the device in single precision. PyTorch
+runs in its own default layout of memory and, for pictures, in `channels_last` too, which is faster
+on some machines. The floor is one square matrix product of as many multiplications as the network's
+own. Before the race, without dropout, the losses of three steps are compared with PyTorch's.
 """
 
 import dataclasses
@@ -24,21 +24,26 @@ from research.training.loop import start_state, train_step, widen
 from research.training.sharding import make_mesh, replicate, shard
 
 BATCH, CLASSES, LEARNING_RATE = 32, 10, 1e-3
-NETWORKS = {
-    "multi_channel": (MultiChannelConfig(), (216, 1025)),
-    "single_channel": (SingleChannelConfig(), (257, 257)),
+RACES = {
+    "multi_channel": (MultiChannelConfig(), (216, 1025), "contiguous_format"),
+    "single_channel": (SingleChannelConfig(), (257, 257), "contiguous_format"),
+    "single_channel, PyTorch in channels_last": (
+        SingleChannelConfig(),
+        (257, 257),
+        "channels_last",
+    ),
 }
 
 
 def main() -> None:
     """Check that they agree, and race them."""
-    for name, (config, shape) in NETWORKS.items():
+    for name, (config, shape, layout) in RACES.items():
         random = np.random.default_rng(0)
         spectrogram = np.log1p(random.gamma(0.5, 2.0, (BATCH, *shape))).astype(np.float16)
         label = random.integers(0, CLASSES, BATCH).astype(np.int32)
         data = spectrogram, label
         dry = dataclasses.replace(config, dropout=0.0)
-        theirs = _pytorch(dry, shape, *data)
+        theirs = _pytorch(dry, shape, *data, layout)
         if theirs is not None:
             ours = _project(dry, shape, *data)
             np.testing.assert_allclose(
@@ -47,10 +52,10 @@ def main() -> None:
         entrants = {
             "project": _project(config, shape, *data),
             "librosa": None,
-            "pytorch": _pytorch(config, shape, *data),
+            "pytorch": _pytorch(config, shape, *data, layout),
             "floor": _floor(config, shape),
         }
-        race(f"a training step of {name}, {shape[0]} frames x {shape[1]} bins", entrants, 15)
+        race(f"a training step of {name}", entrants, num_rounds=15)
         print()
 
 
@@ -58,13 +63,14 @@ def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[],
     mesh = make_mesh(BATCH)
     structure, variables = classifier.init(config, shape, CLASSES, seed=0)
     state, key, seen = replicate(start_state(variables), mesh), jax.random.key(0), 0.0
+    spectrogram, label = widen(shard(spectrogram, mesh)), shard(label, mesh)
 
     def run() -> float:
         nonlocal state, seen
         state = train_step(
             state,
-            widen(shard(spectrogram, mesh)),
-            shard(label, mesh),
+            spectrogram,
+            label,
             key,
             LEARNING_RATE,
             structure=structure,
@@ -77,7 +83,9 @@ def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[],
     return run
 
 
-def _pytorch(config, shape: tuple[int, int], spectrogram, label) -> Callable[[], float] | None:
+def _pytorch(
+    config, shape: tuple[int, int], spectrogram, label, layout: str
+) -> Callable[[], float] | None:
     try:
         import torch
         from torch import nn
@@ -117,9 +125,10 @@ def _pytorch(config, shape: tuple[int, int], spectrogram, label) -> Callable[[],
         layer.weight.data = torch.tensor(kernel.copy())
         layer.bias.data = torch.tensor(np.array(params["bias"]))
 
-    network.to(device)
+    network.to(device, memory_format=getattr(torch, layout))
     batch = torch.tensor(spectrogram.astype(np.float32), device=device)
-    batch = batch[:, None] if picture else batch.transpose(1, 2).contiguous()
+    batch = batch[:, None] if picture else batch.transpose(1, 2)
+    batch = batch.contiguous(memory_format=getattr(torch, layout))
     target = torch.tensor(label, dtype=torch.long, device=device)
     optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
 

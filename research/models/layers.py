@@ -2,12 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+Tree = TypeVar("Tree")
 GLOROT = nnx.initializers.glorot_uniform()
 
 
@@ -75,39 +77,23 @@ def _convolve_time_backward(saved, cotangent):
 convolve_time.defvjp(_convolve_time_forward, _convolve_time_backward)
 
 
-@jax.custom_vjp
 def convolve_picture(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolution over two axes, `[batch, frames, bins, in]` by `[height, width, in, out]`."""
-    return _convolve_picture(x, kernel)
-
-
-def _convolve_picture(x, kernel):
     return jax.lax.conv_general_dilated(
         x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
-def _convolve_picture_forward(x, kernel):
-    return _convolve_picture(x, kernel), (x, kernel)
+def by_halves(function: Callable[[jax.Array], Tree], x: jax.Array) -> Tree:
+    """`function(x)` for a function that treats the examples of a batch alike and apart.
 
-
-def _convolve_picture_backward(saved, cotangent):
-    # XLA's CPU gradient for a kernel keeps one core busy; two halves of a batch keep two.
-    x, kernel = saved
-    (x_gradient,) = jax.vjp(lambda x: _convolve_picture(x, kernel), x)[1](cotangent)
-
-    def whole(x, cotangent):
-        return jax.vjp(lambda kernel: _convolve_picture(x, kernel), kernel)[1](cotangent)[0]
-
-    def by_halves(x, cotangent):
-        half = x.shape[0] // 2
-        return whole(x[:half], cotangent[:half]) + whole(x[half:], cotangent[half:])
-
-    kernel_gradient = jax.lax.platform_dependent(x, cotangent, cpu=by_halves, default=whole)
-    return x_gradient, kernel_gradient
-
-
-convolve_picture.defvjp(_convolve_picture_forward, _convolve_picture_backward)
+    On CPU it is called with either half of the batch: much of XLA there keeps one core busy, the
+    gradient of a kernel for one, and the halves run side by side.
+    """
+    if jax.default_backend() != "cpu" or len(x) < 2:
+        return function(x)
+    halves = [function(half) for half in jnp.split(x, [len(x) // 2])]
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts), *halves)
 
 
 def max_pool(x: jax.Array, window: Sequence[int]) -> jax.Array:

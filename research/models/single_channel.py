@@ -1,13 +1,14 @@
 """The single-channel network: a spectrogram is a picture of one channel."""
 
 import dataclasses
+import functools
 import itertools
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from research.models.layers import GLOROT, Conv, max_pool
+from research.models.layers import GLOROT, Conv, by_halves, max_pool
 from research.settings import at_least, one_of, share
 
 _NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh}
@@ -92,6 +93,16 @@ class SingleChannel(nnx.Module):
           spectrogram: `[batch, frames, bins]`.
           rngs: a stream `dropout`, when dropout is on.
         """
+        # Normalisation is over the whole batch.
+        convolve = self._convolve if self.norms else functools.partial(by_halves, self._convolve)
+        activations = convolve(spectrogram)
+        x = activations[f"pool{len(self.convs)}"]
+        x = self.dropout(x.reshape(x.shape[0], -1), rngs=rngs)
+        x = activations["features"] = _NONLINEARITIES[self.nonlinearity](self.hidden(x))
+        logits = activations["logits"] = self.head(self.dropout(x, rngs=rngs))
+        return logits, activations
+
+    def _convolve(self, spectrogram: jax.Array) -> dict[str, jax.Array]:
         x, activations = spectrogram[..., None], {}
         for i, conv in enumerate(self.convs, 1):
             x = conv(x)
@@ -100,7 +111,4 @@ class SingleChannel(nnx.Module):
             activations[f"conv{i}"] = jax.nn.relu(x)
             # Pooling first gives the same, and a rectifier a quarter of the work.
             x = activations[f"pool{i}"] = jax.nn.relu(max_pool(x, (2, 2)))
-        x = self.dropout(x.reshape(x.shape[0], -1), rngs=rngs)
-        x = activations["features"] = _NONLINEARITIES[self.nonlinearity](self.hidden(x))
-        logits = activations["logits"] = self.head(self.dropout(x, rngs=rngs))
-        return logits, activations
+        return activations
