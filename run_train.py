@@ -52,8 +52,11 @@ def train(workdir: pathlib.Path) -> None:
         manifest = experiment.manifest(collection, fits)
         make_workdir(workdir)
         chosen = json.loads(CONFIG.value.to_json())
-        claim(workdir / "config.json", chosen, free=("data.cache", "data.root", "tensorboard"))
-        claim(workdir / "data.json", manifest, free=("root",))
+        # What was trained already binds; a start that came to nothing does not.
+        begun = any((workdir / "checkpoints").glob("*/*"))
+        moved = ("data.cache", "data.root", "tensorboard")
+        claim(workdir / "config.json", chosen, binding=begun, free=moved)
+        claim(workdir / "data.json", manifest, binding=begun, free=("root",))
         save_json(workdir / "environment.json", environment(config.seed))
         log = RunLog(workdir, config.tensorboard)
         experiment.train(

@@ -342,17 +342,10 @@ def test_the_default_is_a_synthetic_set_and_says_so(run, tmp_path):
         (["--config.segments.seconds=60"], ["shorter than a segment", "config.segments.seconds"]),
         (["--config.data.split=all"], ["no training part", "--mode=evaluate"]),
         (["--config.data.split=files"], ["config.data.files.train"]),
-        (["--config.data.split=tracks"], ["config.data.split", "kfold"]),
         (["--config.modle.dropout=0.1"], ["modle", 'Did you mean "model"']),
-        (["--config.model.name=resnet"], ["config.model.name", "multi_channel"]),
-        (["--config.model.dropout=1"], ["config.model.dropout", "below 1"]),
-        (["--config.augment.crop=true", "--config.data.split=segment"], ["augment.crop"]),
-        (["--config.segments.seconds=0.04"], ["too short", "config.segments.seconds"]),
         (["--config=configs/multi_channel.py:txet"], ["txet", "text"]),
         (["--mode=predict"], ["--input"]),
         (["--mode=predict", "--input={}"], ["config.json", "--workdir"]),
-        (["--mode=guess"], ["guess", "predict"]),
-        (["--config.learning_rate=1e30"], ["config.learning_rate"]),
     ],
 )
 def test_bad_input_is_refused_in_one_line(run, assert_refused, tones, arguments, words, tmp_path):
@@ -377,6 +370,19 @@ def test_a_workdir_of_another_run_is_left_alone(run, assert_refused, trained, to
         run(*arguments, "--config.num_epochs=8"), "data.validation_share", "another --workdir"
     )
     assert before == {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+
+
+def test_a_start_that_came_to_nothing_does_not_bind(run, assert_refused, tones, tmp_path):
+    arguments = (*SMALL, f"--config.data.root={tones}", f"--workdir={tmp_path / 'work'}")
+    assert_refused(run(*arguments, "--config.learning_rate=1e30"), "config.learning_rate")
+    result = run(*arguments, "--config.num_epochs=1")
+    assert result.returncode == 0, result.stderr
+    assert len((tmp_path / "work" / "metrics.jsonl").read_text().splitlines()) == 1
+
+
+def test_folds_are_not_tested_where_none_were_trained(run, assert_refused, trained):
+    result = run("--mode=evaluate", f"--workdir={trained}", "--config.data.split=kfold")
+    assert_refused(result, "seed_0", "--config.data.split=track or all")
 
 
 def test_a_damaged_checkpoint_is_refused_by_name(run, trained, tmp_path, assert_refused):

@@ -6,6 +6,7 @@ All but `segment` keep every track, and every exact duplicate of it, on one side
 import collections
 import dataclasses
 import pathlib
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -240,9 +241,12 @@ def _by_lists(
             track.name for _, track in tracks if track.digest in seen
         ]
         seen |= {track.digest for _, track in tracks}
-    for genre, name in enumerate(collection.genres):
-        if not any(collection.tracks[index].genre == genre for index in parts["train"]):
-            raise InputError(f"{files.train} leaves no track of genre {name} to train on")
+    there = {collection.tracks[index].genre for index in parts["train"]}
+    missing = [name for genre, name in enumerate(collection.genres) if genre not in there]
+    if missing:
+        warnings.warn(
+            f"{files.train} leaves no track to train on of {', '.join(missing)}", stacklevel=2
+        )
     lists = {reason: names for reason, names in left_out.items() if names}
     return [parts["train"], parts["validation"], parts["test"]], lists
 

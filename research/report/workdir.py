@@ -39,19 +39,22 @@ def make_workdir(path: str | os.PathLike) -> pathlib.Path:
     return path
 
 
-def claim(path: str | os.PathLike, value: dict[str, Any], free: Iterable[str] = ()) -> None:
-    """Write what identifies a run, or see that it is the same as what was written before.
+def claim(
+    path: str | os.PathLike, value: dict[str, Any], *, binding: bool, free: Iterable[str] = ()
+) -> None:
+    """Write what identifies a run, and see that it is the same as what was written before.
 
     Args:
       path: of a JSON file in the workdir.
       value: nested dicts of what identifies the run.
+      binding: whether what was written before counts.
       free: dotted keys that may change from one start to the next.
 
     Raises:
       InputError: the workdir holds another run.
     """
     path, value = pathlib.Path(path), json.loads(json.dumps(value))
-    if path.exists():
+    if binding and path.exists():
         before, now = _flat(load_json(path)), _flat(value)
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key) and key not in free:

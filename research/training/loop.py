@@ -18,6 +18,9 @@ from research.training.augment import AugmentConfig, augment
 from research.training.checkpoints import Checkpoints
 from research.training.sharding import replicate, shard
 
+# Python may run ahead of the device by so many steps; each holds its batch in memory.
+_STEPS_AHEAD = 8
+
 
 class TrainingState(NamedTuple):
     """All that changes from step to step.
@@ -150,6 +153,8 @@ def fit(
             num_classes=num_classes,
             config=augmentation,
         )
+        if step % _STEPS_AHEAD == 0:
+            jax.block_until_ready(state.step)
         on_step(step + 1)
         if step + 1 not in epoch_ends:
             continue
