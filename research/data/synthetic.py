@@ -5,6 +5,7 @@ at random. It says whether the code works. It says nothing about music.
 """
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 import shutil
@@ -75,7 +76,8 @@ def make_synthetic(folder: str | os.PathLike, config: SyntheticConfig) -> pathli
     """
     import soundfile
 
-    name = f"{config.tracks_per_genre}x{config.seconds:g}s_seed{config.seed}"
+    recipe = hashlib.blake2b(pathlib.Path(__file__).read_bytes(), digest_size=4).hexdigest()
+    name = f"{config.tracks_per_genre}x{config.seconds:g}s_seed{config.seed}_{recipe}"
     root = pathlib.Path(folder) / "synthetic" / name
     if root.is_dir():
         return root
@@ -129,9 +131,8 @@ def _tone(genre: _Genre, pitch: float, seconds: float, random: np.random.Generat
     wave = genre.vibrato * np.sin(2 * np.pi * 5.5 * time + random.uniform(0, 6)) / (11 * np.pi)
     phase = 2 * np.pi * pitch * (time + wave)
     tone = np.zeros(time.size)
-    for partial in (
-        np.arange(1, genre.num_partials + 1) * (2 if genre.odd_only else 1) - genre.odd_only
-    ):
+    stride = 2 if genre.odd_only else 1
+    for partial in range(1, stride * genre.num_partials + 1, stride):
         if partial * pitch < 0.45 * SAMPLE_RATE:
             tone += np.sin(partial * phase + random.uniform(0, 6)) / partial**genre.rolloff
     fade = np.minimum(1.0, (seconds - time) / 0.02)

@@ -1,11 +1,16 @@
 """A network as jax sees it: a structure that is static, and arrays that go in and come out."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 from flax import nnx
 
 from research.errors import InputError
+from research.models.multi_channel import MultiChannel, MultiChannelConfig
+from research.models.single_channel import SingleChannel, SingleChannelConfig
+
+NetworkConfig = MultiChannelConfig | SingleChannelConfig
+_NETWORKS = {MultiChannelConfig: MultiChannel, SingleChannelConfig: SingleChannel}
 
 
 class Variables(NamedTuple):
@@ -20,13 +25,6 @@ class Variables(NamedTuple):
     stats: dict[str, Any]
 
 
-class NetworkConfig(Protocol):
-    """What the config of every network can do."""
-
-    def build(self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs) -> nnx.Module:
-        """A freshly initialised network."""
-
-
 def init(
     config: NetworkConfig, shape: tuple[int, int], num_classes: int, seed: int
 ) -> tuple[nnx.GraphDef, Variables]:
@@ -36,7 +34,7 @@ def init(
       InputError: the segments do not fit the network.
     """
     try:
-        network = config.build(*shape, num_classes, nnx.Rngs(seed))
+        network = _NETWORKS[type(config)](config, *shape, num_classes, nnx.Rngs(seed))
     except ValueError as error:
         raise InputError(
             f"{error}; raise config.segments.seconds or config.spectrogram.stft.n_fft"

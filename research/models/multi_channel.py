@@ -28,16 +28,6 @@ class MultiChannelConfig:
     dropout: float = share(0.0)
     batch_norm: bool = False
 
-    def build(
-        self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs
-    ) -> "MultiChannel":
-        """A network for `[batch, num_frames, num_bins]`, freshly initialised.
-
-        Raises:
-          ValueError: a segment is too short for the poolings.
-        """
-        return MultiChannel(self, num_frames, num_bins, num_classes, rngs)
-
 
 class MultiChannel(nnx.Module):
     """Convolutions over time with ReLU and pooling by two, then one dense layer.

@@ -36,16 +36,6 @@ class SingleChannelConfig:
     dropout: float = share(0.5)
     batch_norm: bool = False
 
-    def build(
-        self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs
-    ) -> "SingleChannel":
-        """A network for `[batch, num_frames, num_bins]`, freshly initialised.
-
-        Raises:
-          ValueError: a segment is too short for the poolings.
-        """
-        return SingleChannel(self, num_frames, num_bins, num_classes, rngs)
-
 
 class SingleChannel(nnx.Module):
     """Square convolutions with ReLU and pooling by two, then two dense layers.

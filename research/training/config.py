@@ -6,8 +6,8 @@ from research.data.segments import SegmentConfig
 from research.data.spectrograms import SpectrogramConfig
 from research.data.splits import SplitConfig
 from research.data.synthetic import SyntheticConfig
+from research.models.classifier import NetworkConfig
 from research.models.multi_channel import MultiChannelConfig
-from research.models.single_channel import SingleChannelConfig
 from research.settings import above, at_least, share
 from research.training.augment import AugmentConfig
 
@@ -57,7 +57,7 @@ class TrainConfig:
     spectrogram: SpectrogramConfig = SpectrogramConfig()
     segments: SegmentConfig = SegmentConfig()
     augment: AugmentConfig = AugmentConfig()
-    model: MultiChannelConfig | SingleChannelConfig = MultiChannelConfig()
+    model: NetworkConfig = MultiChannelConfig()
 
     def __post_init__(self):
         if self.augment.crop and self.data.leaks:
