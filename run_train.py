@@ -9,12 +9,16 @@ Without `--config.data.root`, a synthetic set of ten genres is made and trained 
 
 import json
 import pathlib
+import typing
 import warnings
 
 from absl import flags
 from ml_collections import config_flags
 
 from research import command_line
+
+if typing.TYPE_CHECKING:
+    from research.training.config import TrainConfig
 
 CONFIG = command_line.define_config(pathlib.Path(__file__).parent / "configs" / "multi_channel.py")
 MODE = flags.DEFINE_enum(
@@ -38,6 +42,9 @@ def main() -> None:
 
 def train(workdir: pathlib.Path) -> None:
     """Train every fit, or what a killed run left of them, and test each once."""
+    from research.errors import InputError
+    from research.files import held_alone
+    from research.report.classification import draw_curves
     from research.report.progress import CountingBar
     from research.report.workdir import claim, environment, make_workdir, save_json
     from research.settings import freeze
@@ -46,36 +53,41 @@ def train(workdir: pathlib.Path) -> None:
     from research.training.run_log import RunLog
 
     config = freeze(TrainConfig, CONFIG.value)
-    with CountingBar() as bar:
+    if config.data.split == "all":
+        raise InputError("config.data.split=all has no training part; it is for --mode=evaluate")
+    make_workdir(workdir)
+    log = RunLog(workdir, config.tensorboard)
+    # What was trained already binds; a start that came to nothing does not.
+    begun = any((workdir / "checkpoints").glob("*/*"))
+    with held_alone(workdir), CountingBar() as bar:
+        chosen = json.loads(CONFIG.value.to_json())
+        moved = ("data.cache", "data.root", "tensorboard")
+        claim(workdir / "config.json", chosen, binding=begun, free=moved)
         collection, cache = experiment.load_data(config, bar)
         fits = experiment.plan(config, collection, cache)
         manifest = experiment.manifest(collection, fits)
-        make_workdir(workdir)
-        chosen = json.loads(CONFIG.value.to_json())
-        # What was trained already binds; a start that came to nothing does not.
-        begun = any((workdir / "checkpoints").glob("*/*"))
-        moved = ("data.cache", "data.root", "tensorboard")
-        claim(workdir / "config.json", chosen, binding=begun, free=moved)
         claim(workdir / "data.json", manifest, binding=begun, free=("root",))
         save_json(workdir / "environment.json", environment(config.seed))
-        log = RunLog(workdir, config.tensorboard)
         experiment.train(
             config, fits, len(collection.genres), workdir, log=log, on_progress=bar, say=bar.say
         )
         _test(config, collection, fits, workdir, manifest, bar)
-    from research.report.classification import draw_curves
-
-    draw_curves(workdir / "curves.png", log.read())
+        draw_curves(workdir / "curves.png", log.read())
 
 
 def evaluate(workdir: pathlib.Path) -> None:
-    """Test what was trained in a workdir, on its own test part or on other data."""
+    """Test what was trained in a workdir: as it was tested then, or by another split."""
     from research.report.progress import CountingBar
     from research.training import experiment
 
     config, manifest = _load_run(workdir)
+    split_again = {key for key in _overrides() if key not in ("data.root", "data.cache")}
     with CountingBar() as bar:
         collection, cache = experiment.load_data(config, bar)
+        if not split_again:
+            experiment.check_unchanged(collection, manifest)
+        elif (workdir / "results.json").exists():
+            _keep_training_results(workdir)
         collection = experiment.match_genres(collection, manifest["genres"])
         fits = experiment.plan_test(config, collection, cache, list(manifest["fits"]))
         _test(config, collection, fits, workdir, manifest, bar)
@@ -92,24 +104,30 @@ def predict(workdir: pathlib.Path) -> None:
         raise InputError("--mode=predict needs --input; give an audio file or a folder of them")
     files = find_audio(INPUT.value)
     config, manifest = _load_run(workdir)
-    predictions, failed = {}, []
+    predictions = {}
     for file, answer in predict_files(
         config, workdir, list(manifest["fits"]), manifest["genres"], files
     ):
         if isinstance(answer, InputError):
-            failed.append(answer)
+            if len(files) == 1:
+                raise answer
             warnings.warn(f"skipped: {answer}", stacklevel=2)
             continue
         predictions[str(file)] = answer
         best = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:3]
         print(f"{file}: " + ", ".join(f"{genre} {share:.0%}" for genre, share in best))
     if not predictions:
-        raise failed[0]
+        raise InputError(f"none of the {len(files)} files in {INPUT.value} can be used")
     save_json(workdir / "predictions.json", predictions)
     print(f"Wrote {workdir / 'predictions.json'}")
 
 
-def _load_run(workdir: pathlib.Path) -> tuple:
+def _overrides() -> dict[str, object]:
+    """Keys of the config that the command line sets."""
+    return config_flags.get_override_values(flags.FLAGS["config"])
+
+
+def _load_run(workdir: pathlib.Path) -> tuple["TrainConfig", dict]:
     """Config and manifest of a trained run, with what the command line says about data."""
     from research.errors import InputError
     from research.report.workdir import load_json
@@ -117,11 +135,12 @@ def _load_run(workdir: pathlib.Path) -> tuple:
     from research.training.config import TrainConfig
 
     chosen = load_json(workdir / "config.json")
-    for key, value in config_flags.get_override_values(flags.FLAGS["config"]).items():
+    for key, value in _overrides().items():
         section, *inner = key.split(".")
-        if section != "data":
+        if section != "data" or inner == ["num_folds"]:
             raise InputError(
-                f"config.{key} was settled in training; --mode={MODE.value} takes config.data.*"
+                f"config.{key} was settled in training and cannot be changed by "
+                f"--mode={MODE.value}; config.data.root and config.data.split can"
             )
         place = chosen[section]
         for name in inner[:-1]:
@@ -130,16 +149,26 @@ def _load_run(workdir: pathlib.Path) -> tuple:
     return freeze(TrainConfig, chosen), load_json(workdir / "data.json")
 
 
+def _keep_training_results(workdir: pathlib.Path) -> None:
+    """Set the results of the training aside, before those of another test take their place."""
+    from research.report.workdir import load_json, save_json
+
+    kept = workdir / "results_of_training.json"
+    if not kept.exists():
+        save_json(kept, load_json(workdir / "results.json"))
+
+
 def _test(config, collection, fits, workdir, manifest, bar) -> None:
+    """Score the fits and write what came of it."""
     from research.report.classification import draw_confusion
     from research.report.workdir import save_json
     from research.training.results import in_words, score
 
-    trained_on = {
-        name: {manifest["tracks"][track] for track in parts["train"]}
-        for name, parts in manifest["fits"].items()
+    used = {
+        name: {manifest["tracks"][track] for part in ("train", "validation") for track in fit[part]}
+        for name, fit in manifest["fits"].items()
     }
-    results = score(config, collection, fits, workdir, trained_on, bar)
+    results = score(config, collection, fits, workdir, used, bar)
     save_json(workdir / "results.json", results)
     draw_confusion(
         workdir / "confusion.png", results["confusion"], results["genres"], results["protocol"]

@@ -1,12 +1,30 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import threading
 from collections.abc import Iterator
 
 from research.errors import InputError
+
+
+@contextlib.contextmanager
+def held_alone(folder: str | os.PathLike) -> Iterator[None]:
+    """Keep a folder from other processes that hold it; a process that dies lets it go.
+
+    Raises:
+      InputError: another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise InputError(f"another process works in {folder}; give another --workdir") from error
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

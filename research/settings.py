@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from research.errors import InputError
 
 T = TypeVar("T")
+_LARGEST = 2**32 - 1  # A seed that every random generator takes.
 
 
 def one_of(default: str, choices: Iterable[str]) -> Any:
@@ -68,6 +69,8 @@ def freeze(cls: type[T], config: Mapping[str, Any], prefix: str = "config") -> T
         elif isinstance(value, list | tuple):
             value = tuple(value)
         _check(key, value, field.metadata)
+        if types[field.name] in (int, tuple[int, ...]):
+            _check_whole(key, value)
         if value is None and type(None) not in typing.get_args(types[field.name]):
             raise InputError(f"{key} is None; give it a value")
         values[field.name] = value
@@ -86,6 +89,12 @@ def _variant(variants: list[type], config: Mapping[str, Any], key: str) -> type:
     return names[config["name"]]
 
 
+def _check_whole(key: str, value: Any) -> None:
+    for number in value if isinstance(value, tuple) else (value,):
+        if not isinstance(number, int) or number > _LARGEST:
+            raise InputError(f"{key} is {number!r}; give a whole number of at most {_LARGEST}")
+
+
 def _check(key: str, value: Any, limits: Mapping[str, Any]) -> None:
     if "choices" in limits and value not in limits["choices"]:
         raise InputError(f"{key} is {value!r}; give one of {', '.join(limits['choices'])}")
@@ -100,5 +109,7 @@ def _check(key: str, value: Any, limits: Mapping[str, Any]) -> None:
     if "below" in limits:
         wanted += f" and below {ceiling}"
     for number in numbers:
+        if not isinstance(number, int | float):
+            raise InputError(f"{key} is {number!r}; give a number {wanted}")
         if not (math.isfinite(number) and number >= lowest and bound < number < ceiling):
             raise InputError(f"{key} is {number}; give a number {wanted}")

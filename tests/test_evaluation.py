@@ -18,6 +18,7 @@ from research.training.evaluation import (
     by_track,
     classify,
     confusion_matrix,
+    effective_number,
     log_probabilities,
     summarise,
     wilson_interval,
@@ -89,7 +90,7 @@ def test_summary_is_scikit_learns(answered):
         truth, predicted, labels=range(num_classes), zero_division=0.0
     )
     for i, figures in enumerate(summary["per_genre"].values()):
-        assert figures["num_tracks"] == there[i]
+        assert figures["num_tested"] == there[i]
         wanted = {
             "recall": recall[i] if i in truth else None,
             "precision": precision[i] if i in predicted else None,
@@ -102,9 +103,9 @@ def test_summary_of_a_small_example():
     summary = summarise(np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]]), ("blues", "jazz", "none"))
     assert summary["accuracy"] == pytest.approx(5 / 6)
     assert summary["macro_f1"] == pytest.approx((6 / 7 + 4 / 5) / 2)
-    nothing = {"recall": None, "precision": None, "f1": None, "num_tracks": 0}
+    nothing = {"recall": None, "precision": None, "f1": None, "num_tested": 0}
     assert summary["per_genre"]["none"] == nothing
-    blues = {"recall": 0.75, "precision": 1.0, "f1": 6 / 7, "num_tracks": 4}
+    blues = {"recall": 0.75, "precision": 1.0, "f1": 6 / 7, "num_tested": 4}
     assert summary["per_genre"]["blues"] == pytest.approx(blues)
 
 
@@ -178,3 +179,9 @@ def test_probabilities_of_a_segment_sum_to_one():
     assert found.dtype == np.float32
     assert np.all(np.isfinite(found))
     np.testing.assert_allclose(np.exp(np.float64(found)).sum(1), 1.0, atol=1e-5)
+
+
+def test_repeats_on_the_same_tracks_are_worth_these_tracks():
+    assert effective_number(np.full(60, 3)) == pytest.approx(60)
+    assert effective_number(np.array([0, 1, 1, 0, 1])) == pytest.approx(3)
+    assert effective_number(np.array([2, 1, 1])) == pytest.approx(16 / 6)  # By hand.

@@ -271,7 +271,8 @@ def test_without_its_latest_checkpoint_a_fit_goes_on_from_the_best(tmp_path, unb
     wanted = run(tmp_path, **EVERYTHING, validate=validate())
     assert wanted[2:] == (8, 3)
     assert_same_bits(wanted[0], unbroken[0])  # Validation changes nothing,
-    shutil.rmtree(tmp_path / "8")
+    for step in ("8", "5"):
+        shutil.rmtree(tmp_path / step, ignore_errors=True)
     again = run(tmp_path, **EVERYTHING, validate=lambda variables: {"validation_accuracy": 0.2})
     assert_same_bits(again[0], unbroken[0])  # nor does damage that was deleted.
     assert [entry["validation_accuracy"] for entry in again[1]] == [0.9, 0.2, 0.2]

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from research.files import held_alone
 from research.settings import freeze
 from research.training.config import TrainConfig
 from research.training.experiment import restore
@@ -160,8 +161,9 @@ def test_evaluates_on_other_data_and_says_what_was_trained_on(run, trained, tone
     assert results["num_tracks"] == {"train": 0, "validation": 0, "test": 3}
     assert np.sum(results["confusion"]) == 3
     assert np.sum(results["confusion"][0]) == 0  # None of the genre "high".
-    assert results["num_seen_in_training"] == 1
-    assert "1 of these tracks were trained on" in result.stdout
+    assert results["num_used_in_training"] == 1
+    assert "1 of these tracks were used in training" in result.stdout
+    assert read(workdir, "results_of_training.json") == read(trained)
 
 
 def test_predicts_files_of_any_length_and_names_the_bad_one(run, trained, tmp_path):
@@ -171,10 +173,12 @@ def test_predicts_files_of_any_length_and_names_the_bad_one(run, trained, tmp_pa
     soundfile.write(folder / "short.wav", np.sin(np.arange(3300) / 2), 6000)
     long = np.sin(2 * np.pi * 700 * np.arange(40 * RATE) / RATE)
     soundfile.write(folder / "long.flac", np.stack([long, long], 1), RATE)
-    (folder / "notes.txt").write_text("no audio")
+    (folder / "broken.wav").write_text("no audio")
+    (folder / "cover.jpg").write_text("no audio")
     result = run("--mode=predict", f"--workdir={trained}", f"--input={folder}")
     assert result.returncode == 0, result.stderr
-    assert "notes.txt" in result.stderr
+    assert "broken.wav" in result.stderr
+    assert "cover.jpg" not in result.stderr
     predictions = read(trained, "predictions.json")
     assert {pathlib.Path(name).name for name in predictions} == {
         "low.ogg",
@@ -395,6 +399,33 @@ def test_a_damaged_checkpoint_is_refused_by_name(run, trained, tmp_path, assert_
     assert_refused(result, str(folder), "damaged")
 
 
+def test_a_folder_that_changed_is_not_tested_as_if_it_had_not(
+    run, trained, tones, assert_refused, tmp_path
+):
+    root = shutil.copytree(tones, tmp_path / "tones")
+    write_track(root / "genres_original" / "low" / "low.00006.wav", 200.0, 6)
+    before = (trained / "results.json").read_bytes()
+    result = run("--mode=evaluate", f"--workdir={trained}", f"--config.data.root={root}")
+    assert_refused(result, "low/low.00006.wav", "--config.data.split=all")
+    assert (trained / "results.json").read_bytes() == before
+
+
+def test_a_workdir_in_use_is_left_alone(run, tones, assert_refused, tmp_path):
+    (tmp_path / "work").mkdir()
+    with held_alone(tmp_path / "work"):
+        result = run(*SMALL, f"--config.data.root={tones}", f"--workdir={tmp_path / 'work'}")
+    assert_refused(result, "another process works in", "--workdir")
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_testing_leaves_a_checkpoint_in_the_making_alone(trained, tmp_path):
+    workdir = shutil.copytree(trained, tmp_path / "work")
+    making = workdir / "checkpoints" / "seed_0" / "99.orbax-checkpoint-tmp"
+    making.mkdir()
+    weights(workdir)
+    assert making.is_dir()
+
+
 def test_settled_keys_cannot_be_changed_when_evaluating(run, trained, assert_refused):
     result = run("--mode=evaluate", f"--workdir={trained}", "--config.model.width=5")
-    assert_refused(result, "config.model.width", "config.data")
+    assert_refused(result, "config.model.width", "settled in training")

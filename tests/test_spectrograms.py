@@ -504,3 +504,10 @@ def test_file_shorter_than_a_frame_is_told_by_name(tmp_path, file):
     )
     [error] = cache.add([file])
     assert str(file) in str(error)
+
+
+def test_samples_far_above_full_scale_are_refused_by_name(cache, tmp_path):
+    soundfile.write(tmp_path / "loud.wav", np.full(22050, 1e25), 22050, subtype="FLOAT")
+    [error] = cache.add([tmp_path / "loud.wav"])
+    assert "loud.wav" in str(error)
+    assert "full scale" in str(error)

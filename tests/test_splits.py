@@ -223,7 +223,10 @@ def test_others_do_not_leak():
             "by track, stratified, 30% for testing, 10% of the rest for validation, seed 7",
         ),
         (SplitConfig("kfold", num_folds=10), "10-fold by track, stratified, seed 7"),
-        (SplitConfig("files", files=FileLists("a", "b", "c")), "by file lists (test: c), seed 7"),
+        (
+            SplitConfig("files", files=FileLists("a", "b", "c")),
+            "by file lists (train: a, validation: b, test: c), seed 7",
+        ),
         (SplitConfig("all", validation_share=0.1), "every track for testing"),
     ],
 )

@@ -149,7 +149,7 @@ def spoil(root):
     whole = (root / "rock" / "rock.00001.wav").read_bytes()
     bad = {
         "blues/blues.00054.wav": whole[:20],
-        "blues/notes.txt": b"These are words.\n",
+        "blues/notes.wav": b"These are words.\n",
         "rock/empty.wav": b"",
     }
     for name, content in bad.items():
@@ -175,10 +175,27 @@ def test_bad_files_are_skipped_by_name(root, load):
 @pytest.mark.parametrize("max_bad_share", [0.0, 0.1, 0.33])
 def test_too_many_bad_files_stop_the_work(root, load, max_bad_share):
     bad = spoil(root)
-    with warnings.catch_warnings(), pytest.raises(InputError, match="3 of the 9 files") as error:
+    with (
+        warnings.catch_warnings(),
+        pytest.raises(InputError, match="3 of the 9 audio files") as error,
+    ):
         load(root, max_bad_share)
     assert_one_line_about("config.data.max_bad_share", error)
     assert str(root / bad[0]) in str(error.value)
+
+
+def test_pictures_and_texts_are_skipped_with_one_warning_and_are_not_bad(root, load):
+    good = load(root)
+    others = ["blues/cover.jpg", "blues/notes.txt", *(f"rock/{i}.png" for i in range(5))]
+    for name in others:
+        (root / name).write_bytes(b"no sound")
+    with pytest.warns(SkippedFileWarning) as caught:
+        collection = load(root, max_bad_share=0.0)
+    assert collection.tracks == good.tracks
+    assert sorted(collection.skipped) == others
+    [message] = [str(warning.message) for warning in caught]
+    assert message.startswith(f"skipped: 7 files in {root} are no audio")
+    assert "blues/notes.txt" in message
 
 
 def test_share_of_bad_files_may_be_reached(root, load):

@@ -51,6 +51,9 @@ def test_the_faithful_presets_augment_nothing():
         ({"data.validation_share": 1.0}, ["config.data.validation_share", "below 1"]),
         ({"learning_rate": 0.0}, ["config.learning_rate"]),
         ({"seeds": 0}, ["config.seeds"]),
+        ({"model.num_filters": (3.5,)}, ["config.model.num_filters", "whole"]),
+        ({"model.num_filters": ("a",)}, ["config.model.num_filters", "number"]),
+        ({"seed": 10**20}, ["config.seed", "whole"]),
     ],
 )
 def test_what_does_not_fit_is_told_by_its_key(changes, words):

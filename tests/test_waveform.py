@@ -1,6 +1,7 @@
 """Audio files in and out, their errors, resampling and levels."""
 
 import io
+import os
 import pathlib
 import subprocess
 import sys
@@ -353,3 +354,22 @@ def test_failing_write_leaves_the_old_file_and_nothing_else(tmp_path, chord, mon
     assert_one_line_about(path, error)
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.wav"]
     assert path.read_text() == "old"
+
+
+def test_a_length_that_cannot_be_is_told(tmp_path):
+    path = tmp_path / "long.flac"
+    soundfile.write(path, np.zeros(22050) + 0.1, 22050)
+    data = bytearray(path.read_bytes())
+    data[21] |= 0x0F  # The 36 bits of the total number of samples, in the first metadata block.
+    data[22:26] = b"\xff" * 4
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"long\.flac"):
+        load_waveform(path)
+
+
+def test_a_name_that_is_not_unicode_is_told(tmp_path):
+    path = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.wav"))
+    soundfile.write(tmp_path / "plain.wav", np.zeros(22050) + 0.1, 22050)
+    (tmp_path / "plain.wav").rename(path)
+    with pytest.raises(InputError, match="cannot be read as audio"):
+        load_waveform(path)

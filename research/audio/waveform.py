@@ -4,6 +4,7 @@ Channels are a leading axis from here on: `[channels, samples]`, float32, full s
 """
 
 import dataclasses
+import mimetypes
 import os
 import pathlib
 import sys
@@ -37,6 +38,12 @@ class Waveform:
     def seconds(self) -> float:
         """Duration."""
         return self.samples.shape[-1] / self.sample_rate
+
+
+def may_be_audio(path: str | os.PathLike) -> bool:
+    """Whether the name of a file does not say that it is something else, a picture or a text."""
+    kind, _ = mimetypes.guess_type(pathlib.Path(path).name)
+    return kind is None or kind.split("/")[0] in ("audio", "video")
 
 
 def load_waveform(path: str | os.PathLike) -> Waveform:
@@ -73,7 +80,11 @@ def _decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
         with _quiet_decoder, soundfile.SoundFile(path) as file:
             promised, sample_rate = file.frames, file.samplerate
             samples = file.read(dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
+    except MemoryError as error:
+        raise InputError(
+            f"{path} claims a length that does not fit into memory; get a whole copy"
+        ) from error
+    except (soundfile.SoundFileError, OSError, UnicodeError) as error:
         reason = str(error).removeprefix(f"Error opening {str(path)!r}: ").rstrip(".")
         raise InputError(
             f"{path} cannot be read as audio ({reason}); give {_KNOWN_FORMATS}"

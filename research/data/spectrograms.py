@@ -2,7 +2,7 @@
 
 The cache holds one `.npy` file a track, half precision, named by what was decoded and foldered by
 how it was transformed. Nothing of it has to be kept in step with anything else: segments, splits
-and data sets read the same files, and a damaged one is computed anew.
+and data sets read the same files, and one of the wrong size or header is computed anew.
 """
 
 import concurrent.futures
@@ -28,6 +28,8 @@ from research.files import written_whole
 from research.settings import at_least
 
 _BLOCK_FRAMES = 256
+# Of how spectrograms are computed; raise it when that changes, and the cache begins anew.
+_VERSION = 1
 # What numpy.save writes before a matrix of half precision.
 _HEADER_BYTES = 128
 _HEADER = re.compile(
@@ -59,9 +61,10 @@ def spectrogram(waveform: Waveform, config: SpectrogramConfig) -> np.ndarray:
     Computed block by block, so that one compiled program serves every length.
 
     Raises:
-      InputError: the waveform is shorter than a frame.
+      InputError: the waveform is shorter than a frame, or too loud for half precision.
     """
-    samples = match_channels(resample(waveform, config.sample_rate).samples, 1)[0]
+    mono = Waveform(match_channels(waveform.samples, 1), waveform.sample_rate)
+    samples = resample(mono, config.sample_rate).samples[0]
     stft = config.stft
     num_frames = stft.num_frames(samples.size)
     if num_frames < 1:
@@ -77,6 +80,8 @@ def spectrogram(waveform: Waveform, config: SpectrogramConfig) -> np.ndarray:
     for block in range(num_blocks):
         part = padded[block * stride :][:span]
         frames[block * _BLOCK_FRAMES :][:_BLOCK_FRAMES] = _log_magnitude(part, config=uncentred)
+    if not np.isfinite(frames[:num_frames]).all():
+        raise InputError("samples are far above full scale; export it anew")
     return frames[:num_frames]
 
 
@@ -100,7 +105,7 @@ class SpectrogramCache:
     """
 
     def __init__(self, folder: str | os.PathLike, config: SpectrogramConfig):
-        text = json.dumps(dataclasses.asdict(config), sort_keys=True)
+        text = json.dumps([_VERSION, dataclasses.asdict(config)], sort_keys=True)
         key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
         stft = config.stft
         self.config = config

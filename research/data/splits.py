@@ -89,7 +89,8 @@ def describe(config: SplitConfig, seed: int, num_seeds: int = 1) -> str:
     return {
         "track": f"by track, stratified, {config.test_share:.0%} for testing{chosen}, {seeds}",
         "kfold": f"{config.num_folds}-fold by track, stratified{chosen}, {seeds}",
-        "files": f"by file lists (test: {config.files.test}), {seeds}",
+        "files": f"by file lists (train: {config.files.train}, validation: "
+        f"{config.files.validation}, test: {config.files.test}), {seeds}",
         "all": "every track for testing",
         "segment": f"LEAKS: by segment, {config.test_share:.0%} for testing{chosen}, {seeds}; "
         "pieces of one track are on both sides",
@@ -237,7 +238,7 @@ def _by_lists(
     for part in ("test", "validation", "train"):
         tracks = [(index, collection.tracks[index]) for index in parts[part]]
         parts[part] = [index for index, track in tracks if track.digest not in seen]
-        left_out["duplicate of a track in a later part"] += [
+        left_out["duplicate of a tested or validated track"] += [
             track.name for _, track in tracks if track.digest in seen
         ]
         seen |= {track.digest for _, track in tracks}
@@ -271,4 +272,6 @@ def _find(line: str, by_key: Mapping[str, list[int]]) -> str | None:
 def _key(name: str) -> str:
     """A name in lower case without its suffix; a number is not a suffix."""
     path = pathlib.PurePosixPath(name.replace("\\", "/").lower())
+    if not path.name:
+        return ""
     return str(path if path.suffix[1:].isdigit() else path.with_suffix(""))

@@ -6,6 +6,7 @@ import pathlib
 import warnings
 from collections.abc import Callable
 
+from research.audio.waveform import may_be_audio
 from research.data.spectrograms import SpectrogramCache
 from research.errors import InputError
 
@@ -71,7 +72,8 @@ def load_collection(
 
     GTZAN's archives as published are such folders (`genres/`, `genres_original/`), and so is any
     folder of class folders of audio. A file that cannot be decoded, or is shorter than
-    `min_frames`, is skipped with a `SkippedFileWarning` that names it.
+    `min_frames`, is skipped with a `SkippedFileWarning` that names it; files that are pictures or
+    texts by their names are skipped with one warning for all.
 
     Raises:
       InputError: no such folder, fewer than two classes, more than `max_bad_share` of the files
@@ -83,7 +85,7 @@ def load_collection(
         for genre in sorted(folder.iterdir())
         if genre.is_dir()
         for file in sorted(genre.rglob("*"))
-        if file.is_file() and not _is_hidden(file.relative_to(folder))
+        if file.is_file() and not is_hidden(file.relative_to(folder))
     }
     genres = sorted({name.split("/")[0] for name in files})
     if not genres:
@@ -96,18 +98,20 @@ def load_collection(
             f"config.data.root {root} holds one class only ({genres[0]}); give the folder that "
             "has one folder a genre"
         )
+    others = [name for name, file in files.items() if not may_be_audio(file)]
+    skipped = {name: f"{files.pop(name)} is no audio by its name" for name in others}
     entries = cache.add(list(files.values()), on_progress)
-    tracks, skipped = [], {}
+    tracks = []
     for name, entry in zip(files, entries, strict=True):
         if isinstance(entry, InputError):
             skipped[name] = str(entry)
         else:
             tracks.append(Track(name, genres.index(name.split("/")[0]), *entry))
-    if len(skipped) > max_bad_share * len(files):
+    bad = [name for name in files if name in skipped]
+    if len(bad) > max_bad_share * len(files):
         raise InputError(
-            f"{len(skipped)} of the {len(files)} files in {root} cannot be used, more than "
-            f"config.data.max_bad_share, {max_bad_share:.0%}; the first: "
-            f"{next(iter(skipped.values()))}"
+            f"{len(bad)} of the {len(files)} audio files in {root} cannot be used, more than "
+            f"config.data.max_bad_share, {max_bad_share:.0%}; the first: {skipped[bad[0]]}"
         )
     long_enough = [track for track in tracks if track.num_frames >= min_frames]
     if not long_enough:
@@ -121,8 +125,15 @@ def load_collection(
             skipped[track.name] = (
                 f"{folder / track.name} has {track.num_frames} frames, a segment {min_frames}"
             )
-    for name in sorted(skipped):
+    for name in sorted(skipped.keys() - set(others)):
         warnings.warn(f"skipped: {skipped[name]}", SkippedFileWarning, stacklevel=2)
+    if others:
+        shown = ", ".join(others[:5]) + ", ..." * (len(others) > 5)
+        warnings.warn(
+            f"skipped: {len(others)} files in {root} are no audio by their names ({shown})",
+            SkippedFileWarning,
+            stacklevel=2,
+        )
     for index, genre in enumerate(genres):
         if not any(track.genre == index for track in long_enough):
             raise InputError(
@@ -131,7 +142,8 @@ def load_collection(
     return Collection(str(root), tuple(genres), tuple(long_enough), skipped)
 
 
-def _is_hidden(path: pathlib.PurePath) -> bool:
+def is_hidden(path: pathlib.PurePath) -> bool:
+    """Whether a file, or a folder on the way to it, is hidden."""
     return any(part.startswith(".") for part in path.parts)
 
 

@@ -16,17 +16,18 @@ from research.errors import InputError
 class Checkpoints:
     """A folder of Orbax checkpoints, written whole, one a step.
 
-    The latest is kept, and the one of highest `score`. Each carries a digest of what was saved, so
-    that damage is found and not trained on.
+    The latest two are kept, and the one of highest `score`. Each carries a digest of what was
+    saved, so that damage is found and not trained on.
 
     Args:
       folder: made if it is not there.
+      read_only: leave alone what a training in progress has not finished.
 
     Raises:
       InputError: a checkpoint in the folder is damaged.
     """
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, read_only: bool = False):
         from orbax.checkpoint import v1 as ocp
 
         policies = ocp.training.preservation_policies
@@ -36,8 +37,8 @@ class Checkpoints:
             self._checkpointer = ocp.training.Checkpointer(
                 folder.absolute(),
                 save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
-                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(1), best]),
-                cleanup_tmp_directories=True,
+                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(2), best]),
+                cleanup_tmp_directories=not read_only,
             )
 
     def __enter__(self) -> Self:
@@ -64,12 +65,21 @@ class Checkpoints:
             return max((one.metrics["score"], one.step) for one in kept)[1] if kept else None
 
     def save(self, step: int, state: Any, score: float, history: list[dict[str, Any]]) -> None:
-        """Keep a state, how good it is, and what was logged on the way to it."""
+        """Keep a state, how good it is, and what was logged on the way to it.
+
+        Raises:
+          InputError: it cannot be written.
+        """
         metadata = {"history": history, "score": score}
         metadata["digest"] = _digest(state, metadata)
-        self._checkpointer.save(
-            step, state, metrics={"score": score}, custom_metadata=metadata, force=True
-        )
+        try:
+            self._checkpointer.save(
+                step, state, metrics={"score": score}, custom_metadata=metadata, force=True
+            )
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"a checkpoint cannot be written to {self._folder} ({_first_line(error)})"
+            ) from error
 
     def load(self, step: int, like: Any) -> tuple[Any, list[dict[str, Any]]]:
         """A state of the structure, shapes and sharding of `like`, and its history.
@@ -94,9 +104,13 @@ class Checkpoints:
             yield
         except Exception as error:  # Whatever Orbax and its storage make of damaged files.
             raise InputError(
-                f"a checkpoint in {self._folder / str(step)} is damaged, or of another network; "
-                "delete it to go on from an earlier one"
+                f"a checkpoint in {self._folder / str(step)} is damaged or of another network "
+                f"({_first_line(error)}); without it, the one before would be used"
             ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join((str(error).strip() or type(error).__name__).splitlines()[0].split())[:200]
 
 
 def _digest(state: Any, metadata: dict[str, Any]) -> str:

@@ -37,10 +37,13 @@ def classify(
     """
     padded = np.pad(indices, (0, -len(indices) % batch_size), "edge").reshape(-1, batch_size)
     results = [
-        log_probabilities(variables, shard(batch.spectrogram, mesh), structure=structure)
+        # Fetched at once: else all batches would wait in memory for the device.
+        np.asarray(
+            log_probabilities(variables, shard(batch.spectrogram, mesh), structure=structure)
+        )
         for batch in read_ahead(lambda i: reader.read(padded[i]), range(len(padded)))
     ]
-    return np.concatenate([np.asarray(part) for part in results])[: len(indices)]
+    return np.concatenate(results)[: len(indices)]
 
 
 def by_track(log_probs: np.ndarray, track: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,10 +64,19 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, num_classes: int)
     return pairs.reshape(num_classes, num_classes)
 
 
-def wilson_interval(correct: float, total: int) -> tuple[float, float]:
+def effective_number(counts: np.ndarray) -> float:
+    """Independent tries that a mean over repeats is worth (Kish 1965), `(sum c)^2 / sum c^2`.
+
+    Args:
+      counts: how often each track was tested.
+    """
+    return float(np.sum(counts) ** 2 / np.sum(np.square(counts)))
+
+
+def wilson_interval(correct: float, total: float) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927), `correct` of `total` independent tries.
 
-    `correct` need not be whole: a mean over repeats on the same `total` is allowed.
+    Neither need be whole, as they are not for a mean over repeats.
     """
     z = 1.959963984540054
     share, unit = correct / total, z**2 / total
@@ -90,7 +102,7 @@ def summarise(confusion: np.ndarray, genres: tuple[str, ...]) -> dict[str, Any]:
                 "recall": float(right[i] / there[i]) if there[i] else None,
                 "precision": float(right[i] / predicted[i]) if predicted[i] else None,
                 "f1": float(f1[i]) if some[i] else None,
-                "num_tracks": int(there[i]),
+                "num_tested": int(there[i]),
             }
             for i, genre in enumerate(genres)
         },

@@ -107,7 +107,7 @@ def match_genres(collection: Collection, genres: list[str]) -> Collection:
 def plan_test(
     config: TrainConfig, collection: Collection, cache: SpectrogramCache, trained: list[str]
 ) -> list[Fit]:
-    """For each fit that was trained, what it is tested on: its own fold, or else all there is.
+    """For each fit that was trained, what it is tested on: its own fold, or the one split.
 
     Raises:
       InputError: see `make_splits`.
@@ -123,6 +123,21 @@ def plan_test(
             )
         fits.append(dataclasses.replace(one, name=name))
     return fits
+
+
+def check_unchanged(collection: Collection, manifest: dict[str, Any]) -> None:
+    """See that a collection is what a run was trained on, so that its split comes out the same.
+
+    Raises:
+      InputError: a track is missing, added or changed.
+    """
+    before, now = manifest["tracks"], {track.name: track.digest for track in collection.tracks}
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            raise InputError(
+                f"{collection.root} is not what was trained on: {name} differs; to test on other "
+                "data, give --config.data.split=all (or another split)"
+            )
 
 
 def manifest(collection: Collection, fits: list[Fit]) -> dict[str, Any]:
@@ -157,13 +172,8 @@ def train(
     """Train every fit of an experiment into checkpoints, going on where a killed run stopped.
 
     Raises:
-      InputError: nothing to train on, a damaged checkpoint, or weights that are not finite.
+      InputError: a damaged checkpoint, or weights that are not finite.
     """
-    for one in fits:
-        if not len(one.split.train):
-            raise InputError(
-                f"the split {config.data.split!r} has no training part; it is for --mode=evaluate"
-            )
     mesh = make_mesh(config.batch_size)
     for one in fits:
         structure, variables = classifier.init(
@@ -227,7 +237,7 @@ def restore(
     like = replicate(start_state(variables), make_mesh(config.batch_size))
     if not folder.is_dir():
         raise InputError(f"there is no checkpoint in {folder}; train first, in this --workdir")
-    with Checkpoints(folder) as checkpoints:
+    with Checkpoints(folder, read_only=True) as checkpoints:
         if checkpoints.best is None:
             raise InputError(f"there is no checkpoint in {folder}; train first, in this --workdir")
         state, _ = checkpoints.load(checkpoints.best, like)

@@ -173,6 +173,6 @@ def fit(
                 f"{entry['loss']}); lower config.learning_rate"
             )
         history.append(entry)
-        on_epoch(entry)
         state = state._replace(totals=replicate(no_totals(), mesh))
         checkpoints.save(step + 1, state, entry.get("validation_accuracy", float(step)), history)
+        on_epoch(entry)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from research.audio.waveform import load_waveform
+from research.audio.waveform import load_waveform, may_be_audio
 from research.data.segments import SegmentConfig, place_segments
 from research.data.spectrograms import spectrogram
+from research.data.tracks import is_hidden
 from research.errors import InputError
 from research.training.config import TrainConfig
 from research.training.evaluation import log_probabilities
@@ -16,7 +17,7 @@ from research.training.experiment import restore
 
 
 def find_audio(path: str) -> list[pathlib.Path]:
-    """The file, or all files under a folder but the hidden ones.
+    """The file, or all files under a folder but hidden ones, and pictures and texts by name.
 
     Raises:
       InputError: nothing is there.
@@ -26,10 +27,13 @@ def find_audio(path: str) -> list[pathlib.Path]:
         raise InputError(f"--input {path} does not exist; give an audio file or a folder of them")
     if not start.is_dir():
         return [start]
-    files = [file for file in sorted(start.rglob("*")) if file.is_file()]
-    files = [file for file in files if not file.name.startswith(".")]
+    files = [
+        file
+        for file in sorted(start.rglob("*"))
+        if file.is_file() and may_be_audio(file) and not is_hidden(file.relative_to(start))
+    ]
     if not files:
-        raise InputError(f"--input {path} holds no files; give an audio file or a folder of them")
+        raise InputError(f"--input {path} holds no audio; give an audio file or a folder of them")
     return files
 
 
@@ -55,9 +59,14 @@ def predict(
     networks = [restore(config, workdir, name, len(genres)) for name in fits]
     for file in files:
         try:
-            frames = spectrogram(load_waveform(file), config.spectrogram)
+            waveform = load_waveform(file)
         except InputError as error:
             yield file, error
+            continue
+        try:
+            frames = spectrogram(waveform, config.spectrogram)
+        except InputError as error:
+            yield file, InputError(f"{file}: {error}")
             continue
         frames = np.tile(frames, (-(-num_frames // len(frames)), 1))
         starts = place_segments([len(frames)], num_frames, SegmentConfig(), 0).start

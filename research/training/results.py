@@ -1,10 +1,10 @@
 """From restored fits to `results.json`: what was tested, by which protocol, and how it went."""
 
 import pathlib
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 
 from research.data.splits import describe
 from research.data.tracks import Collection
@@ -13,11 +13,30 @@ from research.training.evaluation import (
     by_track,
     classify,
     confusion_matrix,
+    effective_number,
     summarise,
     wilson_interval,
 )
-from research.training.experiment import Fit, restore
+from research.training.experiment import Fit, OnProgress, restore
 from research.training.sharding import make_mesh
+
+_FIGURES = ("accuracy", "segment_accuracy", "macro_f1")
+
+
+class FitTest(NamedTuple):
+    """One fit on its test part.
+
+    Attributes:
+      step: of the checkpoint that was tested.
+      tracks: indices of the tracks, `[tracks]`.
+      confusion: counts of tracks, `[true class, predicted class]`.
+      right: whether each segment alone is told right, `[segments]`.
+    """
+
+    step: int
+    tracks: np.ndarray
+    confusion: np.ndarray
+    right: np.ndarray
 
 
 def score(
@@ -25,8 +44,8 @@ def score(
     collection: Collection,
     fits: list[Fit],
     workdir: pathlib.Path,
-    trained_on: dict[str, set[str]],
-    on_progress: Callable[[str, int, int], None],
+    used_in_training: dict[str, set[str]],
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
     """Test every fit on its test part, once, and put the results together.
 
@@ -38,63 +57,38 @@ def score(
       collection: what is tested.
       fits: of the experiment, their test parts in `collection`.
       workdir: with the checkpoints.
-      trained_on: digests of the training tracks by fit.
+      used_in_training: digests of the tracks that each fit was trained on or chosen by.
       on_progress: called with "testing", fits done and fits there are.
 
     Raises:
       InputError: a checkpoint is missing or damaged.
     """
-    num_classes = len(collection.genres)
-    digests = np.array([track.digest for track in collection.tracks])
-    confusion = np.zeros((num_classes, num_classes), np.int64)
     mesh = make_mesh(config.batch_size)
-    by_seed, one_by_one, tested, seen = {}, [], set(), set()
+    tests = []
     for number, one in enumerate(fits):
         on_progress("testing", number, len(fits))
-        structure, variables, step = restore(config, workdir, one.name, num_classes)
-        indices = one.split.test
-        log_probs = classify(structure, variables, one.reader, indices, config.batch_size, mesh)
-        right = log_probs.argmax(1) == one.reader.labels(indices)
-        means, tracks = by_track(log_probs, one.reader.segments.track[indices])
-        truth = np.array([collection.tracks[track].genre for track in tracks])
-        counts = confusion_matrix(truth, means.argmax(1), num_classes)
-        confusion += counts
-        tested |= set(tracks.tolist())
-        seen |= {track for track in tracks.tolist() if digests[track] in trained_on[one.name]}
-        sums = by_seed.setdefault(one.seed, [np.zeros_like(confusion), 0, 0])
-        sums[0] += counts
-        sums[1] += int(right.sum())
-        sums[2] += len(right)
-        one_by_one.append(
-            {
-                "name": one.name,
-                "checkpoint_step": step,
-                "num_tracks": {part: len(one.tracks(part)) for part in one.split.parts},
-                "num_segments": {part: len(found) for part, found in one.split.parts.items()},
-                "accuracy": float(counts.trace() / counts.sum()),
-                "segment_accuracy": float(right.mean()),
-                "left_out": one.split.left_out,
-            }
-        )
+        tests.append(_test(config, collection, one, workdir, mesh))
     on_progress("testing", len(fits), len(fits))
+
     seeds = []
-    for seed, (counts, right, total) in by_seed.items():
-        summary = summarise(counts, collection.genres)
-        seeds.append(
-            {
-                "seed": seed,
-                "accuracy": summary["accuracy"],
-                "segment_accuracy": right / total,
-                "macro_f1": summary["macro_f1"],
-            }
-        )
-    mean, spread = (
-        {
-            key: float(function([entry[key] for entry in seeds]))
-            for key in ("accuracy", "segment_accuracy", "macro_f1")
-        }
-        for function in (np.mean, lambda values: np.std(values, ddof=1) if len(seeds) > 1 else 0.0)
-    )
+    for seed in sorted({one.seed for one in fits}):
+        folds = [test for one, test in zip(fits, tests, strict=True) if one.seed == seed]
+        seeds.append({"seed": seed} | _figures(folds, collection.genres))
+    mean = {key: float(np.mean([entry[key] for entry in seeds])) for key in _FIGURES}
+    spread = {
+        key: float(np.std([entry[key] for entry in seeds], ddof=1)) if len(seeds) > 1 else 0.0
+        for key in _FIGURES
+    }
+    confusion = np.sum([test.confusion for test in tests], axis=0)
+    tested = np.bincount(np.concatenate([test.tracks for test in tests]))
+    number = effective_number(tested)
+    used = {
+        track
+        for one, test in zip(fits, tests, strict=True)
+        for track in test.tracks.tolist()
+        if collection.tracks[track].digest in used_in_training[one.name]
+    }
+    each = [_of_fit(one, test) for one, test in zip(fits, tests, strict=True)]
     synthetic = config.data.root is None
     return {
         "protocol": ("synthetic set, " if synthetic else "")
@@ -105,19 +99,55 @@ def score(
         "model": config.model.name,
         "genres": list(collection.genres),
         "num_files": len(collection.tracks) + len(collection.skipped),
-        "num_tracks": one_by_one[0]["num_tracks"],
-        "num_segments": one_by_one[0]["num_segments"],
-        "num_tested": len(tested),
-        "num_seen_in_training": len(seen),
+        "num_tracks": each[0]["num_tracks"],
+        "num_segments": each[0]["num_segments"],
+        "num_tested": int(np.count_nonzero(tested)),
+        "num_used_in_training": len(used),
         **mean,
-        "accuracy_interval": list(wilson_interval(mean["accuracy"] * len(tested), len(tested))),
+        "accuracy_interval": list(wilson_interval(mean["accuracy"] * number, number)),
         "spread": spread,
         "per_genre": summarise(confusion, collection.genres)["per_genre"],
         "confusion": confusion.tolist(),
         "seeds": seeds,
-        "fits": one_by_one,
+        "fits": each,
         "skipped": collection.skipped,
         "duplicates": collection.duplicates,
+    }
+
+
+def _test(
+    config: TrainConfig, collection: Collection, one: Fit, workdir: pathlib.Path, mesh: Mesh
+) -> FitTest:
+    num_classes, indices = len(collection.genres), one.split.test
+    structure, variables, step = restore(config, workdir, one.name, num_classes)
+    log_probs = classify(structure, variables, one.reader, indices, config.batch_size, mesh)
+    right = log_probs.argmax(1) == one.reader.labels(indices)
+    means, tracks = by_track(log_probs, one.reader.segments.track[indices])
+    truth = np.array([collection.tracks[track].genre for track in tracks])
+    return FitTest(step, tracks, confusion_matrix(truth, means.argmax(1), num_classes), right)
+
+
+def _figures(tests: list[FitTest], genres: tuple[str, ...]) -> dict[str, float]:
+    """Of one seed, over its folds."""
+    confusion = np.sum([test.confusion for test in tests], axis=0)
+    summary = summarise(confusion, genres)
+    right = np.concatenate([test.right for test in tests])
+    return {
+        "accuracy": summary["accuracy"],
+        "segment_accuracy": float(right.mean()),
+        "macro_f1": summary["macro_f1"],
+    }
+
+
+def _of_fit(one: Fit, test: FitTest) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "checkpoint_step": test.step,
+        "num_tracks": {part: len(one.tracks(part)) for part in one.split.parts},
+        "num_segments": {part: len(found) for part, found in one.split.parts.items()},
+        "accuracy": float(test.confusion.trace() / test.confusion.sum()),
+        "segment_accuracy": float(test.right.mean()),
+        "left_out": one.split.left_out,
     }
 
 
@@ -134,9 +164,9 @@ def in_words(results: dict[str, Any]) -> str:
         f"{results['num_tested']} tracks{repeated}), {results['segment_accuracy']:.1%} by segment, "
         f"macro F1 {results['macro_f1']:.3f}",
     ]
-    if results["num_seen_in_training"] and not results["leaks"]:
+    if results["num_used_in_training"] and not results["leaks"]:
         lines.append(
-            f"{results['num_seen_in_training']} of these tracks were trained on: the number says "
-            "nothing of new music"
+            f"{results['num_used_in_training']} of these tracks were used in training: the number "
+            "says nothing of new music"
         )
     return "\n".join(lines)

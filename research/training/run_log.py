@@ -1,4 +1,4 @@
-"""`metrics.jsonl`, one object a log step, and the same for TensorBoard."""
+"""`metrics.jsonl`, one object an epoch, and the same for TensorBoard."""
 
 import json
 import pathlib
@@ -34,9 +34,16 @@ class RunLog:
             temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Log one step of a fit."""
-        with self._path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+        """Log one epoch of a fit.
+
+        Raises:
+          InputError: it cannot be written.
+        """
+        try:
+            with self._path.open("a") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise InputError(f"{self._path} cannot be written ({error.strerror})") from error
         if self._writers is not None:
             import tensorboardX
 
