@@ -183,11 +183,10 @@ def other_key(state):
         lambda state: {key: value for key, value in state.items() if key != "step"},
         other_key,
         lambda state: state | {"step": jnp.zeros(2, jnp.int32)},
-        lambda state: state | {"step": jnp.zeros((), jnp.float32)},
         lambda state: make_state(rows=299),
         lambda state: make_state(rows=301),
     ],
-    ids=["more", "less", "renamed", "axes", "type", "smaller", "larger"],
+    ids=["more", "less", "renamed", "axes", "smaller", "larger"],
 )
 def test_another_structure_is_told(kept, change):
     with Checkpoints(kept) as checkpoints, pytest.raises(InputError) as error:
@@ -210,4 +209,7 @@ def test_a_half_written_checkpoint_of_a_killed_run_is_passed_over(kept, tmp_path
         checkpoints.save(7, make_state(7), 1.0, HISTORY)
         assert (checkpoints.latest, checkpoints.best) == (7, 7)
         assert_same_bits(checkpoints.load(7, make_state())[0], make_state(7))
-    assert {path.name for path in (tmp_path / "copy").iterdir()} == names - {"3"} | {"7"}
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == names - {"3", ".3.json"} | {
+        "7",
+        ".7.json",
+    }

@@ -45,7 +45,7 @@ def test_features_are_a_correlation_over_time_through_a_nonlinearity(nonlinearit
         np.testing.assert_allclose(features[f"width_{width}"], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("num_frames", [8, 11, 12, 40, 77])
+@pytest.mark.parametrize("num_frames", [8, 12, 40])
 def test_wide_filters_by_spectra_equal_those_by_frames(num_frames):
     widths = tuple(width for width in (2, 8, 11, 25) if width <= num_frames)
     kernels = make_filters(FilterConfig(widths=widths, num_filters=6), 9)
