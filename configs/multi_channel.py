@@ -1,6 +1,10 @@
 """The multi-channel classifier: 1025 frequency bins as channels, convolution over time.
 
-python run_train.py --config=configs/multi_channel.py --config.data.root=gtzan
+    python run_train.py --config=configs/multi_channel.py --config.data.root=gtzan
+
+On 60 tracks of GTZAN, six a genre, 5 folds by track (`--config.data.split=kfold`), 3 seeds: 44.4 %
+by track (95 % interval 33 to 57 %), 42.3 % by segment. On random segments, which leak, 5 seeds:
+48.9 % by segment.
 """
 
 from ml_collections import ConfigDict

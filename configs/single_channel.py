@@ -1,6 +1,10 @@
 """The single-channel classifier: a spectrogram of 257 frames by 257 bins as a picture.
 
-python run_train.py --config=configs/single_channel.py --config.data.root=gtzan
+    python run_train.py --config=configs/single_channel.py --config.data.root=gtzan
+
+On 60 tracks of GTZAN, six a genre, 5 folds by track (`--config.data.split=kfold`), 3 seeds: 61.7 %
+by track (95 % interval 49 to 73 %), 55.6 % by segment. On random segments, which leak, 5 seeds:
+63.3 % by segment.
 """
 
 from ml_collections import ConfigDict
