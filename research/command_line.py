@@ -11,6 +11,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from research.errors import InputError
+from research.files import user_cache
 
 
 def define_config(default: pathlib.Path) -> flags.FlagHolder:
@@ -76,7 +77,6 @@ def _keep_compiled_programs() -> None:
     import jax
 
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-        jax.config.update("jax_compilation_cache_dir", str(cache / "music_style_transfer_jax"))
+        jax.config.update("jax_compilation_cache_dir", str(user_cache()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -10,6 +10,12 @@ from collections.abc import Iterator
 from research.errors import InputError
 
 
+def user_cache() -> pathlib.Path:
+    """The project's folder among the caches of the user."""
+    caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return caches / "music_style_transfer_jax"
+
+
 @contextlib.contextmanager
 def held_alone(folder: str | os.PathLike) -> Iterator[None]:
     """Keep a folder from other processes that hold it; a process that dies lets it go.

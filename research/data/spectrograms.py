@@ -24,7 +24,7 @@ import numpy as np
 from research.audio.stft import StftConfig, log_magnitude
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
 from research.errors import InputError
-from research.files import written_whole
+from research.files import user_cache, written_whole
 from research.settings import at_least
 
 _BLOCK_FRAMES = 256
@@ -92,8 +92,7 @@ def _log_magnitude(samples: jax.Array, *, config: StftConfig) -> jax.Array:
 
 def default_cache() -> pathlib.Path:
     """The user's folder for spectrograms."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "music_style_transfer_jax" / "spectrograms"
+    return user_cache() / "spectrograms"
 
 
 class SpectrogramCache:

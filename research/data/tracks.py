@@ -52,6 +52,11 @@ class Collection:
     skipped: dict[str, str]
 
     @property
+    def digests(self) -> dict[str, str]:
+        """Digest of each track by its name."""
+        return {track.name: track.digest for track in self.tracks}
+
+    @property
     def duplicates(self) -> list[list[str]]:
         """Names of tracks with the same decoded samples, a list a group."""
         names = collections.defaultdict(list)

@@ -77,6 +77,34 @@ def _convolve_time_backward(saved, cotangent):
 convolve_time.defvjp(_convolve_time_forward, _convolve_time_backward)
 
 
+def make_convs(
+    channels: Sequence[int], width: int, num_axes: int, batch_norm: bool, rngs: nnx.Rngs
+) -> tuple[nnx.List, nnx.List]:
+    """Convolutions from each number of channels to the next, and their normalisations, if any."""
+    convs = nnx.List(
+        Conv(num_in, num_out, width, num_axes, rngs, use_bias=not batch_norm)
+        for num_in, num_out in itertools.pairwise(channels)
+    )
+    norms = nnx.List(nnx.BatchNorm(size, rngs=rngs) for size in channels[1:] if batch_norm)
+    return convs, norms
+
+
+def apply_convs(convs: nnx.List, norms: nnx.List, x: jax.Array) -> dict[str, jax.Array]:
+    """Activations `conv1`, `pool1`, `conv2` and so on, `[batch, *space, channels]` each.
+
+    Every convolution is followed by a rectifier and pooling by two along each axis.
+    """
+    activations = {}
+    for i, conv in enumerate(convs, 1):
+        x = conv(x)
+        if norms:
+            x = norms[i - 1](x)
+        activations[f"conv{i}"] = jax.nn.relu(x)
+        # Pooling first gives the same, and a rectifier a part of the work.
+        x = activations[f"pool{i}"] = jax.nn.relu(max_pool(x, (2,) * (x.ndim - 2)))
+    return activations
+
+
 def convolve_picture(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolution over two axes, `[batch, frames, bins, in]` by `[height, width, in, out]`."""
     return jax.lax.conv_general_dilated(

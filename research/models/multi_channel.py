@@ -1,12 +1,11 @@
 """The multi-channel network: frequency bins are channels, convolution is over time alone."""
 
 import dataclasses
-import itertools
 
 import jax
 from flax import nnx
 
-from research.models.layers import GLOROT, Conv, max_pool
+from research.models.layers import GLOROT, apply_convs, make_convs
 from research.settings import at_least, one_of, share
 
 
@@ -51,12 +50,8 @@ class MultiChannel(nnx.Module):
                 "poolings by two"
             )
         channels = (num_bins, *config.num_filters)
-        self.convs = nnx.List(
-            Conv(num_in, num_out, config.width, 1, rngs, use_bias=not config.batch_norm)
-            for num_in, num_out in itertools.pairwise(channels)
-        )
-        self.norms = nnx.List(
-            nnx.BatchNorm(num_out, rngs=rngs) for num_out in channels[1:] if config.batch_norm
+        self.convs, self.norms = make_convs(
+            channels, config.width, num_axes=1, batch_norm=config.batch_norm, rngs=rngs
         )
         self.dropout = nnx.Dropout(config.dropout)
         self.head = nnx.Linear(remaining * channels[-1], num_classes, kernel_init=GLOROT, rngs=rngs)
@@ -70,14 +65,8 @@ class MultiChannel(nnx.Module):
           spectrogram: `[batch, frames, bins]`.
           rngs: a stream `dropout`, when dropout is on.
         """
-        x, activations = spectrogram, {}
-        for i, conv in enumerate(self.convs, 1):
-            x = conv(x)
-            if self.norms:
-                x = self.norms[i - 1](x)
-            activations[f"conv{i}"] = jax.nn.relu(x)
-            # Pooling first gives the same, and a rectifier a part of the work.
-            x = activations[f"pool{i}"] = jax.nn.relu(max_pool(x, (2,)))
+        activations = apply_convs(self.convs, self.norms, spectrogram)
+        x = activations[f"pool{len(self.convs)}"]
         x = activations["features"] = x.reshape(x.shape[0], -1)
         logits = activations["logits"] = self.head(self.dropout(x, rngs=rngs))
         return logits, activations

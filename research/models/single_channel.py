@@ -2,13 +2,12 @@
 
 import dataclasses
 import functools
-import itertools
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from research.models.layers import GLOROT, Conv, by_halves, max_pool
+from research.models.layers import GLOROT, apply_convs, by_halves, make_convs
 from research.settings import at_least, one_of, share
 
 _NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh}
@@ -61,12 +60,8 @@ class SingleChannel(nnx.Module):
                 f"{len(config.num_filters)} poolings by two"
             )
         channels = (1, *config.num_filters)
-        self.convs = nnx.List(
-            Conv(num_in, num_out, config.width, 2, rngs, use_bias=not config.batch_norm)
-            for num_in, num_out in itertools.pairwise(channels)
-        )
-        self.norms = nnx.List(
-            nnx.BatchNorm(num_out, rngs=rngs) for num_out in channels[1:] if config.batch_norm
+        self.convs, self.norms = make_convs(
+            channels, config.width, num_axes=2, batch_norm=config.batch_norm, rngs=rngs
         )
         flat = (num_frames // shrink) * (num_bins // shrink) * channels[-1]
         self.dropout = nnx.Dropout(config.dropout)
@@ -84,21 +79,11 @@ class SingleChannel(nnx.Module):
           rngs: a stream `dropout`, when dropout is on.
         """
         # Normalisation is over the whole batch.
-        convolve = self._convolve if self.norms else functools.partial(by_halves, self._convolve)
-        activations = convolve(spectrogram)
+        convolve = functools.partial(apply_convs, self.convs, self.norms)
+        picture = spectrogram[..., None]
+        activations = convolve(picture) if self.norms else by_halves(convolve, picture)
         x = activations[f"pool{len(self.convs)}"]
         x = self.dropout(x.reshape(x.shape[0], -1), rngs=rngs)
         x = activations["features"] = _NONLINEARITIES[self.nonlinearity](self.hidden(x))
         logits = activations["logits"] = self.head(self.dropout(x, rngs=rngs))
         return logits, activations
-
-    def _convolve(self, spectrogram: jax.Array) -> dict[str, jax.Array]:
-        x, activations = spectrogram[..., None], {}
-        for i, conv in enumerate(self.convs, 1):
-            x = conv(x)
-            if self.norms:
-                x = self.norms[i - 1](x)
-            activations[f"conv{i}"] = jax.nn.relu(x)
-            # Pooling first gives the same, and a rectifier a quarter of the work.
-            x = activations[f"pool{i}"] = jax.nn.relu(max_pool(x, (2, 2)))
-        return activations

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from research.files import written_whole
+from research.report.figures import load_pyplot, save_figure
 
 
 def draw_curves(path: str | os.PathLike, log: list[dict[str, Any]]) -> None:
@@ -15,7 +15,7 @@ def draw_curves(path: str | os.PathLike, log: list[dict[str, Any]]) -> None:
       path: of the picture.
       log: the objects of `metrics.jsonl`.
     """
-    pyplot = _pyplot()
+    pyplot = load_pyplot()
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
     fits = list(dict.fromkeys(entry["fit"] for entry in log))
     for panel, name in zip(axes, ("loss", "accuracy"), strict=True):
@@ -35,14 +35,14 @@ def draw_curves(path: str | os.PathLike, log: list[dict[str, Any]]) -> None:
     axes[1].set_ylim(0, 1)
     if len(fits) <= 10:
         axes[1].legend(fontsize="small")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_confusion(
     path: str | os.PathLike, confusion: list[list[int]], genres: list[str], title: str
 ) -> None:
     """Counts `[true, predicted]` as a shaded table, rows shaded by share, as a PNG."""
-    pyplot = _pyplot()
+    pyplot = load_pyplot()
     counts = np.array(confusion)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     size = 2.5 + 0.55 * len(genres)
@@ -61,21 +61,4 @@ def draw_confusion(
     panel.set_yticks(range(len(genres)), genres)
     panel.set(xlabel="predicted", ylabel="true")
     panel.set_title(title, fontsize="small", wrap=True)
-    _save(figure, path)
-
-
-def _pyplot():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
-
-
-def _save(figure, path: str | os.PathLike) -> None:
-    from matplotlib import pyplot
-
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
-    pyplot.close(figure)
+    save_figure(figure, path)

@@ -6,7 +6,7 @@ import numpy as np
 
 from research.audio.stft import StftConfig, magnitude, stft
 from research.audio.waveform import Waveform, resample
-from research.files import written_whole
+from research.report.figures import load_pyplot, save_figure
 
 _RANGE_DB = 80.0
 _LOWEST_HZ = 40.0
@@ -20,11 +20,7 @@ def draw_spectrograms(
     0 dB is the loudest bin of all takes; channels are averaged in power; the frequency axis is
     logarithmic.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = load_pyplot()
     powers = {title: _power(take, sample_rate, config) for title, take in takes.items()}
     peak = max(power.max() for power in powers.values())
     bins = np.fft.rfftfreq(config.n_fft, 1 / sample_rate)
@@ -43,9 +39,7 @@ def draw_spectrograms(
         panel.set_yticks([100, 1000, 10000], ["100", "1000", "10000"])
     panel.set_xlabel("seconds")
     figure.colorbar(image, ax=axes, label="dB below the loudest")
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
-    pyplot.close(figure)
+    save_figure(figure, path)
 
 
 def _power(take: Waveform, sample_rate: int, config: StftConfig) -> np.ndarray:

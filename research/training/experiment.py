@@ -131,7 +131,7 @@ def check_unchanged(collection: Collection, manifest: dict[str, Any]) -> None:
     Raises:
       InputError: a track is missing, added or changed.
     """
-    before, now = manifest["tracks"], {track.name: track.digest for track in collection.tracks}
+    before, now = manifest["tracks"], collection.digests
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             raise InputError(
@@ -146,7 +146,7 @@ def manifest(collection: Collection, fits: list[Fit]) -> dict[str, Any]:
     return {
         "root": collection.root,
         "genres": list(collection.genres),
-        "tracks": {track.name: track.digest for track in collection.tracks},
+        "tracks": collection.digests,
         "skipped": collection.skipped,
         "duplicates": collection.duplicates,
         "fits": {
