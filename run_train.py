@@ -1,8 +1,9 @@
-"""Train a genre classifier, test it, and use it.
+"""Train a genre classifier, test it, and use it; or fit principal components to what it sees.
 
     python run_train.py --config=configs/multi_channel.py --config.data.root=gtzan
     python run_train.py --mode=evaluate --workdir=results/multi_channel
     python run_train.py --mode=predict --workdir=results/multi_channel --input=song.mp3
+    python run_train.py --mode=pca --workdir=results/multi_channel --config.data.root=gtzan
 
 Without `--config.data.root`, a synthetic set of ten genres is made and trained on.
 """
@@ -24,8 +25,8 @@ CONFIG = command_line.define_config(pathlib.Path(__file__).parent / "configs" / 
 MODE = flags.DEFINE_enum(
     "mode",
     "train",
-    ["train", "evaluate", "predict"],
-    "Train and test; test what was trained; or give the genres of audio.",
+    ["train", "evaluate", "predict", "pca"],
+    "Train and test; test what was trained; give the genres of audio; or fit principal components.",
 )
 INPUT = flags.DEFINE_string("input", None, "Audio file, or folder of them, for --mode=predict.")
 WORKDIR = flags.DEFINE_string(
@@ -37,31 +38,27 @@ def main() -> None:
     """Dispatch on the mode."""
     file = config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]
     workdir = pathlib.Path(WORKDIR.value or f"results/{pathlib.Path(file).stem}")
-    {"train": train, "evaluate": evaluate, "predict": predict}[MODE.value](workdir)
+    modes = {"train": train, "evaluate": evaluate, "predict": predict, "pca": pca}
+    modes[MODE.value](workdir)
 
 
 def train(workdir: pathlib.Path) -> None:
     """Train every fit, or what a killed run left of them, and test each once."""
-    from research.errors import InputError
     from research.files import held_alone
     from research.report.classification import draw_curves
     from research.report.progress import CountingBar
     from research.report.workdir import claim, environment, make_workdir, save_json
-    from research.settings import freeze
     from research.training import experiment
-    from research.training.config import TrainConfig
     from research.training.run_log import RunLog
 
-    config = freeze(TrainConfig, CONFIG.value)
-    if config.data.split == "all":
-        raise InputError("config.data.split=all has no training part; it is for --mode=evaluate")
+    config = _load_config()
     make_workdir(workdir)
     log = RunLog(workdir, config.tensorboard)
-    # What was trained already binds; a start that came to nothing does not.
-    begun = any((workdir / "checkpoints").glob("*/*"))
+    # What was trained or fitted already binds; a start that came to nothing does not.
+    begun = _was_trained(workdir) or (workdir / "pca.npz").exists()
     with held_alone(workdir), CountingBar() as bar:
         chosen = json.loads(CONFIG.value.to_json())
-        moved = ("data.cache", "data.root", "tensorboard")
+        moved = ("data.cache", "data.root", "tensorboard", *(f"pca.{key}" for key in chosen["pca"]))
         claim(workdir / "config.json", chosen, binding=begun, free=moved)
         collection, cache = experiment.load_data(config, bar)
         fits = experiment.plan(config, collection, cache)
@@ -122,9 +119,57 @@ def predict(workdir: pathlib.Path) -> None:
     print(f"Wrote {workdir / 'predictions.json'}")
 
 
+def pca(workdir: pathlib.Path) -> None:
+    """Fit principal components to the training segments of a run, trained or not; keep them."""
+    from research.errors import InputError
+    from research.files import held_alone
+    from research.models.pca import save_pca
+    from research.report.progress import CountingBar
+    from research.report.workdir import environment, make_workdir, save_json
+    from research.training import experiment
+    from research.training.pca import fit_training_part, in_words
+
+    trained = _was_trained(workdir)
+    config, before = _load_run(workdir) if trained else (_load_config(), {})
+    make_workdir(workdir)
+    with held_alone(workdir), CountingBar() as bar:
+        collection, cache = experiment.load_data(config, bar)
+        fits = experiment.plan(config, collection, cache)
+        manifest = experiment.manifest(collection, fits)
+        if trained and any(manifest[key] != before[key] for key in ("tracks", "fits")):
+            raise InputError(
+                f"{collection.root} is not what was trained on in {workdir}; give those tracks by "
+                "--config.data.root, or another --workdir"
+            )
+        components = fit_training_part(config, collection, fits[0], bar)
+        if not trained:
+            save_json(workdir / "config.json", json.loads(CONFIG.value.to_json()))
+            save_json(workdir / "data.json", manifest)
+            save_json(workdir / "environment.json", environment(config.seed))
+        save_pca(workdir / "pca.npz", components)
+        bar.say(f"Wrote {workdir / 'pca.npz'}\n{in_words(components)}")
+
+
+def _was_trained(workdir: pathlib.Path) -> bool:
+    """Whether a training left a checkpoint."""
+    return any((workdir / "checkpoints").glob("*/*"))
+
+
 def _overrides() -> dict[str, object]:
     """Keys of the config that the command line sets."""
     return config_flags.get_override_values(flags.FLAGS["config"])
+
+
+def _load_config() -> "TrainConfig":
+    """Config of a run that trains, by the command line."""
+    from research.errors import InputError
+    from research.settings import freeze
+    from research.training.config import TrainConfig
+
+    config = freeze(TrainConfig, CONFIG.value)
+    if config.data.split == "all":
+        raise InputError("config.data.split=all has no training part; it is for --mode=evaluate")
+    return config
 
 
 def _load_run(workdir: pathlib.Path) -> tuple["TrainConfig", dict]:
@@ -135,12 +180,17 @@ def _load_run(workdir: pathlib.Path) -> tuple["TrainConfig", dict]:
     from research.training.config import TrainConfig
 
     chosen = load_json(workdir / "config.json")
+    # No part of a training, and runs from before it was there have none.
+    chosen["pca"] = CONFIG.value.pca.to_dict()
+    free, others = ("data.root", "data.split"), "data"
+    if MODE.value == "pca":
+        free, others = ("data.root", "data.cache"), "pca"
     for key, value in _overrides().items():
         section, *inner = key.split(".")
-        if section != "data" or inner == ["num_folds"]:
+        if key not in free and (section != others or inner == ["num_folds"]):
             raise InputError(
                 f"config.{key} was settled in training and cannot be changed by "
-                f"--mode={MODE.value}; config.data.root and config.data.split can"
+                f"--mode={MODE.value}; {' and '.join(f'config.{name}' for name in free)} can"
             )
         place = chosen[section]
         for name in inner[:-1]:

@@ -48,6 +48,9 @@ def base() -> ConfigDict:
     config.augment = ConfigDict(
         {"crop": False, "gain_db": 0.0, "time_mask": 0, "frequency_mask": 0, "mixup": 0.0}
     )
+    config.pca = ConfigDict(
+        {"explained_variance": 0.95, "max_components": 512, "num_segments": 2000}
+    )
     return config
 
 

@@ -8,6 +8,7 @@ from research.data.splits import SplitConfig
 from research.data.synthetic import SyntheticConfig
 from research.models.classifier import NetworkConfig
 from research.models.multi_channel import MultiChannelConfig
+from research.models.pca import PcaConfig
 from research.settings import above, at_least, share
 from research.training.augment import AugmentConfig
 
@@ -45,6 +46,7 @@ class TrainConfig:
       segments: the pieces of a track.
       augment: how training segments are varied.
       model: the network.
+      pca: the principal components of `--mode=pca`; no part of the training.
     """
 
     seed: int = at_least(0, 0)
@@ -58,6 +60,7 @@ class TrainConfig:
     segments: SegmentConfig = SegmentConfig()
     augment: AugmentConfig = AugmentConfig()
     model: NetworkConfig = MultiChannelConfig()
+    pca: PcaConfig = PcaConfig()
 
     def __post_init__(self):
         if self.augment.crop and self.data.leaks:
