@@ -55,7 +55,7 @@ def train(workdir: pathlib.Path) -> None:
     make_workdir(workdir)
     log = RunLog(workdir, config.tensorboard)
     # What was trained or fitted already binds; a start that came to nothing does not.
-    begun = _was_trained(workdir) or (workdir / "pca.npz").exists()
+    begun = experiment.was_trained(workdir) or (workdir / "pca.npz").exists()
     with held_alone(workdir), CountingBar() as bar:
         chosen = json.loads(CONFIG.value.to_json())
         moved = ("data.cache", "data.root", "tensorboard", *(f"pca.{key}" for key in chosen["pca"]))
@@ -94,24 +94,22 @@ def predict(workdir: pathlib.Path) -> None:
     """Print and write the genres of audio files."""
     from research.errors import InputError
     from research.report.workdir import save_json
-    from research.training.predict import find_audio
+    from research.training.predict import find_audio, ranked, restore_ensemble
     from research.training.predict import predict as predict_files
 
     if INPUT.value is None:
         raise InputError("--mode=predict needs --input; give an audio file or a folder of them")
     files = find_audio(INPUT.value)
-    config, manifest = _load_run(workdir)
+    ensemble = restore_ensemble(workdir, *_load_run(workdir))
     predictions = {}
-    for file, answer in predict_files(
-        config, workdir, list(manifest["fits"]), manifest["genres"], files
-    ):
+    for file, answer in predict_files(ensemble, files):
         if isinstance(answer, InputError):
             if len(files) == 1:
                 raise answer
             warnings.warn(f"skipped: {answer}", stacklevel=2)
             continue
         predictions[str(file)] = answer
-        best = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:3]
+        best = list(ranked(answer["probabilities"]).items())[:3]
         print(f"{file}: " + ", ".join(f"{genre} {share:.0%}" for genre, share in best))
     if not predictions:
         raise InputError(f"none of the {len(files)} files in {INPUT.value} can be used")
@@ -129,7 +127,7 @@ def pca(workdir: pathlib.Path) -> None:
     from research.training import experiment
     from research.training.pca import fit_training_part, in_words
 
-    trained = _was_trained(workdir)
+    trained = experiment.was_trained(workdir)
     config, before = _load_run(workdir) if trained else (_load_config(), {})
     make_workdir(workdir)
     with held_alone(workdir), CountingBar() as bar:
@@ -148,11 +146,6 @@ def pca(workdir: pathlib.Path) -> None:
             save_json(workdir / "environment.json", environment(config.seed))
         save_pca(workdir / "pca.npz", components)
         bar.say(f"Wrote {workdir / 'pca.npz'}\n{in_words(components)}")
-
-
-def _was_trained(workdir: pathlib.Path) -> bool:
-    """Whether a training left a checkpoint."""
-    return any((workdir / "checkpoints").glob("*/*"))
 
 
 def _overrides() -> dict[str, object]:
@@ -175,13 +168,9 @@ def _load_config() -> "TrainConfig":
 def _load_run(workdir: pathlib.Path) -> tuple["TrainConfig", dict]:
     """Config and manifest of a trained run, with what the command line says about data."""
     from research.errors import InputError
-    from research.report.workdir import load_json
-    from research.settings import freeze
-    from research.training.config import TrainConfig
+    from research.training.experiment import load_run
 
-    chosen = load_json(workdir / "config.json")
-    # No part of a training, and runs from before it was there have none.
-    chosen["pca"] = CONFIG.value.pca.to_dict()
+    changes = {"pca": CONFIG.value.pca.to_dict()}
     free, others = ("data.root", "data.split"), "data"
     if MODE.value == "pca":
         free, others = ("data.root", "data.cache"), "pca"
@@ -192,11 +181,8 @@ def _load_run(workdir: pathlib.Path) -> tuple["TrainConfig", dict]:
                 f"config.{key} was settled in training and cannot be changed by "
                 f"--mode={MODE.value}; {' and '.join(f'config.{name}' for name in free)} can"
             )
-        place = chosen[section]
-        for name in inner[:-1]:
-            place = place[name]
-        place[inner[-1]] = value
-    return freeze(TrainConfig, chosen), load_json(workdir / "data.json")
+        changes[key] = value
+    return load_run(workdir, changes)
 
 
 def _keep_training_results(workdir: pathlib.Path) -> None:

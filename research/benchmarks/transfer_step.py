@@ -13,23 +13,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.audio.stft import log_magnitude
 from research.benchmarks.race import race
 from research.transfer.features import FilterConfig, make_filters, transform_filters
-from research.transfer.objective import Objective, Targets
+from research.transfer.objective import Objective, Senses, Targets
+from research.transfer.optimise import weighted_sum
 
 NUM_FRAMES, NUM_BINS, STEPS = 430, 1025, 3
 FILTERS = FilterConfig(widths=(11,), num_filters=4096)
 OBJECTIVE = Objective(variable="raw_spectrogram", scale="sum", gram_divisor="input_frames")
-WEIGHTS = {"content": 1e-2, "style": 1.0}
+WEIGHTS = {"features": 1e-2, "gram": 1.0}
 
 
 def main() -> None:
     """Check that they agree, and race them."""
     keys = jax.random.split(jax.random.key(0), 3)
-    shape = (1, NUM_FRAMES, NUM_BINS)
-    variable, content, style = (jnp.abs(jax.random.normal(key, shape)) for key in keys)
+    length = (NUM_FRAMES - 1) * OBJECTIVE.stft.hop_length
+    waveforms = [jax.random.normal(key, (1, length)) for key in keys]
+    variable, content, style = (log_magnitude(piece, OBJECTIVE.stft) for piece in waveforms)
     kernels = make_filters(FILTERS, NUM_BINS)
-    targets = jax.jit(_targets)(kernels, content, style)
+    targets = jax.jit(_targets)(kernels, *waveforms[1:])
     entrants = {
         "project": _project(variable, targets),
         "librosa": None,
@@ -43,11 +46,12 @@ def main() -> None:
 
 
 def _targets(kernels: dict[str, jax.Array], content: jax.Array, style: jax.Array) -> Targets:
-    return OBJECTIVE.targets(transform_filters(kernels), content, style)
+    senses = Senses(transform_filters(kernels), None)
+    return OBJECTIVE.targets(senses, content, OBJECTIVE.describe(senses, style, NUM_FRAMES))
 
 
 def _loss(variable: jax.Array, targets: Targets) -> jax.Array:
-    return OBJECTIVE(variable, targets, WEIGHTS)
+    return weighted_sum(OBJECTIVE.terms(variable, targets), WEIGHTS)
 
 
 def _project(variable: jax.Array, targets: Targets) -> Callable:
@@ -95,8 +99,8 @@ def _pytorch(
         for _ in range(STEPS):
             spectrogram = start.clone().requires_grad_()
             seen = features(spectrogram)
-            loss = WEIGHTS["content"] * (seen - content_features).square().sum()
-            loss = loss + WEIGHTS["style"] * (gram(seen) - style_gram).square().sum()
+            loss = WEIGHTS["features"] * (seen - content_features).square().sum()
+            loss = loss + WEIGHTS["gram"] * (gram(seen) - style_gram).square().sum()
             loss.backward()
         return loss.item(), spectrogram.grad[0].T.cpu().numpy()
 
@@ -104,7 +108,7 @@ def _pytorch(
 
 
 def _floor(kernel: jax.Array, targets: Targets) -> Callable:
-    style = targets.style["width_11"].frames[0]
+    style = targets.style["gram"]["width_11"].frames[0]
     kernel = kernel.reshape(-1, FILTERS.num_filters)
     patches = jnp.ones((style.shape[0], kernel.shape[0]))
 

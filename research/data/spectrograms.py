@@ -23,7 +23,7 @@ import numpy as np
 
 from research.audio.stft import StftConfig, log_magnitude
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
-from research.errors import InputError
+from research.errors import InputError, about
 from research.files import user_cache, written_whole
 from research.settings import at_least
 
@@ -68,7 +68,9 @@ def spectrogram(waveform: Waveform, config: SpectrogramConfig) -> np.ndarray:
     stft = config.stft
     num_frames = stft.num_frames(samples.size)
     if num_frames < 1:
-        raise InputError(f"{samples.size} samples are less than one frame of {stft.n_fft}")
+        raise InputError(
+            f"{samples.size} samples are less than one frame of {stft.n_fft}; give longer audio"
+        )
     num_blocks = -(-num_frames // _BLOCK_FRAMES)
     span = (_BLOCK_FRAMES - 1) * stft.hop_length + stft.n_fft
     stride = _BLOCK_FRAMES * stft.hop_length
@@ -170,12 +172,10 @@ class SpectrogramCache:
             num_frames = self._num_frames(digest)
             if num_frames is not None:
                 return digest, num_frames
+            with about(file):
+                frames = spectrogram(waveform, self.config)
         except InputError as error:
             return error
-        try:
-            frames = spectrogram(waveform, self.config)
-        except InputError as error:
-            return InputError(f"{file}: {error}")
         free = shutil.disk_usage(self.folder).free
         if free < frames.nbytes:
             raise InputError(

@@ -24,7 +24,7 @@ class FilterConfig:
 
     Attributes:
       widths: frames that a filter spans, one layer of features a width.
-      num_filters: filters of each width.
+      num_filters: filters of each width; 0 for none.
       nonlinearity: a key of `NONLINEARITIES`, applied to the filters' output.
       max_hz: they see no bin above. What lies within a tenth of half the sample rate does not
         survive resampling, so an output file would not have what was optimised there.
@@ -32,7 +32,7 @@ class FilterConfig:
     """
 
     widths: tuple[int, ...] = at_least((11,), 1)
-    num_filters: int = at_least(4096, 1)
+    num_filters: int = at_least(4096, 0)
     nonlinearity: str = one_of("relu", NONLINEARITIES)
     max_hz: float = above(10000.0, 0)
     seed: int = at_least(0, 0)
@@ -44,6 +44,8 @@ def make_filters(config: FilterConfig, num_bins: int) -> dict[str, jax.Array]:
     They see the lowest `num_bins` bins of a spectrogram. Their standard deviation is
     `sqrt(2) sqrt(2 / ((bins + filters) width))`, as in Ulyanov & Lebedev (2016).
     """
+    if config.num_filters == 0:
+        return {}
     key = jax.random.key(config.seed)
     kernels = {}
     for width in config.widths:

@@ -1,126 +1,85 @@
-"""What is asked of the output: a content term and a style term, each unweighted and pure.
+"""The loss of a transfer: which terms it has, what they are divided by, and what they see with.
 
-Features are `{layer: [channels, frames, filters]}`. A term adds over layers; its `scale` is what
-makes it dimensionless, and weights enter once, in `Objective`.
+Terms come unweighted; weights enter once, in the sum.
 """
 
 import dataclasses
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from research.audio.stft import StftConfig
+from research.audio.stft import StftConfig, log_magnitude
+from research.transfer.content import CONTENT_TERMS
 from research.transfer.features import Kernel, random_features
-from research.transfer.variable import to_log_magnitude
+from research.transfer.statistics import Projections
+from research.transfer.style import cheapest_gram, style_terms
+from research.transfer.variable import Basis, to_log_magnitude
+from research.transfer.views import Views, hear
 
-Features = dict[str, jax.Array]
+SCALES = ("root", "relative", "sum", "mean")
+# Under the root: near its minimum a term is quadratic, far from it a distance.
+_ROUNDING = 1e-3
+# Of its energy: the least that a term between equal pieces is divided by.
+_LEAST = 1e-6
 
-SCALES = ("relative", "sum", "mean")
-GRAM_DIVISORS = ("frames", "frames_filters", "input_frames")
-
-
-def content_term(features: Features, target: Features, scale: Features) -> jax.Array:
-    """Squared error of features, `sum_l ||F_l - C_l||^2 / scale_l`."""
-    errors = {name: jnp.sum(jnp.square(features[name] - target[name])) for name in features}
-    return sum(errors[name] / scale[name] for name in errors)
-
-
-def style_term(features: Features, target: dict[str, "StyleTarget"], scale: Features) -> jax.Array:
-    """Squared error of Gram matrices, `sum_l ||G(F_l) - G(S_l)||^2 / scale_l` (Gatys et al. 2016).
-
-    `G(F) = F^T F / d`; both sides come with their frames already divided by `sqrt(d)`.
-    """
-    errors = {name: gram_distance(features[name], target[name]) for name in features}
-    return sum(errors[name] / scale[name] for name in errors)
+# Terms that look at a waveform, through `hear`, and those that look at features.
+HEARD_CONTENT = ("harmonic", "chroma", "onset")
+HEARD_STYLE = (
+    "bands", "spectrum", "patches", "fast_patches", "patch_gram", "modulation", "correlation"
+)  # fmt: skip
+FEATURE_TERMS = ("features", "gram", "activations", "feature_levels")
 
 
-def gram(features: jax.Array) -> jax.Array:
-    """`F^T F` of each channel, `[channels, frames, filters]` to `[channels, filters, filters]`."""
-    return jnp.einsum("ctf,ctg->cfg", features, features)
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class StyleTarget:
-    """A Gram matrix, or the frames it comes from: whichever makes `gram_distance` cheaper.
+class Senses(NamedTuple):
+    """Arrays that a piece is looked at through; traced, never compiled in.
 
     Attributes:
-      gram: `[channels, filters, filters]` or None.
-      frames: `[channels, frames, filters]` or None.
-      squared_norms: row sums of `(F F^T)^2` of `frames`, `[channels, frames]`, or None.
+      kernels: random filters, of `transform_filters`; none if empty.
+      projections: of `make_projections`, or None where no term has any.
+      eye: a classifier, or None.
+      basis: of a pca variable, or None.
     """
 
-    gram: jax.Array | None
-    frames: jax.Array | None
-    squared_norms: jax.Array | None
+    kernels: dict[str, Kernel]
+    projections: Projections | None
+    eye: Any = None
+    basis: Basis | None = None
 
 
-def style_target(features: jax.Array, num_frames: int) -> StyleTarget:
-    """The target that features `[channels, num_frames, filters]` will be compared with."""
-    if num_frames + features.shape[1] < features.shape[2]:
-        return StyleTarget(None, features, jnp.square(_products(features, features)).sum(axis=2))
-    return StyleTarget(gram(features), None, None)
+class Style(NamedTuple):
+    """All that is known of a style.
 
-
-def _products(left: jax.Array, right: jax.Array) -> jax.Array:
-    return jnp.einsum("ctf,csf->cts", left, right)
-
-
-def gram_distance(features: jax.Array, target: StyleTarget) -> jax.Array:
-    """`||X^T X - S^T S||^2`, over all channels.
-
-    With fewer frames than filters it is cheaper as `||X X^T||^2 - 2 ||X S^T||^2 + ||S S^T||^2`.
+    Attributes:
+      descriptions: by style term.
+      profiles: by content term: how far a piece unrelated to the content would be.
+      levels: of `start.level_quantiles`, or None where no start needs them.
     """
-    if target.gram is not None:
-        return jnp.sum(jnp.square(gram(features) - target.gram))
-    own = jnp.square(_products(features, features)).sum(axis=2)
-    shared = jnp.square(_products(features, target.frames))
-    # The difference is small beside the norms: taken frame by frame, it keeps its digits.
-    return jnp.sum(own - shared.sum(axis=2)) + jnp.sum(target.squared_norms - shared.sum(axis=1))
 
-
-def gram_divisor(kind: str, features: jax.Array, num_frames: int) -> float:
-    """`d` in `G(F) = F^T F / d`, for `[channels, feature_frames, filters]`.
-
-    "frames" counts feature frames, "input_frames" those of the spectrogram, "frames_filters"
-    multiplies feature frames by filters.
-    """
-    divisors = {
-        "frames": features.shape[1],
-        "input_frames": num_frames,
-        "frames_filters": features.shape[1] * features.shape[2],
-    }
-    return float(divisors[kind])
-
-
-def unrelated_distance(content: jax.Array, style: jax.Array) -> jax.Array:
-    """Squared error between features that have nothing to do with each other in time.
-
-    `T_c E ||c - s||^2` over all pairs of a content and a style frame, which for channels of mean
-    `m` and variance `v` is `T_c sum (v_c + v_s + (m_c - m_s)^2)`.
-    """
-    means = jnp.square(content.mean(axis=1) - style.mean(axis=1))
-    return content.shape[1] * jnp.sum(content.var(axis=1) + style.var(axis=1) + means)
+    descriptions: dict[str, Any]
+    profiles: dict[str, Any]
+    levels: jax.Array | None
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Targets:
-    """Everything an objective compares with; traced, never compiled in.
+    """Everything an objective compares with.
 
     Attributes:
-      kernels: of `transform_filters`.
-      content: features of the content.
-      content_scale: divisor of the content term, a scalar a layer.
-      style: targets of the style.
-      style_scale: divisor of the style term, a scalar a layer.
+      senses: what it looks through.
+      content: observations of the content, by term.
+      style: descriptions of the style, by term.
+      scales: what each term is divided by; of the structure of its distance.
+      num_frames: of the content's spectrogram.
     """
 
-    kernels: dict[str, Kernel]
-    content: Features
-    content_scale: Features
-    style: dict[str, StyleTarget]
-    style_scale: Features
+    senses: Senses
+    content: dict[str, Any]
+    style: dict[str, Any]
+    scales: dict[str, Any]
+    num_frames: int = dataclasses.field(metadata={"static": True})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,74 +88,145 @@ class Objective:
 
     Attributes:
       variable: a name in `variable.VARIABLES`.
-      stft: the STFT of the spectrogram.
+      sample_rate: Hz.
+      stft: the STFT of `log(1 + |STFT|)`.
       nonlinearity: of the random filters.
+      content: names of content terms, keys of `CONTENT_TERMS`.
+      style: names of style terms, keys of `style_terms`.
       scale: "relative" divides each term by its value between the untouched content and style, so
         that 0 is "the same" and 1 "as far as the other piece", whatever the length and the number
-        of filters; "sum" divides by nothing; "mean" by the number of squared errors.
-      gram_divisor: a name in `GRAM_DIVISORS`.
+        of filters; "root" takes the root of that, `sqrt(t + 0.001) - sqrt(0.001)`, so that no term
+        is given up for another; "sum" divides by nothing; "mean" by the number of squared errors.
+      gram_divisor: a name in `style.GRAM_DIVISORS`.
     """
 
     variable: str = "waveform"
+    sample_rate: int = 22050
     stft: StftConfig = StftConfig()
     nonlinearity: str = "relu"
+    content: tuple[str, ...] = ("features",)
+    style: tuple[str, ...] = ("gram",)
     scale: str = "relative"
     gram_divisor: str = "frames"
 
-    def features(self, kernels: dict[str, Kernel], variable: jax.Array) -> Features:
-        """Features of a variable."""
-        spectrogram = to_log_magnitude(self.variable, variable, self.stft)
-        return random_features(kernels, spectrogram, self.nonlinearity)
+    def listen(self, senses: Senses, waveform: jax.Array) -> Views:
+        """All that the terms see of a waveform `[channels, samples]`."""
+        return self._views(senses, log_magnitude(waveform, self.stft), waveform)
 
-    def _for_gram(self, features: Features, variable: jax.Array) -> Features:
-        """Features divided by the square root of their Gram matrix's divisor."""
-        num_frames = variable.shape[1]
+    def look(self, targets: Targets, variable: jax.Array) -> Views:
+        """All that the terms see of a variable."""
         if self.variable == "waveform":
-            num_frames = self.stft.num_frames(num_frames)
-        return {
-            name: values / gram_divisor(self.gram_divisor, values, num_frames) ** 0.5
-            for name, values in features.items()
+            return self.listen(targets.senses, variable)
+        seen = to_log_magnitude(
+            self.variable,
+            variable,
+            self.stft,
+            basis=targets.senses.basis,
+            num_frames=targets.num_frames,
+        )
+        return self._views(targets.senses, seen, None)
+
+    def _views(self, senses: Senses, seen: jax.Array, waveform: jax.Array | None) -> Views:
+        views = Views()
+        if {*HEARD_CONTENT, *HEARD_STYLE} & {*self.content, *self.style}:
+            views = hear(waveform, self.sample_rate)
+        features = {}
+        if senses.kernels:
+            features |= random_features(senses.kernels, seen, self.nonlinearity)
+        if senses.eye is not None:
+            # Restoring a checkpoint needs what a transfer without one does not wait for.
+            from research.transfer.eye import activations
+
+            if waveform is not None:
+                seen_by_eye = log_magnitude(waveform, senses.eye.spectrogram.stft)
+            else:
+                seen_by_eye = seen
+            features |= activations(senses.eye, seen_by_eye)
+        return views._replace(log_magnitude=seen, features=features)
+
+    @property
+    def _style_terms(self) -> dict[str, Any]:
+        return {name: style_terms(self.gram_divisor)[name] for name in self.style}
+
+    def describe(self, senses: Senses, waveform: jax.Array, num_frames: int | None = None) -> Style:
+        """What is known of a style once it was heard, `[1, samples]`; its start levels aside.
+
+        For a content of `num_frames` frames, Gram matrices may be the frames they come from.
+        """
+        views = self.listen(senses, waveform)
+        descriptions = {}
+        for name, term in self._style_terms.items():
+            observed = term.observe(views, senses.projections)
+            descriptions[name] = term.describe(observed)
+            if name == "gram" and num_frames is not None:
+                cheapest = functools.partial(cheapest_gram, num_frames=num_frames)
+                descriptions[name] = jax.tree.map(cheapest, observed)
+        profiles = {
+            name: CONTENT_TERMS[name].profile(CONTENT_TERMS[name].observe(views))
+            for name in self.content
         }
+        return Style(descriptions, profiles, None)
+
+    def targets(
+        self, senses: Senses, content: jax.Array, style: Style, amount: jax.Array | None = None
+    ) -> Targets:
+        """Targets of a content `[channels, samples]` and a style.
+
+        With an `amount` below 1, the style asked for is that share of the way from the content's
+        own statistics to the style's.
+        """
+        views = self.listen(senses, content)
+        observed, descriptions, scales = {}, {}, {}
+        for name in self.content:
+            term = CONTENT_TERMS[name]
+            observed[name] = term.observe(views)
+            far = term.unrelated(observed[name], style.profiles[name])
+            scales[name] = self._scale(far, term.count(observed[name]))
+        for name, term in self._style_terms.items():
+            own = term.observe(views, senses.projections)
+            wanted = style.descriptions[name]
+            far = jax.tree.map(
+                lambda distance, energy: jnp.maximum(distance, _LEAST * energy),
+                term.distance(own, wanted),
+                term.energy(wanted),
+            )
+            scales[name] = self._scale(far, term.count(own))
+            if amount is not None:
+                wanted = jax.tree.map(
+                    lambda ours, theirs: (1 - amount) * ours + amount * theirs,
+                    term.describe(own),
+                    wanted,
+                )
+            descriptions[name] = wanted
+        return Targets(senses, observed, descriptions, scales, views.log_magnitude.shape[1])
+
+    def _scale(self, far: Any, count: Any) -> Any:
+        if self.scale in ("relative", "root"):
+            return far
+        value = count if self.scale == "mean" else jax.tree.map(lambda _: 1.0, count)
+        return jax.tree.map(jnp.float32, value)
 
     def terms(self, variable: jax.Array, targets: Targets) -> dict[str, jax.Array]:
-        """Unweighted `{"content": ..., "style": ...}`."""
-        features = self.features(targets.kernels, variable)
-        scaled = self._for_gram(features, variable)
+        """Unweighted terms by name, a mean over layers where there are several."""
+        views = self.look(targets, variable)
+        distances = {
+            name: CONTENT_TERMS[name].distance(
+                CONTENT_TERMS[name].observe(views), targets.content[name]
+            )
+            for name in self.content
+        }
+        for name, term in self._style_terms.items():
+            observed = term.observe(views, targets.senses.projections)
+            distances[name] = term.distance(observed, targets.style[name])
         return {
-            "content": content_term(features, targets.content, targets.content_scale),
-            "style": style_term(scaled, targets.style, targets.style_scale),
+            name: self._term(distance, targets.scales[name]) for name, distance in distances.items()
         }
 
-    def __call__(
-        self, variable: jax.Array, targets: Targets, weights: dict[str, jax.Array]
-    ) -> jax.Array:
-        """`sum over terms of weight * term`."""
-        terms = self.terms(variable, targets)
-        return sum(weights[name] * terms[name] for name in terms)
-
-    def targets(self, kernels: dict[str, Kernel], content: jax.Array, style: jax.Array) -> Targets:
-        """Targets of a content and a style, both given as variables of this objective."""
-        content_features = self.features(kernels, content)
-        style_features = self.features(kernels, style)
-        content_gram = self._for_gram(content_features, content)
-        style_gram = self._for_gram(style_features, style)
-        content_scale, style_scale, style_targets = {}, {}, {}
-        for name, features in content_features.items():
-            style_targets[name] = style_target(style_gram[name], features.shape[1])
-            layers = len(content_features)
-            if self.scale == "relative":
-                # Equal pieces have no distance; a millionth of their energy stands in for it.
-                distance = unrelated_distance(features, style_features[name])
-                least = 1e-6 * jnp.sum(jnp.square(features))
-                content_scale[name] = layers * jnp.maximum(distance, least)
-                distance = gram_distance(content_gram[name], style_targets[name])
-                own = _products(content_gram[name], content_gram[name])
-                least = 1e-6 * jnp.sum(jnp.square(own))
-                style_scale[name] = layers * jnp.maximum(distance, least)
-            elif self.scale == "mean":
-                channels, _, filters = features.shape
-                content_scale[name] = jnp.float32(layers * features.size)
-                style_scale[name] = jnp.float32(layers * channels * filters**2)
-            else:
-                content_scale[name] = style_scale[name] = jnp.float32(1.0)
-        return Targets(kernels, content_features, content_scale, style_targets, style_scale)
+    def _term(self, distance: Any, scale: Any) -> jax.Array:
+        parts = jax.tree.leaves(jax.tree.map(jnp.divide, distance, scale))
+        if self.scale == "root":
+            parts = [
+                jnp.sqrt(jnp.maximum(part, 0.0) + _ROUNDING) - _ROUNDING**0.5 for part in parts
+            ]
+        total = functools.reduce(jnp.add, parts)
+        return total if self.scale == "sum" else total / len(parts)

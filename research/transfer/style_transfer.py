@@ -1,11 +1,15 @@
-"""One style transfer: two waveforms and a config in, one waveform and its numbers out."""
+"""One style transfer: a waveform, a style and a config in, one waveform and its numbers out."""
 
 import contextlib
 import dataclasses
+import functools
+import hashlib
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from research.audio.phase import PhaseConfig
@@ -20,16 +24,71 @@ from research.audio.waveform import (
 )
 from research.errors import InputError
 from research.settings import above, at_least, one_of
+from research.transfer.dynamics import find_sound, follow_dynamics, quieten_rests
 from research.transfer.features import FilterConfig, make_filters, transform_filters
-from research.transfer.objective import GRAM_DIVISORS, SCALES, Objective, Targets
-from research.transfer.optimise import Minimum, OptimiserConfig, Progress, evaluate, minimise
-from research.transfer.variable import (
-    STARTS,
-    VARIABLES,
-    from_waveform,
-    start_variable,
-    to_waveform,
+from research.transfer.objective import (
+    FEATURE_TERMS,
+    HEARD_CONTENT,
+    HEARD_STYLE,
+    SCALES,
+    Objective,
+    Senses,
+    Style,
+    Targets,
 )
+from research.transfer.optimise import Minimum, OptimiserConfig, Progress, evaluate, minimise
+from research.transfer.start import level_quantiles, matched_start
+from research.transfer.statistics import make_projections
+from research.transfer.style import GRAM_DIVISORS
+from research.transfer.variable import STARTS, VARIABLES, start_variable, to_waveform
+
+
+@dataclasses.dataclass(frozen=True)
+class ContentWeights:
+    """Weights of what must stay of the content; what weighs nothing is not computed.
+
+    Attributes:
+      features: outputs of random filters and classifier layers.
+      spectrogram: `log(1 + |STFT|)`.
+      harmonic: partials, whatever their envelope.
+      chroma: pitch classes.
+      onset: the onset envelope.
+    """
+
+    features: float = at_least(0.0, 0)
+    spectrogram: float = at_least(0.0, 0)
+    harmonic: float = at_least(0.0, 0)
+    chroma: float = at_least(0.0, 0)
+    onset: float = at_least(0.0, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class StyleWeights:
+    """Weights of what is taken from the style; what weighs nothing is not computed.
+
+    Attributes:
+      gram: Gram matrices of random filters and classifier layers.
+      activations: outputs of the same, against their mean over the style.
+      feature_levels: their distribution.
+      bands: distribution of levels, band by band.
+      spectrum: long-term spectrum.
+      patches: distribution of 0.2 s of mel bands.
+      fast_patches: distribution of 75 ms of mel bands, at four times the rate.
+      patch_gram: Gram matrix of random filters over mel bands.
+      modulation: how fast bands come and go.
+      correlation: which bands come and go together.
+    """
+
+    gram: float = at_least(0.0, 0)
+    activations: float = at_least(0.0, 0)
+    feature_levels: float = at_least(0.0, 0)
+    bands: float = at_least(0.0, 0)
+    spectrum: float = at_least(0.0, 0)
+    patches: float = at_least(0.0, 0)
+    fast_patches: float = at_least(0.0, 0)
+    patch_gram: float = at_least(0.0, 0)
+    modulation: float = at_least(0.0, 0)
+    correlation: float = at_least(0.0, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,53 +96,116 @@ class TransferConfig:
     """Every scientific choice of a transfer.
 
     Attributes:
-      seed: of noise and random phase; the filters have their own.
+      seed: of noise and random phase; filters and projections have their own, `features.seed`.
       sample_rate: at which the transfer works, Hz.
       mono: whether channels are mixed down first, as the published systems have it; the output
-        then repeats in every channel of the content.
+        then repeats in every channel of the content. A style is always mixed down.
       rms: to which both inputs are scaled before; None leaves them as they are.
-      content_weight: of the content term.
-      style_weight: of the style term.
+      keep_rests: whether rests of the content stay quiet, and those of the style are left out.
+      rest_db: how far rests stay under the loud parts, and the range of the slow dynamics.
+      dynamics: share of the content's slow dynamics that the output gets back, 0 to 1.
+      dynamics_seconds: what is slow.
+      style_amount: how far the style goes, from 0, coloured, to 1, taken over.
+      content_weight: of all content terms together.
+      style_weight: of all style terms together.
+      content: weights of single content terms.
+      style: weights of single style terms.
       num_iterations: of the optimiser, at most.
       variable: what is optimised.
-      init: where it starts.
+      init: where it starts; "matched" is the content at the style's levels.
       noise_scale: standard deviation of the start from noise.
-      stft: the spectrogram.
+      stft: the spectrogram of the features and of spectrogram variables.
       features: the random filters.
+      checkpoint: workdir of a training, whose classifier lends its layers and gives its verdict.
+      layers: activations of that classifier that are features too.
+      pca: file of the components of a pca variable.
       scale: what terms are divided by.
       gram_divisor: what Gram matrices are divided by.
       optimiser: how the loss is minimised.
       phase: how a spectrogram variable gets its phase.
+
+    Raises:
+      ValueError: choices that do not go together.
     """
 
     seed: int = at_least(0, 0)
     sample_rate: int = at_least(22050, 1000)
     mono: bool = False
     rms: float | None = above(0.1, 0)
+    keep_rests: bool = True
+    rest_db: float = above(24.0, 0)
+    dynamics: float = at_least(1.0, 0)
+    dynamics_seconds: float = above(1.5, 0)
+    style_amount: float = at_least(1.0, 0)
     content_weight: float = at_least(1.0, 0)
     style_weight: float = at_least(1.0, 0)
+    content: ContentWeights = ContentWeights()
+    style: StyleWeights = StyleWeights()
     num_iterations: int = at_least(100, 0)
     variable: str = one_of("waveform", VARIABLES)
-    init: str = one_of("content", STARTS)
+    init: str = one_of("content", ("matched", *STARTS))
     noise_scale: float = at_least(1e-3, 0)
     stft: StftConfig = StftConfig()
     features: FilterConfig = FilterConfig()
+    checkpoint: str = ""
+    layers: tuple[str, ...] = ()
+    pca: str = ""
     scale: str = one_of("relative", SCALES)
     gram_divisor: str = one_of("frames", GRAM_DIVISORS)
     optimiser: OptimiserConfig = OptimiserConfig()
     phase: PhaseConfig = PhaseConfig()
 
+    def __post_init__(self):
+        for name in ("dynamics", "style_amount"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a number from 0 to 1")
+        objective = self.objective
+        if not objective.content + objective.style:
+            raise ValueError("no term of content or style has a weight; give one to some")
+        heard = [
+            *(f"content.{name}" for name in objective.content if name in HEARD_CONTENT),
+            *(f"style.{name}" for name in objective.style if name in HEARD_STYLE),
+        ]
+        if heard and self.variable != "waveform":
+            raise ValueError(f"{heard[0]} needs variable=waveform, not {self.variable}")
+        if self.looks_at_features and not (self.features.num_filters or self.layers):
+            raise ValueError("terms of features need features.num_filters or layers")
+        if self.layers and not self.checkpoint:
+            raise ValueError("layers need checkpoint, the --workdir of a run_train.py run")
+        if self.variable == "pca" and not self.pca:
+            raise ValueError("variable=pca needs pca, a file of run_train.py --mode=pca")
+
+    @property
+    def looks_at_features(self) -> bool:
+        """Whether any term does."""
+        return bool({*FEATURE_TERMS} & {*self.objective.content, *self.objective.style})
+
     @property
     def weights(self) -> dict[str, float]:
         """Weight of each term of the objective."""
-        return {"content": self.content_weight, "style": self.style_weight}
+        content, style = dataclasses.asdict(self.content), dataclasses.asdict(self.style)
+        return {
+            **{name: self.content_weight * content[name] for name in self.objective.content},
+            **{name: self.style_weight * style[name] for name in self.objective.style},
+        }
 
     @property
     def objective(self) -> Objective:
         """The loss, without its weights."""
         return Objective(
-            self.variable, self.stft, self.features.nonlinearity, self.scale, self.gram_divisor
+            variable=self.variable,
+            sample_rate=self.sample_rate,
+            stft=self.stft,
+            nonlinearity=self.features.nonlinearity,
+            content=_weighing(self.content),
+            style=_weighing(self.style),
+            scale=self.scale,
+            gram_divisor=self.gram_divisor,
         )
+
+
+def _weighing(weights: ContentWeights | StyleWeights) -> tuple[str, ...]:
+    return tuple(name for name, weight in dataclasses.asdict(weights).items() if weight > 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +215,7 @@ class Transfer:
     Attributes:
       output: of the content's length, rate and channels.
       minimum: how the optimisation went.
-      seconds: `compile`, `optimise`, `phase`; what was compiled is in none of the others.
+      seconds: `compile`, `start`, `optimise`, `phase`; what was compiled is in none of the others.
       rendered_loss: the loss measured again on any recording of the output.
     """
 
@@ -103,37 +225,66 @@ class Transfer:
     rendered_loss: Callable[[Waveform], float]
 
 
+# What style_amount=0 still takes: nothing at all would be the content.
+_LEAST_AMOUNT = 0.25
+
+
 def transfer(
     content: Waveform,
-    style: Waveform,
+    style: Waveform | Style,
     config: TransferConfig,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Transfer:
     """Give back the content in the style of the style.
 
-    Channels are transferred together: style of as many channels as the content meets it channel by
-    channel, other style is mixed down. The output has the content's loudness (root mean square)
-    and no peak above 0.95.
+    Channels are transferred together, each with the style of the mean of the style's channels. The
+    output has the content's loudness (root mean square) and no peak above 0.95.
 
     Raises:
-      InputError: the pieces are too short for the config, or the loss is not finite at the start.
+      InputError: the pieces are too short for the config, a checkpoint or file of the config does
+        not fit, or the loss is not finite at the start.
     """
     num_channels = 1 if config.mono else content.samples.shape[0]
-    content_samples = _prepare(content, config, num_channels, "content")
-    style_samples = _prepare(style, config, num_channels, "style")
-    key = jax.random.key(config.seed)
+    whole = match_channels(resample(content, config.sample_rate).samples, num_channels)
+    samples = _level(whole, config)
+    _check_length(samples, config, "content")
     clock = _Clock()
-    with clock.measure("optimise"):
-        kernels = make_filters(config.features, _num_bins(config, content.sample_rate))
-        start, targets = _set_up(
-            content_samples,
+    with clock.measure("start"):
+        senses = make_senses(config, content.sample_rate)
+        style_samples = None
+        if isinstance(style, Waveform):
+            style_samples = _hear_style(style, config)
+            num_frames = config.stft.num_frames(samples.shape[1])
+            style = _describe(
+                senses, style_samples, config, None if config.style_amount < 1 else num_frames
+            )
+        elif config.init == "style":
+            raise InputError("config.init=style needs the audio of one style, not its statistics")
+        key = jax.random.key(config.seed)
+        start = samples
+        amount = _LEAST_AMOUNT + (1 - _LEAST_AMOUNT) * config.style_amount
+        if config.init == "matched":
+            start = matched_start(
+                samples, np.asarray(style.levels), amount, config.sample_rate, config.seed
+            )
+        start = start_variable(
+            config.variable,
+            "content" if config.init == "matched" else config.init,
+            start,
             style_samples,
-            kernels,
             key,
-            config.noise_scale,
-            objective=config.objective,
-            init=config.init,
+            config=config.stft,
+            noise_scale=config.noise_scale,
+            basis=senses.basis,
         )
+        targets = _set_up(
+            senses,
+            samples,
+            style,
+            None if config.style_amount == 1 else amount,
+            objective=config.objective,
+        )
+    with clock.measure("optimise"):
         minimum = minimise(
             config.objective,
             start,
@@ -149,38 +300,162 @@ def transfer(
             "config.style_weight or config.noise_scale"
         )
     with clock.measure("phase"):
-        samples = np.asarray(
+        output = np.asarray(
             to_waveform(
                 config.variable,
                 minimum.variable,
-                content_samples,
+                samples,
                 key,
                 config=config.stft,
                 phase=config.phase,
+                basis=senses.basis,
             )
         )
+        output = follow_dynamics(
+            output,
+            samples,
+            config.dynamics,
+            config.dynamics_seconds,
+            config.rest_db,
+            config.sample_rate,
+        )
+        if config.keep_rests:
+            output = quieten_rests(output, find_sound(samples), config.rest_db)
     heard = dataclasses.replace(config.objective, variable="waveform")
 
     def rendered_loss(recording: Waveform) -> float:
         again = match_channels(resample(recording, config.sample_rate).samples, num_channels)
-        again = fit_length(again, samples.shape[-1])
-        again = again * np.float32(rms(samples) / max(rms(again), 1e-30))
+        again = fit_length(again, output.shape[-1])
+        again = again * np.float32(rms(output) / max(rms(again), 1e-30))
         return evaluate(heard, again, targets, config.weights)[0]
 
-    return Transfer(_finish(samples, config, content), minimum, clock.seconds, rendered_loss)
+    finished = _finish(output, config, content)
+    return Transfer(finished, minimum, clock.seconds, rendered_loss)
 
 
-def _prepare(piece: Waveform, config: TransferConfig, num_channels: int, name: str) -> np.ndarray:
-    samples = match_channels(resample(piece, config.sample_rate).samples, num_channels)
-    if config.rms is not None:
-        samples = samples * np.float32(config.rms / rms(samples))
+def describe_style(style: Waveform, config: TransferConfig) -> Style:
+    """All that a transfer needs to know of a style.
+
+    Raises:
+      InputError: the piece is too short for the config, or a checkpoint does not fit.
+    """
+    return _describe(make_senses(config, config.sample_rate), _hear_style(style, config), config)
+
+
+def style_template(config: TransferConfig) -> Style:
+    """Shapes and types of what `describe_style` gives."""
+    second = np.zeros((1, config.sample_rate), np.float32)
+    senses = make_senses(config, config.sample_rate)
+    return jax.eval_shape(functools.partial(_describe, config=config), senses, second)
+
+
+def front_end(config: TransferConfig) -> dict[str, Any]:
+    """All choices that change what is known of a style."""
+    known = dataclasses.asdict(config)
+    names = ("sample_rate", "rms", "keep_rests", "stft", "gram_divisor", "layers")
+    kept = {name: known[name] for name in names}
+    seeing = config.looks_at_features
+    kept["features"] = known["features"] if seeing else {"seed": config.features.seed}
+    if config.layers:
+        leaves = jax.tree.leaves(make_senses(config, config.sample_rate).eye.variables)
+        digest = hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves))
+        kept["checkpoint"] = digest.hexdigest()[:16]
+    return kept
+
+
+def make_senses(config: TransferConfig, output_rate: int) -> Senses:
+    """All that pieces are looked at through, for an output at `output_rate` Hz.
+
+    Raises:
+      InputError: a checkpoint or components that do not fit the config.
+    """
+    kernels, eye, basis = {}, None, None
+    if config.looks_at_features:
+        kernels = transform_filters(make_filters(config.features, _num_bins(config, output_rate)))
+    if config.layers and config.looks_at_features:
+        from research.transfer.eye import load_eye
+
+        eye = load_eye(config.checkpoint, config.layers)
+        _check_front_end(config, eye.spectrogram, f"config.checkpoint {config.checkpoint}")
+    if config.variable == "pca":
+        from research.models.pca import load_pca
+        from research.transfer.variable import Basis
+
+        pca = load_pca(config.pca)
+        _check_front_end(config, pca.spectrogram, f"config.pca {config.pca}")
+        basis = Basis(jnp.asarray(pca.mean), jnp.asarray(pca.components))
+    senses = Senses(kernels, make_projections(config.features.seed, {}), eye, basis)
+    if "feature_levels" not in config.objective.style:
+        return senses
+    views = jax.eval_shape(
+        dataclasses.replace(config.objective, style=("gram",), content=()).listen,
+        senses,
+        np.zeros((1, config.sample_rate), np.float32),
+    )
+    sizes = {name: values.shape[-1] for name, values in views.features.items()}
+    return senses._replace(projections=make_projections(config.features.seed, sizes))
+
+
+def _check_front_end(config: TransferConfig, seen: Any, name: str) -> None:
+    """A classifier or basis must see what the variable is."""
+    if seen.sample_rate != config.sample_rate:
+        raise InputError(
+            f"{name} was trained at {seen.sample_rate} Hz; give config.sample_rate="
+            f"{seen.sample_rate}"
+        )
+    if config.variable != "waveform" and seen.stft != config.stft:
+        raise InputError(
+            f"{name} was trained on another spectrogram; give config.stft.n_fft="
+            f"{seen.stft.n_fft} and config.stft.hop_length={seen.stft.hop_length}"
+        )
+
+
+@functools.partial(jax.jit, static_argnames=("config", "num_frames"))
+def _describe(
+    senses: Senses, samples: jax.Array, config: TransferConfig, num_frames: int | None = None
+) -> Style:
+    style = config.objective.describe(senses, samples, num_frames)
+    if config.init == "matched":
+        style = style._replace(levels=level_quantiles(samples, config.sample_rate))
+    return style
+
+
+@functools.partial(jax.jit, static_argnames="objective")
+def _set_up(
+    senses: Senses,
+    content: jax.Array,
+    style: Style,
+    amount: float | None,
+    *,
+    objective: Objective,
+) -> Targets:
+    return objective.targets(senses, content, style, amount)
+
+
+def _hear_style(style: Waveform, config: TransferConfig) -> np.ndarray:
+    samples = match_channels(resample(style, config.sample_rate).samples, 1)
+    if config.keep_rests:
+        samples = samples[:, find_sound(samples)]
+    samples = _level(samples, config)
+    _check_length(samples, config, "style")
+    return samples
+
+
+def _level(samples: np.ndarray, config: TransferConfig) -> np.ndarray:
+    if config.rms is None:
+        return samples
+    return samples * np.float32(config.rms / rms(samples))
+
+
+def _check_length(samples: np.ndarray, config: TransferConfig, name: str) -> None:
+    if not (config.looks_at_features and config.features.num_filters):
+        return
     needed, frames = max(config.features.widths), config.stft.num_frames(samples.shape[-1])
     if frames < needed:
         raise InputError(
             f"{name} has {max(frames, 0)} frames of {config.stft.hop_length} samples; a filter of "
             f"config.features.widths spans {needed}"
         )
-    return samples
 
 
 def _num_bins(config: TransferConfig, output_rate: int) -> int:
@@ -189,23 +464,6 @@ def _num_bins(config: TransferConfig, output_rate: int) -> int:
     if output_rate < config.sample_rate:
         max_hz = min(max_hz, 0.45 * output_rate)
     return min(config.stft.num_bins, 1 + int(max_hz * config.stft.n_fft / config.sample_rate))
-
-
-@jax.jit(static_argnames=("objective", "init"))
-def _set_up(
-    content: jax.Array,
-    style: jax.Array,
-    kernels: dict[str, jax.Array],
-    key: jax.Array,
-    noise_scale: float,
-    *,
-    objective: Objective,
-    init: str,
-) -> tuple[jax.Array, Targets]:
-    kind, stft = objective.variable, objective.stft
-    start = start_variable(kind, init, content, style, key, config=stft, noise_scale=noise_scale)
-    pieces = [from_waveform(kind, piece, stft) for piece in (content, style)]
-    return start, objective.targets(transform_filters(kernels), *pieces)
 
 
 def _finish(samples: np.ndarray, config: TransferConfig, content: Waveform) -> Waveform:

@@ -1,0 +1,111 @@
+"""When a piece sounds and how loud: rests found and kept quiet, slow dynamics followed.
+
+A style is what sounds: its rests are cut out, or they would dig holes into the content. A content's
+rests are filled with the style's quietest sound by a transfer; they are turned down after it.
+"""
+
+import numpy as np
+
+from research.audio.waveform import rms
+
+_BLOCK = 512
+_QUIET_DB = 45.0  # Under the loud blocks,
+_LOUD_PERCENTILE = 95  # which are those of this percentile.
+_SHORTEST = 6  # Blocks of a rest.
+_MARGIN = 2  # Blocks of a rest that stay on either side of what sounds.
+
+
+def find_sound(samples: np.ndarray) -> np.ndarray:
+    """Where a piece is not at rest: `[channels, samples]` to bool `[samples]`.
+
+    A rest is over 5 blocks of 512 samples more than 45 dB under the loud blocks, without 2 blocks
+    at either end. Everything sounds where less than a tenth would.
+    """
+    level = _block_levels(samples)
+    num_blocks = len(level)
+    quiet = level < np.percentile(level, _LOUD_PERCENTILE) - _QUIET_DB
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]])))
+    sound = np.ones(num_blocks, bool)
+    for start, end in edges.reshape(-1, 2):
+        if end - start >= _SHORTEST:
+            first = start + _MARGIN if start > 0 else 0
+            last = end - _MARGIN if end < num_blocks else num_blocks
+            sound[first:last] = False
+    if sound.mean() < 0.1:
+        sound[:] = True
+    return np.repeat(sound, _BLOCK)[: samples.shape[-1]]
+
+
+def _block_levels(samples: np.ndarray) -> np.ndarray:
+    """Level of every block of 512 samples, dB; of the last one with what is missing taken as 0."""
+    num_blocks = -(-samples.shape[-1] // _BLOCK)
+    padded = np.pad(samples, ((0, 0), (0, num_blocks * _BLOCK - samples.shape[-1])))
+    power = np.square(padded).reshape(len(samples), num_blocks, _BLOCK).mean(axis=(0, 2))
+    return 10 * np.log10(power + 1e-12)
+
+
+def quieten_rests(samples: np.ndarray, sound: np.ndarray, rest_db: float) -> np.ndarray:
+    """Turn rests down to `rest_db` under the loud blocks, where they are above that.
+
+    A rest then is the style's quiet room, and not its music. The gain falls and rises within the
+    rest, over a block of 512 samples.
+
+    Args:
+      samples: `[channels, samples]`.
+      sound: of `find_sound`, of the content.
+      rest_db: how far under.
+    """
+    if sound.all():
+        return samples
+    wanted = np.percentile(_block_levels(samples), _LOUD_PERCENTILE) - rest_db
+    gain = np.ones(samples.shape[1], np.float32)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~sound, [False]])))
+    for start, end in edges.reshape(-1, 2):
+        level = 20 * np.log10(rms(samples[:, start:end]) + 1e-6)
+        distance = np.arange(end - start)
+        to_edge = np.minimum(
+            distance if start > 0 else _BLOCK,
+            distance[::-1] if end < len(sound) else _BLOCK,
+        )
+        fade = 0.5 - 0.5 * np.cos(np.pi * np.minimum(to_edge / _BLOCK, 1.0))
+        gain[start:end] = 10 ** (fade * min(wanted - level, 0.0) / 20)
+    return samples * gain
+
+
+def follow_dynamics(
+    samples: np.ndarray,
+    content: np.ndarray,
+    amount: float,
+    seconds: float,
+    range_db: float,
+    sample_rate: int,
+) -> np.ndarray:
+    """Give samples the slow dynamics of a content: its loudness contour, smoothed by a Gaussian.
+
+    Args:
+      samples: `[channels, samples]`.
+      content: the same shape.
+      amount: share of the way in dB, 0 to 1.
+      seconds: 2.5 standard deviations of the Gaussian. Faster changes are the style's.
+      range_db: as far below its loudest a contour goes at most.
+      sample_rate: Hz.
+    """
+    if amount == 0:
+        return samples
+    own, wanted = (_contour(piece, seconds, range_db, sample_rate) for piece in (samples, content))
+    return samples * ((wanted / own) ** amount).astype(np.float32)
+
+
+def _contour(samples: np.ndarray, seconds: float, range_db: float, sample_rate: int) -> np.ndarray:
+    """Root mean square around each sample, `[samples]`."""
+    from scipy.ndimage import gaussian_filter1d
+
+    length = samples.shape[-1]
+    num_blocks = -(-length // _BLOCK)
+    padded = np.pad(samples, ((0, 0), (0, num_blocks * _BLOCK - length)), mode="edge")
+    power = np.square(padded, dtype=np.float64).reshape(len(samples), num_blocks, _BLOCK)
+    sigma = seconds / 2.5 * sample_rate / _BLOCK
+    smooth = gaussian_filter1d(power.mean(axis=(0, 2)), sigma, mode="nearest")
+    centres = (np.arange(num_blocks) + 0.5) * _BLOCK
+    smooth = np.maximum(smooth, 10 ** (-range_db / 10) * smooth.max() + 1e-20)
+    return np.sqrt(np.interp(np.arange(length), centres, smooth))

@@ -1,0 +1,488 @@
+"""The file that keeps a style, the flag that mixes several, and what their mean is."""
+
+import itertools
+import json
+import math
+import pathlib
+import tempfile
+import zipfile
+
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis.extra import numpy as arrays_of
+from scipy.stats import norm
+
+from research.errors import InputError
+from research.transfer.bank import (
+    check_bank_name,
+    find_styles,
+    is_bank,
+    load_style,
+    mix_styles,
+    parse_mix,
+    save_style,
+)
+from research.transfer.content import Moments
+from research.transfer.objective import Style
+from research.transfer.statistics import quantiles
+from research.transfer.style import gram
+
+FRONT_END = {
+    "sample_rate": 22050,
+    "features": {"seed": 1, "widths": (3, 11), "kind": "random"},
+    "checkpoint": None,
+}
+NAMES = st.text("abcdefgh_0123", min_size=1, max_size=6)
+FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
+ARRAYS = arrays_of.arrays(np.float32, arrays_of.array_shapes(min_dims=0), elements=FINITE)
+TREES = st.recursive(
+    ARRAYS | st.none(),
+    lambda inner: (
+        st.dictionaries(NAMES, inner, max_size=3)
+        | st.builds(Moments, inner, inner)
+        | st.lists(inner, max_size=2).map(tuple)
+    ),
+    max_leaves=6,
+)
+TERMS = st.dictionaries(NAMES, TREES, max_size=3)
+STYLES = st.builds(Style, TERMS, TERMS, ARRAYS | st.none())
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def make_style(seed: int = 0) -> Style:
+    """A small one with all that a style may have: layers, moments, nothing, levels."""
+    random = np.random.default_rng(seed)
+
+    def draw(*shape: int) -> jax.Array:
+        return jnp.asarray(random.standard_normal(shape), jnp.float32)
+
+    return Style(
+        {"bands": draw(1, 4, 3), "gram": {"width_3": draw(1, 2, 2), "width_11": draw(1, 3, 3)}},
+        {"features": {"width_11": Moments(draw(3), draw(3))}, "onset": (), "harmonic": draw(5)},
+        draw(1, 4, 2),
+    )
+
+
+def template_of(style: Style) -> Style:
+    return jax.eval_shape(lambda: jax.tree.map(jnp.asarray, style))
+
+
+def assert_same(ours: Style, theirs: Style) -> None:
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for mine, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        assert isinstance(mine, jax.Array) and mine.dtype == jnp.float32
+        np.testing.assert_array_equal(mine, other)
+
+
+@pytest.fixture
+def bank(tmp_path) -> pathlib.Path:
+    """A saved style."""
+    save_style(tmp_path / "band.npz", make_style(), FRONT_END, ["band.wav"])
+    return tmp_path / "band.npz"
+
+
+def refusal(call, *arguments) -> str:
+    """What an InputError says, in one line."""
+    with pytest.raises(InputError) as error:
+        call(*arguments)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def assert_refused_to_load(path: pathlib.Path, *words: str, front_end=FRONT_END) -> None:
+    message = refusal(load_style, path, template_of(make_style()), front_end)
+    assert all(word in message for word in (str(path), *words, "--mode=style")), message
+
+
+def test_comes_back_as_it_was_saved(bank):
+    assert_same(load_style(str(bank), template_of(make_style()), FRONT_END), make_style())
+    assert [path.name for path in bank.parent.iterdir()] == ["band.npz"]
+
+
+def test_the_file_is_read_without_the_project(bank):
+    style = make_style()
+    with np.load(bank) as archive:
+        assert set(archive.files) == {
+            "version",
+            "front_end",
+            "origin",
+            "descriptions/bands",
+            "descriptions/gram/width_3",
+            "descriptions/gram/width_11",
+            "profiles/features/width_11/mean",
+            "profiles/features/width_11/variance",
+            "profiles/harmonic",
+            "levels",
+        }
+        np.testing.assert_array_equal(
+            archive["profiles/features/width_11/variance"],
+            style.profiles["features"]["width_11"].variance,
+        )
+        np.testing.assert_array_equal(archive["levels"], style.levels)
+        assert json.loads(archive["front_end"].item()) == json.loads(json.dumps(FRONT_END))
+        assert json.loads(archive["origin"].item()) == ["band.wav"]
+
+
+@hypothesis.given(style=STYLES, front_end=st.dictionaries(NAMES, JSON, max_size=3))
+def test_any_style_comes_back_to_the_bit(style, front_end):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "any.npz"
+        save_style(path, style, front_end, [])
+        assert_same(load_style(path, template_of(style), front_end), style)
+        before = path.read_bytes()
+        save_style(path, style, dict(reversed(front_end.items())), [])
+        assert path.read_bytes() == before
+
+
+def test_other_numbers_are_saved_as_float32(bank):
+    doubles = jax.tree.map(lambda array: np.asarray(array, np.float64), make_style())
+    before = bank.read_bytes()
+    save_style(bank, doubles, FRONT_END, ["band.wav"])
+    assert bank.read_bytes() == before
+
+
+def test_less_than_what_is_there_may_be_asked_for(bank):
+    whole = template_of(make_style())
+    part = Style({"bands": whole.descriptions["bands"]}, {"onset": ()}, None)
+    loaded = load_style(bank, part, FRONT_END)
+    assert_same(loaded, Style({"bands": make_style().descriptions["bands"]}, {"onset": ()}, None))
+
+
+@pytest.mark.parametrize("name", ["style.wav", "style", "npz", ".npz", "style.npz.gz"])
+def test_another_suffix_is_refused(name, tmp_path):
+    message = refusal(save_style, tmp_path / name, make_style(), FRONT_END, [])
+    assert message.startswith(f"--output {tmp_path / name}: ") and ".npz" in message
+    assert refusal(check_bank_name, tmp_path / name) == message
+    assert not list(tmp_path.iterdir())
+    assert not is_bank(name)
+
+
+def test_a_suffix_may_be_in_capitals(tmp_path):
+    save_style(tmp_path / "STYLE.NPZ", make_style(), FRONT_END, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["STYLE.NPZ"]
+
+
+def test_a_disk_that_refuses_is_told_in_one_line(tmp_path):
+    (tmp_path / "folder.npz").mkdir()
+    for path in (tmp_path / "nowhere" / "a.npz", tmp_path / "folder.npz"):
+        message = refusal(save_style, path, make_style(), FRONT_END, [])
+        assert f"{path} cannot be written" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.npz"]
+
+
+BANDS = "descriptions/bands"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"version": 2}, ["version 2", "not 1"]),
+        ({"version": np.ones(2, int)}, ["version [1, 1]"]),
+        ({"version": "a"}, ["version a"]),
+        ({"version": None}, ["no file of a style"]),
+        ({"front_end": None}, ["no file of a style"]),
+        ({"origin": None}, ["no file of a style"]),
+        ({"front_end": "{"}, ["damaged", "front end"]),
+        ({"front_end": "3"}, ["damaged", "front end"]),
+        ({"front_end": np.zeros(2)}, ["damaged", "front end"]),
+        ({"front_end": np.array([None])}, ["damaged"]),
+        ({BANDS: None}, [f"lacks the array {BANDS}"]),
+        ({"levels": None}, ["lacks the array levels"]),
+        ({BANDS: np.zeros((1, 4), np.float32)}, [BANDS, "(1, 4)", "(1, 4, 3)"]),
+        ({BANDS: np.zeros((2, 4, 3), np.float32)}, [BANDS, "(2, 4, 3)", "(1, 4, 3)"]),
+        ({BANDS: np.zeros((1, 4, 3))}, [BANDS, "float64", "float32"]),
+        ({BANDS: np.zeros((1, 4, 3), ">f4")}, [BANDS, ">f4", "float32"]),
+        ({"levels": np.full((1, 4, 2), np.nan, np.float32)}, ["levels", "not finite"]),
+        ({"profiles/harmonic": np.full(5, np.inf, np.float32)}, ["harmonic", "not finite"]),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_in_one_line(changes, words, bank):
+    with np.load(bank) as archive:
+        arrays = {name: archive[name] for name in archive.files} | changes
+    np.savez(bank, **{name: array for name, array in arrays.items() if array is not None})
+    assert_refused_to_load(bank, *words)
+
+
+@pytest.mark.parametrize("content", [b"", b"text, no archive", b"\x93NUMPY\x01\x00v\x00"])
+def test_other_files_are_refused_in_one_line(content, tmp_path):
+    (tmp_path / "a.npz").write_bytes(content)
+    assert_refused_to_load(tmp_path / "a.npz", "no file of a style")
+    assert_refused_to_load(tmp_path / "b.npz", "there is no style")
+    assert_refused_to_load(tmp_path, "there is no style")
+
+
+def test_other_archives_are_refused_in_one_line(tmp_path):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("version", "front_end", "origin"):
+            archive.writestr(name, "text")
+    assert_refused_to_load(path, "no file of a style")
+    np.savez(path, version=1, mean=np.zeros(3), origin="{}")  # As one of a PCA.
+    assert_refused_to_load(path, "no file of a style")
+
+
+def test_a_damaged_file_is_refused_or_as_it_was(bank):
+    good = bank.read_bytes()
+    damages = np.random.default_rng(0).integers(0, (len(good), 8), (250, 2)).tolist()
+    for place, bit in damages:
+        bank.write_bytes(good[:place] + bytes([good[place] ^ 1 << bit]) + good[place + 1 :])
+        try:
+            again = load_style(bank, template_of(make_style()), FRONT_END)
+        except InputError as error:
+            assert str(bank) in str(error) and "\n" not in str(error)
+        else:  # A bit that means nothing, such as of the date of an entry.
+            assert_same(again, make_style())
+
+
+def test_a_file_that_is_cut_short_is_refused(bank):
+    good = bank.read_bytes()
+    for length in range(0, len(good), 61):
+        bank.write_bytes(good[:length])
+        assert_refused_to_load(bank, "cut short")
+
+
+def test_what_the_system_does_not_let_read_is_told(bank, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pathlib.Path, "open", refuse)
+    assert_refused_to_load(bank, "Permission denied")
+
+
+def changed(**changes) -> dict:
+    """The front end with other values; None for a key that is not there."""
+    front_end = json.loads(json.dumps(FRONT_END))
+    for key, value in changes.items():
+        *outer, last = key.split("__")
+        place = front_end[outer[0]] if outer else front_end
+        if value is None:
+            del place[last]
+        else:
+            place[last] = value
+    return front_end
+
+
+@pytest.mark.parametrize(
+    ("front_end", "message"),
+    [
+        (
+            changed(features__seed=0),
+            "features.seed=1, this run has features.seed=0; {} or set --config.features.seed=1",
+        ),
+        (
+            changed(features__widths=[3], features__seed=2),
+            "features.seed=1, features.widths=(3, 11), this run has features.seed=2, "
+            "features.widths=(3,); {} or set --config.features.seed=1 "
+            "'--config.features.widths=(3, 11)'",
+        ),
+        (
+            changed(checkpoint="results/a"),
+            "checkpoint=None, this run has checkpoint=results/a; {} or set "
+            "--config.checkpoint=None",
+        ),
+        (
+            changed(features__kind=None),
+            "features.kind=random, this run has no features.kind; {}",
+        ),
+        (changed(layers=["a"]), "no layers, this run has layers=('a',); {}"),
+        (
+            changed(features={"depth": 3}),
+            "no features.depth, features.kind=random, features.seed=1, this run has "
+            "features.depth=3, no features.kind, no features.seed (4 settings differ); {}",
+        ),
+        (
+            changed(sample_rate="a\nb"),
+            "sample_rate=22050, this run has 'sample_rate=a\\nb'; {} or set "
+            "--config.sample_rate=22050",
+        ),
+    ],
+)
+def test_another_front_end_is_refused_with_what_differs(bank, front_end, message):
+    mend = "make it anew by run_transfer.py --mode=style"
+    assert (
+        refusal(load_style, bank, template_of(make_style()), front_end)
+        == f"{bank} was made with {message.format(mend)}"
+    )
+
+
+def test_another_front_end_is_told_before_the_arrays_it_changed(bank):
+    other = template_of(make_style())._replace(levels=jax.ShapeDtypeStruct((1, 9), jnp.float32))
+    front_end = changed(sample_rate=8000)
+    assert "sample_rate=8000" in refusal(load_style, bank, other, front_end)
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """A folder of files, in which the tests with relative names run."""
+    folder = tmp_path_factory.mktemp("sounds")
+    names = ["a.wav", "b.npz", "c d.flac", "e,f:0.3.wav", "g:2.wav", "1", "jazz/x.mp3"]
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+@pytest.fixture
+def inside(sounds, monkeypatch):
+    """The working folder is that of the sounds, and so is the home folder."""
+    monkeypatch.chdir(sounds)
+    monkeypatch.setenv("HOME", str(sounds))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a.wav", {"a.wav": 1}),
+        ("a.wav:1", {"a.wav": 1}),
+        ("jazz", {"jazz": 1}),
+        ("a.wav:0.7,b.npz:0.3", {"a.wav": 0.7, "b.npz": 0.3}),
+        ("a.wav : 0.7, b.npz: 3e-1 ", {"a.wav": 0.7, "b.npz": 0.3}),
+        ("a.wav,b.npz", {"a.wav": 0.5, "b.npz": 0.5}),
+        ("a.wav, jazz,1", {"a.wav": 1 / 3, "jazz": 1 / 3, "1": 1 / 3}),
+        ("a.wav:0.333,jazz:0.333,1:0.333", {"a.wav": 1 / 3, "jazz": 1 / 3, "1": 1 / 3}),
+        ("a.wav:0.501,b.npz:0.5", {"a.wav": 0.501 / 1.001, "b.npz": 0.5 / 1.001}),
+        ("e,f:0.3.wav", {"e,f:0.3.wav": 1}),
+        ("g:2.wav", {"g:2.wav": 1}),
+        ("g:2.wav,a.wav", {"g:2.wav": 0.5, "a.wav": 0.5}),
+        ("g:2.wav:0.25,a.wav:0.75", {"g:2.wav": 0.25, "a.wav": 0.75}),
+        ("c d.flac:0.5,a.wav:0.5", {"c d.flac": 0.5, "a.wav": 0.5}),
+    ],
+)
+@pytest.mark.usefixtures("inside")
+def test_what_the_flag_says(text, expected):
+    found = parse_mix(text)
+    assert [str(path) for path, _ in found] == list(expected)
+    assert [weight for _, weight in found] == pytest.approx(list(expected.values()), abs=1e-12)
+
+
+@pytest.mark.usefixtures("inside")
+def test_the_home_folder_is_understood(sounds):
+    assert parse_mix("~/a.wav:0.5,~/jazz:0.5") == [(sounds / "a.wav", 0.5), (sounds / "jazz", 0.5)]
+    assert parse_mix("~/e,f:0.3.wav") == [(sounds / "e,f:0.3.wav", 1.0)]
+    assert find_styles("~/jazz") == [sounds / "jazz" / "x.mp3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["empty part"]),
+        (" ", ["empty part"]),
+        ("a.wav,", ["empty part", "'a.wav,'"]),
+        (",a.wav", ["empty part"]),
+        ("a.wav,,b.npz", ["empty part"]),
+        (":0.5", ["'0.5' of nothing"]),
+        ("a.wav:0.5, :0.5", ["'0.5' of nothing"]),
+        ("no.wav", ["no.wav does not exist"]),
+        ("no.wav:0.5,a.wav:0.5", ["no.wav does not exist"]),
+        ("a.wav,no.wav", ["no.wav does not exist"]),
+        ("https://no.where/a.wav", ["https://no.where/a.wav does not exist"]),
+        ("~nobody_of_that_name/a.wav", ["~nobody_of_that_name/a.wav does not exist"]),
+        ("a\0.wav", ["does not exist"]),
+        ("n" * 999, ["does not exist"]),
+        ("a.wav:0.5,b.npz", ["none to b.npz", "all or to none"]),
+        ("a.wav:", ["a.wav the weight ''", "no number above 0"]),
+        ("a.wav:half,b.npz:0.5", ["a.wav the weight 'half'", "no number above 0"]),
+        ("a.wav:nan,b.npz:0.5", ["'nan'", "no number above 0"]),
+        ("a.wav:inf", ["'inf'", "no number above 0"]),
+        ("a.wav:1.5,b.npz:-0.5", ["b.npz the weight '-0.5'", "no number above 0"]),
+        ("a.wav:1,b.npz:0", ["b.npz the weight '0'", "no number above 0"]),
+        ("a.wav:0.7", ["sum to 0.7, not to 1"]),
+        ("a.wav:0.7,b.npz:0.2", ["sum to 0.9, not to 1"]),
+        ("a.wav:70,b.npz:30", ["sum to 100, not to 1"]),
+        ("a.wav:0.5,b.npz:0.502", ["sum to 1.002, not to 1"]),
+        ("a.wav:1e308,b.npz:1e308", ["sum to inf, not to 1"]),
+    ],
+)
+@pytest.mark.usefixtures("inside")
+def test_what_the_flag_cannot_mean_is_refused_in_one_line(text, words):
+    message = refusal(parse_mix, text)
+    assert all(word in message for word in ("--style", *words)), message
+
+
+@hypothesis.given(
+    st.lists(st.floats(0.01, 1), min_size=1, max_size=30), st.sampled_from(["{!r}", "{:.4f}"])
+)
+def test_any_weights_come_back_in_their_proportions(sounds, raw, form):
+    weights = [weight / sum(raw) for weight in raw]
+    said = [form.format(weight) for weight in weights]
+    hypothesis.assume(all(float(weight) > 0 for weight in said))
+    hypothesis.assume(abs(sum(map(float, said)) - 1) < 1e-3)
+    paths = list(
+        itertools.islice(itertools.cycle([sounds / "a.wav", sounds / "g:2.wav"]), len(raw))
+    )
+    found = parse_mix(",".join(f"{path}:{w}" for path, w in zip(paths, said, strict=True)))
+    assert [path for path, _ in found] == paths
+    assert math.fsum(weight for _, weight in found) == pytest.approx(1, abs=1e-12)
+    for (_, ours), theirs in zip(found, said, strict=True):
+        assert ours / found[0][1] == pytest.approx(float(theirs) / float(said[0]), rel=1e-12)
+
+
+def test_a_single_style_is_as_it_was():
+    style = make_style()
+    assert mix_styles([style], [1.0]) is style
+
+
+@hypothesis.given(st.lists(st.floats(0.01, 1), min_size=2, max_size=5))
+def test_a_mix_is_the_weighted_mean_of_all_arrays(raw):
+    weights = [weight / sum(raw) for weight in raw]
+    styles = [make_style(seed) for seed in range(len(raw))]
+    mix = mix_styles(styles, weights)
+    assert jax.tree.structure(mix) == jax.tree.structure(styles[0])
+    for mixed, *arrays in zip(*map(jax.tree.leaves, (mix, *styles)), strict=True):
+        assert isinstance(mixed, jax.Array) and mixed.dtype == jnp.float32
+        expected = np.average(np.asarray(arrays, np.float64), axis=0, weights=weights)
+        np.testing.assert_allclose(mixed, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_a_style_mixed_with_itself_is_itself():
+    assert_same(mix_styles([make_style()] * 3, [0.25, 0.25, 0.5]), make_style())
+
+
+def test_gram_matrices_become_those_of_the_pieces_put_together():
+    frames = np.random.default_rng(0).standard_normal((1, 40, 3)).astype(np.float32)
+    parts = frames[:, :30], frames[:, 30:]
+    styles = [Style({"gram": gram(part) / part.shape[1]}, {}, None) for part in parts]
+    mix = mix_styles(styles, [0.75, 0.25])
+    np.testing.assert_allclose(mix.descriptions["gram"], gram(frames) / 40, rtol=1e-5)
+
+
+def test_quantiles_become_those_of_the_barycentre():
+    # That of two normal distributions has the mean of their means and of their deviations.
+    ranks = (np.arange(4096) + 0.5) / 4096
+    normals = [(-2.0, 0.5), (3.0, 2.0)]
+    styles = [
+        Style({}, {}, quantiles(norm.ppf(ranks, *normal)[None, :, None].astype(np.float32)))
+        for normal in normals
+    ]
+    mix = mix_styles(styles, [0.7, 0.3])
+    at = (np.arange(256) + 0.5) / 256
+    np.testing.assert_allclose(mix.levels[0, :, 0], norm.ppf(at, -0.5, 0.95), atol=1e-3)
+
+
+def test_a_folder_is_all_audio_under_it(tmp_path):
+    audio = ["b.wav", "jazz/a.mp3", "jazz/deep/c.FLAC", "no_suffix"]
+    others = ["cover.png", "notes.txt", "saved.npz", ".hidden.wav", ".trash/d.wav"]
+    for name in audio + others:
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    found = find_styles(str(tmp_path))
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == audio
+    assert find_styles(tmp_path / "saved.npz") == [tmp_path / "saved.npz"]
+    assert find_styles(tmp_path / ".trash") == [tmp_path / ".trash" / "d.wav"]
+
+
+def test_where_no_audio_is_is_told_in_one_line(tmp_path):
+    (tmp_path / "cover.png").touch()
+    (tmp_path / "saved.npz").touch()
+    message = refusal(find_styles, tmp_path)
+    assert message.startswith(f"--style {tmp_path} holds no audio; give")
+    message = refusal(find_styles, tmp_path / "none")
+    assert message.startswith(f"--style {tmp_path / 'none'} does not exist; give")
