@@ -134,12 +134,14 @@ def _transfer(config: TransferConfig) -> None:
 def _save_style(config: TransferConfig) -> None:
     """Keep what is known of a style, without its audio."""
     from research.errors import InputError
+    from research.files import check_place
     from research.transfer.bank import check_bank_name
     from research.transfer.style_source import make_bank
 
     if OUTPUT.value is None:
         raise InputError("--mode=style needs --output, an .npz file to write")
     check_bank_name(OUTPUT.value)
+    check_place(OUTPUT.value)
     num_files = make_bank(OUTPUT.value, STYLE.value, config)
     print(f"Wrote {OUTPUT.value}, the style of {num_files} file{'s' if num_files > 1 else ''}")
 

@@ -35,7 +35,7 @@ def default() -> ConfigDict:
     config.dynamics_seconds = 1.5
     config.style_amount = 1.0
     config.content_weight = 1.0
-    config.style_weight = 1.0
+    config.style_weight = 1.5
     config.content = ConfigDict(
         {"features": 0.0, "spectrogram": 0.0, "harmonic": 2.0, "chroma": 2.0, "onset": 1.0}
     )
@@ -48,12 +48,10 @@ def default() -> ConfigDict:
             "spectrum": 1.0,
             "patches": 1.0,
             "fast_patches": 1.0,
-            "patch_gram": 0.5,
-            "modulation": 0.5,
             "correlation": 0.5,
         }
     )
-    config.num_iterations = 100
+    config.num_iterations = 150
     config.variable = "waveform"
     config.init = "matched"
     config.noise_scale = 1e-3
@@ -97,6 +95,7 @@ def published() -> ConfigDict:
     config.rms = None
     config.keep_rests = False
     config.dynamics = 0.0
+    config.style_weight = 1.0
     for weights in (config.content, config.style):
         for name in weights:
             weights[name] = 0.0

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import tempfile
 import threading
 from collections.abc import Iterator
 
@@ -31,6 +32,24 @@ def held_alone(folder: str | os.PathLike) -> Iterator[None]:
         raise InputError(f"another process works in {folder}; give another --workdir") from error
     finally:
         os.close(descriptor)
+
+
+def check_place(path: str | os.PathLike) -> None:
+    """See that a file could be written, before time is spent on what goes into it.
+
+    Raises:
+      InputError: it is a folder, its folder does not exist, or there is no permission.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise InputError(f"output {path} is a directory; give a file name in it")
+    if not path.parent.is_dir():
+        raise InputError(f"output {path}: there is no folder {path.parent}; make it first")
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"output {path} cannot be written ({error.strerror})") from error
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Sounds and settings shared by the tests."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -85,6 +86,34 @@ def assert_refused() -> Callable[..., None]:
         assert result.stdout == ""
 
     return check
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory) -> pathlib.Path:
+    """A workdir as `run_train.py` leaves it, of a small network that sees what `multicomp` does."""
+    from configs import single_channel
+    from research.models import classifier
+    from research.settings import freeze
+    from research.training.checkpoints import Checkpoints
+    from research.training.config import TrainConfig
+    from research.training.loop import start_state
+
+    workdir = tmp_path_factory.mktemp("untrained")
+    chosen = single_channel.get_config("smoke")
+    chosen.spectrogram.sample_rate = 22050
+    chosen.spectrogram.stft.update(n_fft=512, hop_length=430)
+    chosen.segments.seconds = 0.5
+    chosen.model.update(num_filters=(2, 3), width=3, num_features=7)
+    config = freeze(TrainConfig, chosen)
+    (workdir / "config.json").write_text(chosen.to_json())
+    manifest = {"genres": ["a", "b", "c"], "tracks": {"a/1": ""}, "fits": {"seed_0": {}}}
+    (workdir / "data.json").write_text(json.dumps(manifest))
+    shape = config.segment_frames, config.spectrogram.stft.num_bins
+    _, variables = classifier.init(config.model, shape, len(manifest["genres"]), seed=0)
+    (workdir / "checkpoints").mkdir()
+    with Checkpoints(workdir / "checkpoints" / "seed_0") as checkpoints:
+        checkpoints.save(1, start_state(variables), 0.5, [])
+    return workdir
 
 
 @pytest.fixture(scope="session")

@@ -1,65 +1,98 @@
-"""The two terms, their scales, and the weights that enter them once."""
+"""The loss of a transfer: its terms against their definitions, their scales, their gradients."""
 
 import dataclasses
+import functools
 import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import butter, correlate, get_window, sosfilt
 
 from research.audio.stft import StftConfig
-from research.transfer.features import FilterConfig, make_filters
+from research.transfer.content import CONTENT_TERMS
 from research.transfer.objective import (
-    GRAM_DIVISORS,
+    FEATURE_TERMS,
+    HEARD_CONTENT,
+    HEARD_STYLE,
     SCALES,
     Objective,
-    StyleTarget,
-    content_term,
-    gram,
-    gram_distance,
-    style_target,
-    style_term,
-    unrelated_distance,
+    Senses,
 )
-from research.transfer.variable import VARIABLES, from_waveform
+from research.transfer.optimise import evaluate, weighted_sum
+from research.transfer.statistics import make_projections
+from research.transfer.style import GRAM_DIVISORS, GramFrames, style_terms
+from research.transfer.variable import VARIABLES, Basis, from_waveform
 
 STFT = StftConfig(n_fft=64, hop_length=24)
 WIDTHS = (2, 5)
+# Programs that run for a moment: compiling them is what takes time.
+quick_jit = functools.partial(
+    jax.jit,
+    compiler_options={
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+        "xla_cpu_use_fusion_emitters": False,
+    },
+)
 
 
-def normal(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def grams(features: np.ndarray) -> np.ndarray:
-    return np.stack([channel.T @ channel for channel in features.astype(np.float64)])
+def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> np.ndarray:
+    return (scale * np.random.default_rng(seed).normal(size=shape)).astype(np.float32)
 
 
 def squared(values: np.ndarray) -> float:
     return float(np.sum(np.square(values, dtype=np.float64)))
 
 
-# The whole objective again, in float64 and from its definitions.
+def kernels(num_bins: int, num_filters: int, widths: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Random filters whose outputs are about as large as what they see."""
+    scales = {width: (4 / ((num_bins + num_filters) * width)) ** 0.5 for width in widths}
+    return {
+        f"width_{width}": normal(width, num_bins, num_filters, seed=width, scale=scale)
+        for width, scale in scales.items()
+    }
 
 
-def reference_features(kind: str, variable: np.ndarray, kernels: dict) -> dict[int, np.ndarray]:
+# Terms of features again, in float64 and from their definitions.
+
+
+def make_basis() -> Basis:
+    """Ten random directions of segments of four frames."""
+    directions, _ = np.linalg.qr(normal(4 * 33, 10, seed=7).astype(np.float64))
+    mean = jnp.asarray(np.abs(normal(4, 33, seed=8)))
+    return Basis(mean, jnp.asarray(directions.T.reshape(10, 4, 33), jnp.float32))
+
+
+BASIS = make_basis()
+
+
+def reference_spectrogram(kind: str, variable: np.ndarray, num_frames: int) -> np.ndarray:
+    variable = np.asarray(variable, np.float64)
     if kind == "waveform":
         padded = np.pad(variable, [(0, 0), (32, 32)])
         frames = np.lib.stride_tricks.sliding_window_view(padded, 64, axis=-1)[:, ::24]
-        variable = np.log1p(np.abs(np.fft.rfft(frames * get_window("hann", 64))))
-    elif kind == "spectrogram":
-        variable = np.logaddexp(0.0, 20.0 * variable) / 20.0
+        return np.log1p(np.abs(np.fft.rfft(frames * get_window("hann", 64))))
+    if kind == "spectrogram":
+        return np.logaddexp(0.0, 20.0 * variable) / 20.0
+    if kind == "pca":
+        parts = np.tensordot(variable, np.asarray(BASIS.components, np.float64), axes=1)
+        whole = (parts + np.asarray(BASIS.mean, np.float64)).reshape(len(variable), -1, 33)
+        return whole[:, :num_frames]
+    return variable
+
+
+def reference_features(spectrogram: np.ndarray, filters: dict) -> dict[int, np.ndarray]:
     features = {}
     for width in WIDTHS:
-        kernel = np.asarray(kernels[f"width_{width}"], np.float64).reshape(width, 33, -1)
-        shape = (variable.shape[0], variable.shape[1] - width + 1, kernel.shape[-1])
+        kernel = np.float64(filters[f"width_{width}"]).reshape(width, 33, -1)
+        shape = (spectrogram.shape[0], spectrogram.shape[1] - width + 1, kernel.shape[-1])
         features[width] = np.empty(shape)
         for channel, f in np.ndindex(shape[0], shape[2]):
-            column = correlate(variable[channel], kernel[:, :, f], mode="valid", method="direct")
+            column = correlate(spectrogram[channel], kernel[:, :, f], mode="valid", method="direct")
             features[width][channel, :, f] = np.maximum(column[:, 0], 0.0)
     return features
 
@@ -71,30 +104,11 @@ def reference_gram(features: np.ndarray, divisor: str, width: int) -> np.ndarray
         "input_frames": frames + width - 1,
         "frames_filters": frames * filters,
     }
-    return grams(features) / by[divisor]
-
-
-def reference_terms(objective, variable, content, style, kernels) -> dict[str, float]:
-    every = [
-        reference_features(objective.variable, np.asarray(v, np.float64), kernels)
-        for v in (variable, content, style)
-    ]
-    terms = {"content": 0.0, "style": 0.0}
-    for width in WIDTHS:
-        x, c, s = (features[width] for features in every)
-        gx, gc, gs = (reference_gram(f, objective.gram_divisor, width) for f in (x, c, s))
-        scales = {
-            "sum": (1.0, 1.0),
-            "mean": (2 * c.size, 2 * gc.size),
-            "relative": (2 * pairwise_distance(c, s), 2 * squared(gc - gs)),
-        }
-        content_scale, style_scale = scales[objective.scale]
-        terms["content"] += squared(x - c) / content_scale
-        terms["style"] += squared(gx - gs) / style_scale
-    return terms
+    return np.stack([channel.T @ channel for channel in features]) / by[divisor]
 
 
 def pairwise_distance(content: np.ndarray, style: np.ndarray) -> float:
+    """Mean over all pairs of a frame of the content and one of the style, times frames."""
     pairs = [
         [squared(content[:, t] - style[:, u]) for u in range(style.shape[1])]
         for t in range(content.shape[1])
@@ -102,143 +116,325 @@ def pairwise_distance(content: np.ndarray, style: np.ndarray) -> float:
     return content.shape[1] * float(np.mean(pairs))
 
 
-def small_problem(kind: str, num_filters: int = 7):
-    """Kernels and three variables of a kind: the generated one, a content and a shorter style."""
-    kernels = make_filters(FilterConfig(WIDTHS, num_filters), STFT.num_bins)
-    generated, content, style = (
-        np.asarray(from_waveform(kind, 0.3 * normal(2, samples, seed=seed), STFT))
-        for seed, samples in ((1, 500), (2, 500), (3, 330))
+def reference_terms(objective: Objective, problem: "Problem", variable=None) -> dict[str, float]:
+    num_frames = STFT.num_frames(problem.content.shape[1])
+    variable = problem.variable if variable is None else variable
+    spectrograms = (
+        reference_spectrogram(objective.variable, variable, num_frames),
+        reference_spectrogram("waveform", problem.content, num_frames),
+        reference_spectrogram("waveform", problem.style, num_frames),
     )
-    return kernels, generated, content, style
+    every = [reference_features(seen, problem.senses.kernels) for seen in spectrograms]
+    parts = {"features": [], "gram": []}
+    for width in WIDTHS:
+        x, c, s = (features[width] for features in every)
+        gx, gc, gs = (reference_gram(f, objective.gram_divisor, width) for f in (x, c, s))
+        for name, distance, count, far in (
+            ("features", squared(x - c), c.size, pairwise_distance(c, s)),
+            ("gram", squared(gx - gs), gc.size, squared(gc - gs)),
+        ):
+            divided = distance / {"sum": 1.0, "mean": count}.get(objective.scale, far)
+            if objective.scale == "root":
+                divided = np.sqrt(divided + 0.001) - np.sqrt(0.001)
+            parts[name].append(divided)
+    add = np.sum if objective.scale == "sum" else np.mean
+    return {name: float(add(values)) for name, values in parts.items()}
 
 
-def test_content_term_adds_squared_errors_over_their_scale():
-    features = {"a": normal(2, 5, 3), "b": normal(2, 4, 6, seed=1)}
-    target = {"a": normal(2, 5, 3, seed=2), "b": normal(2, 4, 6, seed=3)}
-    expected = squared(features["a"] - target["a"]) / 2 + squared(features["b"] - target["b"]) / 5
-    value = content_term(features, target, {"a": 2.0, "b": 5.0})
-    assert float(value) == pytest.approx(expected, rel=1e-5)
+@dataclasses.dataclass
+class Problem:
+    """A variable, a content of two channels and a shorter style of one."""
+
+    senses: Senses
+    variable: np.ndarray
+    content: np.ndarray
+    style: np.ndarray
+
+    def targets(self, objective: Objective, amount: float | None = None):
+        """Gram matrices as the frames they come from, where those are few and may be."""
+        frames = None if amount is not None else STFT.num_frames(self.content.shape[1])
+        style = objective.describe(self.senses, self.style, frames)
+        return objective.targets(self.senses, self.content, style, amount)
 
 
-def test_style_term_adds_squared_errors_of_gram_matrices_over_their_scale():
-    features = {"a": normal(2, 9, 4), "b": normal(2, 3, 30, seed=1)}
-    style = {"a": normal(2, 6, 4, seed=2), "b": normal(2, 5, 30, seed=3)}
-    targets = {name: style_target(style[name], features[name].shape[1]) for name in style}
-    errors = {name: squared(grams(features[name]) - grams(style[name])) for name in style}
-    value = style_term(features, targets, {"a": 2.0, "b": 5.0})
-    assert float(value) == pytest.approx(errors["a"] / 2 + errors["b"] / 5, rel=1e-5)
+def small_problem(kind: str, num_filters: int = 7) -> Problem:
+    senses = Senses(kernels(STFT.num_bins, num_filters, WIDTHS), None, basis=BASIS)
+    generated, content, style = (
+        normal(channels, samples, seed=seed, scale=0.3)
+        for seed, channels, samples in ((1, 2, 500), (2, 2, 500), (3, 1, 330))
+    )
+    variable = quick_jit(lambda waveform: from_waveform(kind, waveform, STFT, basis=BASIS))
+    variable = np.asarray(variable(generated))
+    return Problem(senses, variable, content, style)
+
+
+def test_terms_of_features_are_those_of_the_definition_at_every_scale():
+    problem = small_problem("raw_spectrogram")
+    objectives = [
+        Objective("raw_spectrogram", stft=STFT, scale=scale, gram_divisor=divisor)
+        for scale, divisor in itertools.product(SCALES, GRAM_DIVISORS)
+    ]
+
+    @quick_jit
+    def every(variable, senses, content, style):
+        loaded = Problem(senses, variable, content, style)
+        return [objective.terms(variable, loaded.targets(objective)) for objective in objectives]
+
+    found = every(problem.variable, problem.senses, problem.content, problem.style)
+    for objective, terms in zip(objectives, jax.device_get(found), strict=True):
+        expected = reference_terms(objective, problem)
+        assert terms == pytest.approx(expected, rel=1e-4), objective
+
+
+@functools.partial(quick_jit, static_argnames="objective")
+def terms_and_gradient(variable, senses, content, style, weights, *, objective):
+    """Terms, and the gradient of their weighted sum."""
+    targets = Problem(senses, variable, content, style).targets(objective)
+
+    def loss(variable):
+        terms = objective.terms(variable, targets)
+        return weighted_sum(terms, weights), terms
+
+    gradient, terms = jax.grad(loss, has_aux=True)(variable)
+    return terms, gradient
 
 
 @pytest.mark.parametrize(
-    ("num_frames", "style_frames", "num_filters", "by_frames"),
-    [(40, 30, 80, True), (40, 40, 80, False), (100, 100, 20, False)],
+    ("kind", "num_filters"),  # By Gram matrices, and by frames.
+    [*((kind, 7) for kind in VARIABLES), ("waveform", 64)],
 )
-def test_a_style_is_kept_as_whichever_is_smaller(num_frames, style_frames, num_filters, by_frames):
-    target = style_target(normal(1, style_frames, num_filters), num_frames)
-    assert (target.gram is None) == by_frames
-    assert (target.frames is not None) == by_frames
-
-
-@pytest.mark.parametrize("form", ["gram", "frames"])
-@pytest.mark.parametrize("difference", [3e-1, 1e-1, 1e-2, 1e-3, 0.0])
-def test_gram_distance_is_the_direct_one_in_both_forms(form, difference):
-    style = np.maximum(normal(2, 150, 512), 0.0)
-    generated = style + difference * np.maximum(normal(2, 150, 512, seed=1), 0.0)
-    whole, distance = squared(grams(style)), squared(grams(generated) - grams(style))
-    target = style_target(style, 150)
-    assert target.frames is not None
-    if form == "gram":
-        target = StyleTarget(gram(style), None, None)
-    # 1e-4 of the distance, and the digits that float32 has of the norms it is the difference of.
-    lost = (1e-8 if form == "gram" else 4e-7) * whole
-    assert float(gram_distance(generated, target)) == pytest.approx(distance, rel=1e-4, abs=lost)
-
-
-def test_gram_distance_by_frames_loses_no_more_than_a_fraction_of_a_float32_digit():
-    errors = []
-    for seed in range(10):
-        style, change = np.maximum(normal(2, 1, 100, 300, seed=seed), 0.0)
-        generated = style + np.float32(0.02) * change
-        distance = squared(grams(generated) - grams(style))
-        error = float(gram_distance(generated, style_target(style, 100))) - distance
-        errors.append(abs(error) / squared(grams(style)))
-    assert np.mean(errors) < 0.2 * np.finfo(np.float32).eps
-
-
-def test_unrelated_distance_is_the_mean_over_all_pairs_of_frames():
-    content = 3.0 + normal(2, 13, 5)
-    style = 2.0 * normal(2, 8, 5, seed=1)
-    expected = pairwise_distance(content, style)
-    assert float(unrelated_distance(content, style)) == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize("kind", VARIABLES)
-@pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("divisor", GRAM_DIVISORS)
-def test_terms_are_those_of_the_definition(kind, scale, divisor):
-    objective = Objective(kind, STFT, "relu", scale, divisor)
-    kernels, generated, content, style = small_problem(kind)
-    terms = objective.terms(generated, objective.targets(kernels, content, style))
-    expected = reference_terms(objective, generated, content, style, kernels)
-    assert {name: float(value) for name, value in terms.items()} == pytest.approx(
-        expected, rel=1e-4
-    )
-
-
-@pytest.mark.parametrize("num_filters", [7, 64])  # By Gram matrices, and by frames.
-@pytest.mark.parametrize("scale", SCALES)
-def test_terms_are_zero_where_all_three_are_the_same_piece(scale, num_filters):
-    objective = Objective("waveform", STFT, "relu", scale, "frames")
-    kernels, _, content, _ = small_problem("waveform", num_filters)
-    terms = objective.terms(content, objective.targets(kernels, content, content))
-    assert float(terms["content"]) == 0.0
-    assert float(terms["style"]) == pytest.approx(0.0, abs=1e-3)
-
-
-@pytest.mark.parametrize("num_filters", [7, 64])
-@pytest.mark.parametrize("kind", VARIABLES)
-def test_relative_terms_are_zero_at_the_same_and_one_at_the_other_piece(kind, num_filters):
-    objective = Objective(kind, STFT, "relu", "relative", "frames")
-    kernels, style, content, _ = small_problem(kind, num_filters)  # Of equal length.
-    targets = objective.targets(kernels, content, style)
-    at_content, at_style = (objective.terms(v, targets) for v in (content, style))
-    assert float(at_content["content"]) == 0.0
-    assert float(at_content["style"]) == pytest.approx(1.0, abs=1e-3)
-    assert float(at_style["content"]) == pytest.approx(1.0, abs=0.25)  # Not all pairs of frames.
-    assert float(at_style["style"]) == pytest.approx(0.0, abs=1e-4)
-
-
-@pytest.mark.parametrize("num_filters", [7, 64])
-@pytest.mark.parametrize("kind", VARIABLES)
-def test_gradients_are_the_slopes_of_the_float64_definition(kind, num_filters):
-    objective = Objective(kind, STFT, "relu", "relative", "frames")
-    kernels, generated, content, style = small_problem(kind, num_filters)
-    weights = {"content": 1.0, "style": 2.0}
-    targets = objective.targets(kernels, content, style)
-    gradient = np.asarray(jax.jit(jax.grad(objective))(generated, targets, weights), np.float64)
-    norm = np.linalg.norm(gradient)
+def test_terms_and_gradients_are_values_and_slopes_of_the_float64_definition(kind, num_filters):
+    problem = small_problem(kind, num_filters)
+    objective = Objective(kind, stft=STFT)
+    weights = {"features": 1.0, "gram": 2.0}
+    pieces = (problem.variable, problem.senses, problem.content, problem.style)
+    terms, gradient = jax.device_get(terms_and_gradient(*pieces, weights, objective=objective))
+    assert terms == pytest.approx(reference_terms(objective, problem), rel=1e-4)
+    gradient = np.asarray(gradient, np.float64)
+    norm = float(np.linalg.norm(gradient))
 
     def loss(variable):
-        terms = reference_terms(objective, variable, content, style, kernels)
-        return sum(weights[name] * terms[name] for name in weights)
+        return weighted_sum(reference_terms(objective, problem, variable), weights)
 
     along = [gradient / norm, normal(*gradient.shape, seed=8), normal(*gradient.shape, seed=9)]
     for direction in along:
-        ahead, behind = (loss(generated + step * direction) for step in np.array([1e-6, -1e-6]))
+        ahead, behind = (
+            loss(problem.variable + step * direction) for step in np.array([1e-6, -1e-6])
+        )
         slope = (ahead - behind) / 2e-6
         assert np.sum(gradient * direction) == pytest.approx(slope, rel=1e-3, abs=1e-3 * norm)
 
 
-@given(*[st.floats(0.0, 1e4, width=32)] * 2)
-@settings(max_examples=20, deadline=None, derandomize=True)
-def test_a_weight_enters_exactly_once(content_weight, style_weight):
-    objective = Objective("raw_spectrogram", STFT, "relu", "sum", "frames")
-    kernels, generated, content, style = small_problem("raw_spectrogram")
-    targets = objective.targets(kernels, content, style)
-    terms = objective.terms(generated, targets)
-    loss = objective(generated, targets, {"content": content_weight, "style": style_weight})
-    expected = content_weight * float(terms["content"]) + style_weight * float(terms["style"])
-    assert float(loss) == pytest.approx(expected, rel=1e-6)
+def test_a_gram_matrix_is_compared_by_the_frames_it_comes_from_where_they_are_few():
+    objective = Objective(stft=STFT)
+    for num_filters, by_frames in ((7, False), (64, True)):
+        problem = small_problem("waveform", num_filters)
+        targets = jax.eval_shape(
+            lambda senses, problem=problem: problem.targets(objective), problem.senses
+        )
+        for described in targets.style["gram"].values():
+            assert isinstance(described, GramFrames) == by_frames
+
+
+def test_a_weight_multiplies_its_term_once():
+    objective = Objective("raw_spectrogram", stft=STFT, scale="sum")
+    problem = small_problem("raw_spectrogram")
+    targets = small_targets(problem.senses, problem.content, problem.style, None)
+
+    @given(*[st.floats(0.0, 1e4, width=32)] * 2)
+    def check(features_weight, gram_weight):
+        weights = {"features": features_weight, "gram": gram_weight}
+        loss, terms = evaluate(objective, problem.variable, targets, weights)
+        expected = features_weight * terms["features"] + gram_weight * terms["gram"]
+        assert loss == pytest.approx(expected, rel=1e-6)
+
+    check()
+
+
+@quick_jit
+def small_targets(senses, content, style, amount):
+    """Of Gram matrices, never of frames."""
+    objective = Objective("raw_spectrogram", stft=STFT)
+    return objective.targets(senses, content, objective.describe(senses, style), amount)
+
+
+def test_the_whole_of_a_style_is_taken_unless_less_is_asked_for():
+    problem = small_problem("raw_spectrogram")
+    pieces = (problem.senses, problem.content[:1], problem.style)
+    untold, whole, part = (
+        jax.device_get(small_targets(*pieces, amount)) for amount in (None, 1.0, 0.25)
+    )
+    own, style = (
+        reference_features(reference_spectrogram("waveform", piece, 0), problem.senses.kernels)
+        for piece in (problem.content[:1], problem.style)
+    )
+    for width in WIDTHS:
+        ours, theirs = (reference_gram(f[width], "frames", width) for f in (own, style))
+        for targets, share in ((untold, 1.0), (whole, 1.0), (part, 0.25)):
+            expected = (1 - share) * ours + share * theirs
+            found = targets.style["gram"][f"width_{width}"]
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    # However little is asked for, it is measured against all there is between the two.
+    for terms in (whole.scales, part.scales):
+        jax.tree.map(np.testing.assert_array_equal, terms, untold.scales)
+
+
+def test_only_what_some_term_looks_at_is_heard():
+    problem = small_problem("waveform")
+    heard = {*HEARD_CONTENT, *HEARD_STYLE}
+    for content, style in (
+        *((("features",), (name,)) for name in style_terms("frames")),
+        *(((name,), ("gram",)) for name in CONTENT_TERMS),
+    ):
+        objective = Objective(stft=STFT, content=content, style=style)
+        views = jax.eval_shape(objective.listen, problem.senses, problem.content)
+        for name in ("spectrum", "mel", "fast_mel", "tone"):
+            assert (getattr(views, name) is not None) == bool(heard & {*content, *style})
+        assert views.features.keys() == problem.senses.kernels.keys()
+
+
+# Every term there is, through one program for each shape of pieces.
+
+EVERY = Objective(
+    stft=StftConfig(256, 128),
+    content=tuple(CONTENT_TERMS),
+    style=tuple(style_terms("frames")),
+    scale="root",
+)
+TERMS = (*EVERY.content, *EVERY.style)
+# Several positions of a piece differ from their mean, which is all that is kept of a style.
+RESTLESS = "activations"
+SENSES = Senses(
+    kernels(EVERY.stft.num_bins, 6, (3,)),
+    quick_jit(lambda: make_projections(0, {"width_3": 6}))(),
+)
+HALF_SECOND, TENTH = (2, 11025), (1, 2205)
+
+
+def loss_of_all(variable, content, style, amount, weights):
+    """Weighted sum of all terms, and these."""
+    known = EVERY.describe(SENSES, style)
+    terms = EVERY.terms(variable, EVERY.targets(SENSES, content, known, amount))
+    return weighted_sum(terms, weights), terms
+
+
+gradient_of_all = quick_jit(jax.grad(loss_of_all, has_aux=True))
+
+
+def measure(variable, content, style, amount=1.0, only: str | None = None):
+    """Terms, and the gradient of their sum or of one of them."""
+    weights = {name: float(only in (None, name)) for name in TERMS}
+    gradient, terms = gradient_of_all(variable, content, style, amount, weights)
+    return jax.device_get((terms, gradient))
+
+
+def relative(terms: dict[str, np.ndarray]) -> dict[str, float]:
+    """What terms are the rounded roots of."""
+    return {name: float((term + 0.001**0.5) ** 2 - 0.001) for name, term in terms.items()}
+
+
+def piece(shape: tuple[int, int], seed: int) -> np.ndarray:
+    """Noise, now louder and now softer, at a root mean square of 0.1."""
+    samples = normal(*shape, seed=seed)
+    time = np.arange(shape[1]) / 22050
+    samples *= 1.2 + np.sin(2 * np.pi * (3 + seed) * time + seed, dtype=np.float32)
+    return 0.1 * samples / np.sqrt(np.mean(np.square(samples)))
+
+
+def test_there_is_a_term_for_every_name():
+    assert {*HEARD_CONTENT, *HEARD_STYLE, *FEATURE_TERMS, "spectrogram"} == {*TERMS}
+    assert not {*HEARD_CONTENT, *HEARD_STYLE} & {*FEATURE_TERMS, "spectrogram"}
+
+
+def test_relative_terms_are_zero_at_the_same_and_one_at_the_other_piece():
+    content, style = piece(HALF_SECOND, 2), piece((1, 11025), 3)
+    at_content, at_style = (
+        relative(measure(variable, content, style)[0])
+        for variable in (content, np.repeat(style, 2, axis=0))
+    )
+    for name in EVERY.content:  # Frames of an output and a content are not all their pairs.
+        assert at_content[name] == pytest.approx(0.0, abs=1e-5), name
+        assert at_style[name] == pytest.approx(1.0, abs=0.4), name
+    for name in EVERY.style:
+        assert at_content[name] == pytest.approx(1.0, abs=1e-5), name
+        assert at_style[name] == pytest.approx(0.0, abs=1e-5) or name == RESTLESS
+
+
+@pytest.mark.parametrize("shape", [HALF_SECOND, TENTH])
+def test_terms_between_three_equal_pieces_are_zero_and_can_be_left(shape):
+    style = piece((1, shape[1]), 4)
+    same = np.repeat(style, shape[0], axis=0)
+    terms, gradient = measure(same, same, style)
+    assert np.isfinite(gradient).all()
+    for name in {*TERMS} - {RESTLESS}:
+        assert terms[name] == pytest.approx(0.0, abs=1e-2), name
+
+
+def test_without_any_amount_the_style_is_that_of_the_content():
+    content, style = piece(HALF_SECOND, 2), piece((1, 11025), 3)
+    terms, _ = measure(content, content, style, amount=0.0)
+    for name in {*TERMS} - {RESTLESS}:
+        assert relative(terms)[name] == pytest.approx(0.0, abs=1e-5), name
+
+
+@pytest.mark.parametrize("shape", [HALF_SECOND, TENTH])
+@pytest.mark.parametrize("silent", ["variable", "content", "style", "one channel"])
+def test_silence_has_finite_terms_and_gradients(shape, silent):
+    pieces = {
+        "variable": piece(shape, 1),
+        "content": piece(shape, 2),
+        "style": piece((1, shape[1]), 3),
+    }
+    if silent == "one channel":
+        pieces["variable"][-1] = pieces["content"][-1] = 0.0
+        pieces["content"][0, 0] += 0.1  # All of it, where there is one.
+    else:
+        pieces[silent][:] = 0.0
+    terms, gradient = measure(*pieces.values())
+    assert np.isfinite(gradient).all()
+    for name, term in terms.items():
+        assert np.isfinite(term), name
+
+
+def directions(gradient: np.ndarray) -> list[np.ndarray]:
+    """Two at random, and that of a gradient."""
+    gradient = np.asarray(gradient, np.float64)
+    along = [gradient / np.linalg.norm(gradient)]
+    return along + [normal(*gradient.shape, seed=seed).astype(np.float64) for seed in (8, 9)]
+
+
+@pytest.fixture(scope="module")
+def slopes():
+    """Gradients of every term in float32, and slopes along some directions in float64."""
+    pieces = (piece(HALF_SECOND, 1), piece(HALF_SECOND, 2), piece((1, HALF_SECOND[1]), 3))
+    gradients = {name: measure(*pieces, only=name)[1] for name in TERMS}
+    weights = dict.fromkeys(TERMS, 1.0)
+    all_terms = quick_jit(lambda *arguments: loss_of_all(*arguments)[1])
+    with jax.enable_x64(True):
+        variable, content, style = (np.float64(piece) for piece in pieces)
+
+        def terms(variable):
+            return jax.device_get(all_terms(variable, content, style, 1.0, weights))
+
+        def slope(direction):
+            ahead, behind = (terms(variable + step * direction) for step in (1e-8, -1e-8))
+            assert all(value.dtype == np.float64 for value in ahead.values())
+            return {name: (ahead[name] - behind[name]) / 2e-8 for name in TERMS}
+
+        at_random = [slope(direction) for direction in directions(gradients[TERMS[0]])[1:]]
+        along = {name: slope(directions(gradients[name])[0])[name] for name in TERMS}
+    return gradients, {name: [along[name], *(s[name] for s in at_random)] for name in TERMS}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_the_gradient_of_every_term_is_its_slope(slopes, name):
+    gradient, expected = slopes[0][name], slopes[1][name]
+    assert gradient.dtype == np.float32
+    norm = float(np.linalg.norm(gradient))
+    assert norm > 0.0
+    for direction, slope in zip(directions(gradient), expected, strict=True):
+        found = np.sum(gradient * direction)
+        assert found == pytest.approx(slope, rel=1e-3, abs=1e-3 * norm)
 
 
 # Weights that mean the same whatever the length and the number of filters.
@@ -255,19 +451,23 @@ def texture(seconds: int, band: tuple[float, float], tones: tuple[float, ...], s
     return (0.1 * samples / samples.std())[None].astype(np.float32)
 
 
-@jax.jit(static_argnames="num_filters")
-def terms_between(content, style, *, num_filters):
+@quick_jit
+def terms_between(content, style, filters):
     """Terms by scale of a piece that is half content, half style, and of the mean of the two."""
-    objective = Objective("raw_spectrogram", StftConfig(128, 64), "relu", "relative", "frames")
-    kernels = make_filters(FilterConfig((3,), num_filters), 65)
+    objective = Objective("raw_spectrogram", stft=StftConfig(128, 64))
+    senses = Senses(filters, None)
+    known = objective.describe(senses, style, objective.stft.num_frames(content.shape[1]))
+    every = {
+        scale: dataclasses.replace(objective, scale=scale).targets(senses, content, known)
+        for scale in ("relative", "sum")
+    }
     content, style = (from_waveform("raw_spectrogram", v, objective.stft) for v in (content, style))
     frames = content.shape[1]
     repeated = jnp.tile(style, (1, -(-frames // style.shape[1]), 1))[:, :frames]
     halves = jnp.concatenate([content[:, : frames // 2], repeated[:, frames // 2 :]], axis=1)
     terms = {}
-    for scale in ("relative", "sum"):
+    for scale, targets in every.items():
         scaled = dataclasses.replace(objective, scale=scale)
-        targets = scaled.targets(kernels, content, style)
         terms[scale, "halves"] = scaled.terms(halves, targets)
         terms[scale, "blend"] = scaled.terms((content + repeated) / 2, targets)
     return terms
@@ -275,20 +475,20 @@ def terms_between(content, style, *, num_filters):
 
 def test_relative_weights_mean_the_same_at_any_length_and_number_of_filters():
     found = []
-    for seconds, num_filters in itertools.product([(5, 60), (60, 5)], [256, 4096]):
+    for seconds, num_filters in itertools.product([(5, 60), (60, 5)], [128, 1024]):
         content = texture(seconds[0], (100, 300), (180, 410), seed=1)
         style = texture(seconds[1], (300, 800), (350, 620), seed=2)
-        found.append(jax.device_get(terms_between(content, style, num_filters=num_filters)))
+        found.append(jax.device_get(terms_between(content, style, kernels(65, num_filters, (3,)))))
 
     for terms in found:  # Half of the frames are wrong, and half of the Gram matrix.
         assert terms["relative", "halves"] == pytest.approx(
-            {"content": 0.5, "style": 0.25}, rel=0.1
+            {"features": 0.5, "gram": 0.25}, rel=0.1
         )
     for scale, term, least, most in (
-        ("relative", "content", 1.0, 1.05),
-        ("relative", "style", 1.0, 1 / 0.85),
-        ("sum", "content", 12.0, 20.0),  # Twelve times the frames, and louder features.
-        ("sum", "style", 1.4, 2.0),
+        ("relative", "features", 1.0, 1.1),  # Filters are drawn anew.
+        ("relative", "gram", 1.0, 1.25),
+        ("sum", "features", 12.0, 20.0),  # Twelve times the frames, and louder features.
+        ("sum", "gram", 1.4, 2.5),
     ):
         values = [terms[scale, "blend"][term] for terms in found]
         assert least <= max(values) / min(values) < most

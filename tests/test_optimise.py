@@ -19,22 +19,17 @@ class Valley:
         x, y = variable
         return {"slope": jnp.square(a - x), "bend": jnp.square(y - x**2)}
 
-    def __call__(self, variable, a, weights):
-        """Weighted sum of `terms`."""
-        terms = self.terms(variable, a)
-        return sum(weights[name] * terms[name] for name in terms)
 
+class CountedValley:
+    """The valley, and a list that grows with every look at it."""
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class CountedValley(Valley):
-    """The valley, and a list that grows with every call."""
+    def __init__(self, calls: list):
+        self.calls = calls
 
-    calls: list
-
-    def __call__(self, variable, a, weights):
-        """Weighted sum of `terms`."""
+    def terms(self, variable, a):
+        """Those of the valley."""
         jax.debug.callback(lambda _: self.calls.append(1), variable)
-        return super().__call__(variable, a, weights)
+        return Valley().terms(variable, a)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +39,6 @@ class Cliff:
     def terms(self, variable, targets):
         """The one term."""
         return {"height": jnp.sum(jnp.where(variable <= 1.0, (targets - variable) ** 2, jnp.nan))}
-
-    def __call__(self, variable, targets, weights):
-        """Weighted sum of `terms`."""
-        return weights["height"] * self.terms(variable, targets)["height"]
 
 
 WEIGHTS = {"slope": 1.0, "bend": 100.0}
@@ -138,11 +129,11 @@ def test_evaluations_are_those_that_were_made(name):
     calls = []
     minimum = descend(10, CONFIGS[name], objective=CountedValley(calls))
     jax.effects_barrier()
-    assert minimum.evaluations == len(calls)
+    # And the terms are looked at after each of two chunks and at the end, Adam's at the start too.
     if name == "adam":
-        assert minimum.evaluations == 10
+        assert minimum.evaluations == len(calls) - 4 == 10
     else:
-        assert minimum.evaluations > 10
+        assert minimum.evaluations == len(calls) - 3 > 10
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)

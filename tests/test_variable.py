@@ -12,8 +12,8 @@ from scipy.signal import get_window
 from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
 from research.errors import InputError
-from research.transfer.features import FilterConfig, make_filters
-from research.transfer.objective import Objective
+from research.transfer.features import FilterConfig, make_filters, transform_filters
+from research.transfer.objective import Objective, Senses
 from research.transfer.variable import (
     VARIABLES,
     Basis,
@@ -121,15 +121,15 @@ def test_a_start_from_zeros_is_all_but_zero(kind):
 @pytest.mark.parametrize("kind", ["waveform", "spectrogram"])
 def test_zeros_have_a_gradient_to_leave_them_by(kind):
     content, style = noise(1, 1000), noise(1, 700, seed=1)
-    objective = Objective(kind, CONFIG, "relu", "relative", "frames")
+    objective = Objective(kind, stft=CONFIG)
     kernels = make_filters(FilterConfig(widths=(3,), num_filters=8), CONFIG.num_bins)
 
     @jax.jit
     def gradient_at_zeros():
-        pieces = [from_waveform(kind, piece, CONFIG) for piece in (content, style)]
-        targets = objective.targets(kernels, *pieces)
+        senses = Senses(transform_filters(kernels), None)
+        targets = objective.targets(senses, content, objective.describe(senses, style))
         zeros = start(kind, "zeros", content, style)
-        return jax.grad(objective)(zeros, targets, {"content": 1.0, "style": 1.0})
+        return jax.grad(lambda variable: sum(objective.terms(variable, targets).values()))(zeros)
 
     gradient = gradient_at_zeros()
     assert np.isfinite(gradient).all()

@@ -8,13 +8,12 @@ import mimetypes
 import os
 import pathlib
 import sys
-import tempfile
 import threading
 
 import numpy as np
 
 from research.errors import InputError
-from research.files import written_whole
+from research.files import check_place, written_whole
 
 MIN_SECONDS = 0.5
 PEAK_CEILING = 0.95
@@ -210,16 +209,9 @@ def check_writable(path: str | os.PathLike) -> None:
       InputError: an unknown format, a folder that does not exist, or no permission.
     """
     path = pathlib.Path(path)
-    if path.is_dir():
-        raise InputError(f"output {path} is a directory; give a file name such as {path}/out.wav")
-    _format_of(path)
-    if not path.parent.is_dir():
-        raise InputError(f"output {path}: there is no folder {path.parent}; make it first")
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise InputError(f"output {path} cannot be written ({error.strerror})") from error
+    if not path.is_dir():
+        _format_of(path)
+    check_place(path)
 
 
 def _format_of(path: pathlib.Path) -> str:

@@ -26,9 +26,7 @@ _LEAST = 1e-6
 
 # Terms that look at a waveform, through `hear`, and those that look at features.
 HEARD_CONTENT = ("harmonic", "chroma", "onset")
-HEARD_STYLE = (
-    "bands", "spectrum", "patches", "fast_patches", "patch_gram", "modulation", "correlation"
-)  # fmt: skip
+HEARD_STYLE = ("bands", "spectrum", "patches", "fast_patches", "correlation")
 FEATURE_TERMS = ("features", "gram", "activations", "feature_levels")
 
 
@@ -109,6 +107,11 @@ class Objective:
     scale: str = "relative"
     gram_divisor: str = "frames"
 
+    @property
+    def hears(self) -> bool:
+        """Whether any term looks at a waveform."""
+        return bool({*HEARD_CONTENT, *HEARD_STYLE} & {*self.content, *self.style})
+
     def listen(self, senses: Senses, waveform: jax.Array) -> Views:
         """All that the terms see of a waveform `[channels, samples]`."""
         return self._views(senses, log_magnitude(waveform, self.stft), waveform)
@@ -128,7 +131,7 @@ class Objective:
 
     def _views(self, senses: Senses, seen: jax.Array, waveform: jax.Array | None) -> Views:
         views = Views()
-        if {*HEARD_CONTENT, *HEARD_STYLE} & {*self.content, *self.style}:
+        if self.hears:
             views = hear(waveform, self.sample_rate)
         features = {}
         if senses.kernels:

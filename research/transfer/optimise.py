@@ -113,34 +113,27 @@ def _stalled(carry: _Carry, config: OptimiserConfig) -> jax.Array:
     return (config.patience > 0) & (carry.stale >= config.patience)
 
 
-@functools.partial(
-    jax.jit, static_argnames=("objective", "config", "num_iterations"), donate_argnames="carry"
-)
-def _run_chunk(carry, targets, weights, *, objective, config, num_iterations):
-    """`num_iterations` steps; the carry, the losses they started from, and the terms after them."""
+@functools.partial(jax.jit, static_argnames=("objective", "config"), donate_argnames="carry")
+def _run_chunk(carry, targets, weights, num_iterations, *, objective, config):
+    """At most `log_every` steps; the carry, and the losses they started from."""
     optimiser = _optimiser(config)
 
     def loss_of(variable):
         return weighted_sum(objective.terms(variable, targets), weights)
 
-    if config.name == "adam":
-        value_and_grad = jax.value_and_grad(loss_of)
-    else:
-        cached = optax.value_and_grad_from_state(loss_of)
-
     def iterate(carry):
         variable = carry.variable
         if config.name == "adam":
-            loss, gradient = value_and_grad(variable)
-        else:
-            loss, gradient = cached(variable, state=carry.optimiser)
+            loss, gradient = jax.value_and_grad(loss_of)(variable)
+        else:  # The line search came by them.
+            loss, gradient = (optax.tree.get(carry.optimiser, key) for key in ("value", "grad"))
         updates, state = optimiser.update(
             gradient, carry.optimiser, variable, value=loss, grad=gradient, value_fn=loss_of
         )
         taken = 1
         if config.name == "lbfgs":
             first = carry.evaluations == 0
-            taken = state[-1].info.num_linesearch_steps + first
+            taken = optax.tree.get(state, "num_linesearch_steps") + first
         carry = _keep_best(carry, loss)
         progress = carry.best_loss < (1 - config.tolerance) * carry.milestone
         failed = ~jnp.isfinite(loss)
@@ -153,34 +146,34 @@ def _run_chunk(carry, targets, weights, *, objective, config, num_iterations):
             failed=failed,
         ), loss
 
-    def step(carry, _):
-        done = carry.failed | _stalled(carry, config)
+    def step(carry, index):
+        done = carry.failed | _stalled(carry, config) | (index >= num_iterations)
         if config.unrolled:  # A branch is as slow as a loop.
             after = (*iterate(carry),)
             return jax.tree.map(functools.partial(jnp.where, done), (carry, jnp.nan), after)
         return jax.lax.cond(done, lambda c: (c, jnp.nan), iterate, carry)
 
-    carry, losses = jax.lax.scan(step, carry, length=num_iterations, unroll=config.unrolled)
-    terms = objective.terms(carry.variable, targets)
-    loss = weighted_sum(terms, weights)
-    carry = _keep_best(carry._replace(failed=carry.failed | ~jnp.isfinite(loss)), loss)
-    return carry, losses, terms, loss
+    return jax.lax.scan(step, carry, jnp.arange(config.log_every), unroll=config.unrolled)
 
 
 @functools.partial(jax.jit, static_argnames="objective")
-def _terms(variable, targets, *, objective):
-    return objective.terms(variable, targets)
+def _evaluate(variable, targets, weights, *, objective):
+    """Loss, terms and gradient: one program for all of them, since compiling it takes seconds."""
+
+    def loss_of(variable):
+        terms = objective.terms(variable, targets)
+        return weighted_sum(terms, weights), terms
+
+    (loss, terms), gradient = jax.value_and_grad(loss_of, has_aux=True)(variable)
+    return loss, terms, gradient
 
 
 def evaluate(
     objective: Callable, variable: jax.Array, targets: Any, weights: dict[str, float]
 ) -> tuple[float, dict[str, float]]:
     """Loss and unweighted terms of a variable, in float32 as `minimise` sees them."""
-    terms = _to_floats(_terms(variable, targets, objective=objective))
-    weights = _to_float32(weights)
-    with np.errstate(over="ignore", invalid="ignore"):
-        loss = weighted_sum({name: np.float32(value) for name, value in terms.items()}, weights)
-    return float(loss), terms
+    loss, terms, _ = _evaluate(variable, targets, _to_float32(weights), objective=objective)
+    return float(loss), _to_floats(terms)
 
 
 def minimise(
@@ -207,12 +200,17 @@ def minimise(
     """
     weights = _to_float32(weights)
     run = functools.partial(_run_chunk, objective=objective, config=config)
-    history = [Progress(0, 0, *evaluate(objective, variable, targets, weights))]
+    assess = functools.partial(_evaluate, objective=objective)
+    loss, terms, gradient = assess(variable, targets, weights)
+    history = [Progress(0, 0, float(loss), _to_floats(terms))]
     losses = []
+    optimiser = _optimiser(config).init(variable)
+    if config.name == "lbfgs":
+        optimiser = optax.tree.set(optimiser, value=loss, grad=gradient)
     infinity = jnp.float32(jnp.inf)
     carry = _Carry(
         variable=variable,
-        optimiser=_optimiser(config).init(variable),
+        optimiser=optimiser,
         best=variable,
         best_loss=infinity,
         milestone=infinity,
@@ -226,20 +224,24 @@ def minimise(
     iteration = 0
     while iteration < num_iterations:
         length = min(config.log_every, num_iterations - iteration)
-        carry, chunk, terms, loss = run(carry, targets, weights, num_iterations=length)
+        carry, chunk = run(carry, targets, weights, length)
         iteration += length
-        losses += [float(value) for value in chunk]
+        losses += np.asarray(chunk)[:length].tolist()
+        loss, terms, _ = assess(carry.variable, targets, weights)
         history.append(Progress(iteration, int(carry.evaluations), float(loss), _to_floats(terms)))
         on_progress(history[-1])
-        if carry.failed:
+        if carry.failed or not jnp.isfinite(loss):
             stopped = "non-finite"
             break
         if _stalled(carry, config):
             stopped = "converged"
             break
-    loss, terms = evaluate(objective, carry.best, targets, weights)
+    best = carry.best
+    if not iteration or loss < carry.best_loss:
+        best = carry.variable
+    loss, terms = evaluate(objective, best, targets, weights)
     return Minimum(
-        variable=carry.best,
+        variable=best,
         loss=loss,
         terms=terms,
         losses=[value for value in losses if value == value],

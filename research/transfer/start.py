@@ -3,10 +3,13 @@
 Each mel band of the content gets, moment by moment, the level that has the same rank in the style:
 the loudest moment as loud as the style's loudest, the median as its median. What sounds when stays.
 The spectrum that this gives is rendered with a phase of its own, so that an output is not the
-content's waveform through an equaliser.
+content's waveform through an equaliser. All channels get the same gains and turns of phase: what
+lies between them stays.
 
 All of it is numpy around a few transforms: it runs once.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +18,7 @@ import numpy as np
 from research.audio.phase import PhaseConfig, recover_phase
 from research.audio.stft import istft, mel_filterbank, overlap_add, stft
 from research.transfer.statistics import quantiles
-from research.transfer.views import FINE, power_spectrum
+from research.transfer.views import FINE, mean_power
 
 _NUM_BANDS = 64
 _ROUNDS = 2
@@ -28,12 +31,13 @@ _NOISE_DB = -75
 
 _stft = jax.jit(stft, static_argnums=1)
 _istft = jax.jit(istft, static_argnums=(1, 2))
+_overlap_add = jax.jit(overlap_add, static_argnums=1)
 
 
+@functools.partial(jax.jit, static_argnums=1)
 def level_quantiles(waveform: jax.Array, sample_rate: int) -> jax.Array:
-    """Quantiles of log power in mel bands, `[channels, samples]` to `[channels, 256, 64]`."""
-    power = power_spectrum(waveform, FINE)
-    bands = power @ mel_filterbank(sample_rate, FINE.n_fft, _NUM_BANDS)
+    """Quantiles of log power in mel bands, `[channels, samples]` to `[1, 256, 64]`."""
+    bands = mean_power(waveform, FINE) @ mel_filterbank(sample_rate, FINE.n_fft, _NUM_BANDS)
     return quantiles(jnp.log(bands + _FLOOR))
 
 
@@ -60,7 +64,8 @@ def add_material(waveform: np.ndarray, sample_rate: int, seed: int) -> np.ndarra
     """A trace of sound where a content has none, for there is nothing to raise to a style's level.
 
     Below 300 Hz the content an octave down, at a tenth; above 1500 Hz the overtones that `tanh` has
-    of the levelled waveform, at 0.03; noise at -75 dB. `[channels, samples]` to the same.
+    of the levelled waveform, at 0.03; noise at -75 dB, less in a channel softer than others.
+    `[channels, samples]` to the same.
     """
     from scipy.ndimage import uniform_filter1d
 
@@ -68,7 +73,8 @@ def add_material(waveform: np.ndarray, sample_rate: int, seed: int) -> np.ndarra
     hertz = np.fft.rfftfreq(FINE.n_fft, 1 / sample_rate)
     level = np.sqrt(uniform_filter1d(np.square(waveform), FINE.n_fft, axis=1).clip(1e-8))
     overtones = np.tanh(0.9 * waveform / level) * level
-    noise = np.random.default_rng(seed).standard_normal(waveform.shape)
+    power = np.square(waveform).mean(axis=1, keepdims=True) + 1e-12
+    noise = np.random.default_rng(seed).standard_normal(length) * np.sqrt(power / power.mean())
     added = _LOW_GAIN * np.asarray(_stft(_octave_below(waveform), FINE)) * (
         hertz < _LOW_HZ
     ) + _HIGH_GAIN * np.asarray(_stft(overtones, FINE)) * (hertz > _HIGH_HZ)
@@ -83,7 +89,7 @@ def _octave_below(waveform: np.ndarray) -> np.ndarray:
     grains = np.lib.stride_tricks.sliding_window_view(padded, size, axis=1)[:, ::hop]
     # A grain's middle stays in place: it begins a quarter of a frame earlier once stretched.
     stretched = np.repeat(grains, 2, axis=-1) * FINE.window_values()
-    total = np.asarray(overlap_add(jnp.asarray(stretched), hop)) / (FINE.n_fft / (2 * hop))
+    total = np.asarray(_overlap_add(stretched, hop)) / (FINE.n_fft / (2 * hop))
     start = FINE.n_fft + size // 2
     return total[:, start : start + waveform.shape[1]]
 
@@ -99,18 +105,17 @@ def match_levels(
     filters = mel_filterbank(sample_rate, FINE.n_fft, _NUM_BANDS)
     shares = _shares(filters)
     own = np.asarray(level_quantiles(waveform, sample_rate))
-    wanted = (1 - amount) * own + amount * levels
-    at = (np.arange(wanted.shape[1]) + 0.5) / wanted.shape[1]
+    wanted = ((1 - amount) * own + amount * levels)[0]
+    at = (np.arange(len(wanted)) + 0.5) / len(wanted)
     for _ in range(_ROUNDS):
         spectrum = np.asarray(_stft(waveform, FINE))
         power = np.square(np.abs(spectrum)) * (4 / FINE.n_fft)
-        bands = np.log(power @ filters + _FLOOR)
-        rank = bands.argsort(axis=1).argsort(axis=1)
-        share = (rank + 0.5) / bands.shape[1]
+        bands = np.log(power.mean(axis=0) @ filters + _FLOOR)
+        share = (bands.argsort(axis=0).argsort(axis=0) + 0.5) / len(bands)
         gain = np.empty_like(bands)
-        for channel, band in np.ndindex(bands.shape[0], bands.shape[2]):
-            matched = np.interp(share[channel, :, band], at, wanted[channel, :, band])
-            gain[channel, :, band] = (matched - bands[channel, :, band]) / 2
+        for band in range(bands.shape[1]):
+            matched = np.interp(share[:, band], at, wanted[:, band])
+            gain[:, band] = (matched - bands[:, band]) / 2
         spectrum = spectrum * np.exp(gain.clip(-_LIMIT, _LIMIT) @ shares)
         waveform = np.asarray(_istft(spectrum.astype(np.complex64), FINE, waveform.shape[1]))
     return waveform
@@ -130,19 +135,21 @@ def _shares(filters: np.ndarray) -> np.ndarray:
 def renew_phase(waveform: np.ndarray) -> np.ndarray:
     """The same spectrum with a phase that follows from its magnitude, `[channels, samples]`.
 
-    It is found for the mean of the channels, and what it turns a bin by is the same for all of
-    them: differences of phase between the channels stay.
+    It is found for the mean power of the channels, and what it turns a bin by, from the phase of
+    their sum, is the same for all of them: differences of phase between the channels stay.
     """
-    middle = waveform.mean(axis=0, keepdims=True)
-    spectrum = np.asarray(_stft(middle, FINE))
+    spectrum = np.asarray(_stft(waveform, FINE))
     rendered = recover_phase(
-        jnp.abs(spectrum),
+        np.sqrt(np.square(np.abs(spectrum)).mean(axis=0, keepdims=True)),
         jax.random.key(0),
         stft_config=FINE,
         config=_PHASE,
         length=waveform.shape[1],
     )
-    turn = np.asarray(_stft(rendered, FINE)) * spectrum.conj()
-    turn /= np.abs(turn).clip(1e-20)
-    turned = np.asarray(_stft(waveform, FINE)) * turn
-    return np.asarray(_istft(turned.astype(np.complex64), FINE, waveform.shape[1]))
+    turn = _sign(np.asarray(_stft(rendered, FINE))) * _sign(spectrum.sum(axis=0)).conj()
+    return np.asarray(_istft((spectrum * turn).astype(np.complex64), FINE, waveform.shape[1]))
+
+
+def _sign(spectrum: np.ndarray) -> np.ndarray:
+    """`z / |z|`, and 1 of nothing."""
+    return np.where(np.abs(spectrum) > 1e-20, np.sign(spectrum), 1.0)

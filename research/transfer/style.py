@@ -147,8 +147,6 @@ _STATISTICS = {
     "spectrum": statistics.spectrum,
     "patches": statistics.patch_levels,
     "fast_patches": statistics.fast_patch_levels,
-    "patch_gram": statistics.patch_gram,
-    "modulation": statistics.modulation,
     "correlation": statistics.band_correlation,
 }
 # Of the features: their mean, as the first system had it with one position, and their distribution.

@@ -41,6 +41,7 @@ from research.transfer.start import level_quantiles, matched_start
 from research.transfer.statistics import make_projections
 from research.transfer.style import GRAM_DIVISORS
 from research.transfer.variable import STARTS, VARIABLES, start_variable, to_waveform
+from research.transfer.views import FINE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +75,6 @@ class StyleWeights:
       spectrum: long-term spectrum.
       patches: distribution of 0.2 s of mel bands.
       fast_patches: distribution of 75 ms of mel bands, at four times the rate.
-      patch_gram: Gram matrix of random filters over mel bands.
-      modulation: how fast bands come and go.
       correlation: which bands come and go together.
     """
 
@@ -86,8 +85,6 @@ class StyleWeights:
     spectrum: float = at_least(0.0, 0)
     patches: float = at_least(0.0, 0)
     fast_patches: float = at_least(0.0, 0)
-    patch_gram: float = at_least(0.0, 0)
-    modulation: float = at_least(0.0, 0)
     correlation: float = at_least(0.0, 0)
 
 
@@ -404,20 +401,25 @@ def _check_front_end(config: TransferConfig, seen: Any, name: str) -> None:
             f"{seen.sample_rate}"
         )
     if config.variable != "waveform" and seen.stft != config.stft:
-        raise InputError(
-            f"{name} was trained on another spectrogram; give config.stft.n_fft="
-            f"{seen.stft.n_fft} and config.stft.hop_length={seen.stft.hop_length}"
-        )
+        theirs, ours = dataclasses.asdict(seen.stft), dataclasses.asdict(config.stft)
+        needed = [f"config.stft.{key}={theirs[key]}" for key in ours if theirs[key] != ours[key]]
+        raise InputError(f"{name} was trained on another spectrogram; give {' and '.join(needed)}")
 
 
-@functools.partial(jax.jit, static_argnames=("config", "num_frames"))
 def _describe(
     senses: Senses, samples: jax.Array, config: TransferConfig, num_frames: int | None = None
 ) -> Style:
-    style = config.objective.describe(senses, samples, num_frames)
+    style = _describe_sound(senses, samples, objective=config.objective, num_frames=num_frames)
     if config.init == "matched":
         style = style._replace(levels=level_quantiles(samples, config.sample_rate))
     return style
+
+
+@functools.partial(jax.jit, static_argnames=("objective", "num_frames"))
+def _describe_sound(
+    senses: Senses, samples: jax.Array, *, objective: Objective, num_frames: int | None
+) -> Style:
+    return objective.describe(senses, samples, num_frames)
 
 
 @functools.partial(jax.jit, static_argnames="objective")
@@ -448,9 +450,15 @@ def _level(samples: np.ndarray, config: TransferConfig) -> np.ndarray:
 
 
 def _check_length(samples: np.ndarray, config: TransferConfig, name: str) -> None:
+    num_samples = samples.shape[-1]
+    if config.objective.hears and num_samples < FINE.n_fft:
+        raise InputError(
+            f"{name} has {num_samples} samples at {config.sample_rate} Hz, and {FINE.n_fft} are "
+            "heard at once; give a longer one"
+        )
     if not (config.looks_at_features and config.features.num_filters):
         return
-    needed, frames = max(config.features.widths), config.stft.num_frames(samples.shape[-1])
+    needed, frames = max(config.features.widths), config.stft.num_frames(num_samples)
     if frames < needed:
         raise InputError(
             f"{name} has {max(frames, 0)} frames of {config.stft.hop_length} samples; a filter of "

@@ -2,7 +2,8 @@
 
 Powers are `|STFT|^2 4 / n_fft`, so that the level of noise does not depend on the frame length, and
 logarithms are taken over a floor of 1e-6, 42 dB under noise at the root mean square of 0.1 to which
-the inputs of a transfer are scaled.
+the inputs of a transfer are scaled. Notes are heard channel by channel, colour and rhythm in the
+mean power of all channels, so that what is panned may stay so.
 """
 
 from typing import NamedTuple
@@ -28,9 +29,9 @@ class Views(NamedTuple):
       log_magnitude: `log(1 + |STFT|)` of the objective's STFT, `[channels, frames, bins]`.
       features: outputs of random filters and of classifier layers, by name, `[channels, positions,
         dims]`.
-      spectrum: log power over 3, `[channels, frames, bins]` of `FINE`.
-      mel: the same of mel bands, `[channels, frames, mels]` of `FINE`.
-      fast_mel: the same, `[channels, fast_frames, fast_mels]` of `FAST`.
+      spectrum: log power over 3 of all channels, `[1, frames, bins]` of `FINE`.
+      mel: the same of mel bands, `[1, frames, mels]` of `FINE`.
+      fast_mel: the same, `[1, fast_frames, fast_mels]` of `FAST`.
       tone: power on a logarithmic frequency axis, `[channels, frames, tones]` of `TONE`.
     """
 
@@ -44,8 +45,8 @@ class Views(NamedTuple):
 
 def hear(waveform: jax.Array, sample_rate: int) -> Views:
     """Views that only a waveform has, `[channels, samples]` at `sample_rate` Hz."""
-    power = power_spectrum(waveform, FINE)
-    fast_power = power_spectrum(waveform, FAST)
+    power = mean_power(waveform, FINE)
+    fast_power = mean_power(waveform, FAST)
     return Views(
         spectrum=log_power(power),
         mel=log_power(power @ band_means(sample_rate, FINE, NUM_MELS)),
@@ -58,6 +59,11 @@ def power_spectrum(waveform: jax.Array, config: StftConfig) -> jax.Array:
     """`|STFT|^2 4 / n_fft`, `[..., samples]` to `[..., frames, bins]`."""
     spectrum = stft(waveform, config)
     return (jnp.square(spectrum.real) + jnp.square(spectrum.imag)) * (4 / config.n_fft)
+
+
+def mean_power(waveform: jax.Array, config: StftConfig) -> jax.Array:
+    """That of all channels, `[channels, samples]` to `[1, frames, bins]`."""
+    return power_spectrum(waveform, config).mean(axis=0, keepdims=True)
 
 
 def log_power(power: jax.Array) -> jax.Array:
