@@ -6,6 +6,7 @@ import jax
 import librosa
 import numpy as np
 import pytest
+from compiling import quick_jit
 
 from research.transfer import content
 from research.transfer.content import CONTENT_TERMS, Directions, cosine_distance, mean_squared
@@ -35,17 +36,6 @@ def views(num_frames: int, seed: int, num_channels: int = 2) -> Views:
         fast_mel=normal(num_channels, 4 * num_frames, 6, seed=seed + 300) - 2,
         tone=np.exp(2 * normal(num_channels, num_frames, NUM_TONES, seed=seed + 400)),
     )
-
-
-# Programs that run for a moment: compiling them is what takes time.
-quick_jit = functools.partial(
-    jax.jit,
-    compiler_options={
-        "xla_backend_optimization_level": 0,
-        "xla_llvm_disable_expensive_passes": True,
-        "xla_cpu_use_fusion_emitters": False,
-    },
-)
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import quick_jit
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import butter, correlate, get_window, sosfilt
@@ -29,15 +30,6 @@ from research.transfer.variable import VARIABLES, Basis, from_waveform
 
 STFT = StftConfig(n_fft=64, hop_length=24)
 WIDTHS = (2, 5)
-# Programs that run for a moment: compiling them is what takes time.
-quick_jit = functools.partial(
-    jax.jit,
-    compiler_options={
-        "xla_backend_optimization_level": 0,
-        "xla_llvm_disable_expensive_passes": True,
-        "xla_cpu_use_fusion_emitters": False,
-    },
-)
 
 
 def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> np.ndarray:
@@ -306,7 +298,7 @@ TERMS = (*EVERY.content, *EVERY.style)
 RESTLESS = "activations"
 SENSES = Senses(
     kernels(EVERY.stft.num_bins, 6, (3,)),
-    quick_jit(lambda: make_projections(0, {"width_3": 6}))(),
+    make_projections(0, {"width_3": 6}),
 )
 HALF_SECOND, TENTH = (2, 11025), (1, 2205)
 

@@ -6,6 +6,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from compiling import quick_jit
 from scipy import optimize
 
 from research.transfer import statistics
@@ -16,17 +17,7 @@ from research.transfer.views import NUM_FAST_MELS, NUM_MELS, Views, hear
 
 FEATURE_SIZES = {"wide": 5, "narrow": 7}
 STATISTICS = {name: style_terms("frames")[name].observe for name in HEARD_STYLE}
-# Programs that run for a moment: compiling them is what takes time.
-quick_jit = functools.partial(
-    jax.jit,
-    compiler_options={
-        "xla_backend_optimization_level": 0,
-        "xla_llvm_disable_expensive_passes": True,
-        "xla_cpu_use_fusion_emitters": False,
-    },
-)
-draw = quick_jit(lambda seed: make_projections(seed, FEATURE_SIZES))
-PROJECTIONS = draw(0)
+PROJECTIONS = make_projections(0, FEATURE_SIZES)
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -195,7 +186,9 @@ def test_statistics_of_a_piece_shorter_than_any_patch_are_finite():
 
 
 def test_projections_are_those_of_their_seed():
-    leaves = [jax.device_get(jax.tree.leaves(draw(seed))) for seed in (0, 0, 1)]
+    leaves = [
+        jax.device_get(jax.tree.leaves(make_projections(seed, FEATURE_SIZES))) for seed in (0, 0, 1)
+    ]
     for first, again, other in zip(*leaves, strict=True):
         np.testing.assert_array_equal(first, again)
         assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.15
@@ -228,4 +221,4 @@ def test_projections_of_features_do_not_depend_on_the_order_of_layers():
 
 
 def draw_of_equal_size(sizes: dict[str, int]):
-    return quick_jit(lambda: make_projections(0, sizes))()
+    return make_projections(0, sizes)

@@ -5,6 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+from compiling import quick_jit
 
 from research.transfer.objective import FEATURE_TERMS, HEARD_CONTENT, HEARD_STYLE
 from research.transfer.statistics import make_projections
@@ -22,16 +23,7 @@ from research.transfer.views import NUM_FAST_MELS, NUM_MELS, Views
 FEATURE_SIZES = {"wide": 5, "narrow": 7}
 TERMS = style_terms("frames")
 OF_FEATURES = [name for name in TERMS if name in FEATURE_TERMS]
-# Programs that run for a moment: compiling them is what takes time.
-quick_jit = functools.partial(
-    jax.jit,
-    compiler_options={
-        "xla_backend_optimization_level": 0,
-        "xla_llvm_disable_expensive_passes": True,
-        "xla_cpu_use_fusion_emitters": False,
-    },
-)
-PROJECTIONS = quick_jit(lambda: make_projections(0, FEATURE_SIZES))()
+PROJECTIONS = make_projections(0, FEATURE_SIZES)
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:

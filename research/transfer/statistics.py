@@ -30,9 +30,9 @@ class Projections(NamedTuple):
       features: unit columns for each layer of features, `[dims, projections]`.
     """
 
-    patches: jax.Array
-    fast_patches: jax.Array
-    features: dict[str, jax.Array]
+    patches: jax.typing.ArrayLike
+    fast_patches: jax.typing.ArrayLike
+    features: dict[str, jax.typing.ArrayLike]
 
 
 def make_projections(seed: int, feature_sizes: dict[str, int]) -> Projections:
