@@ -51,7 +51,7 @@ def default() -> ConfigDict:
             "correlation": 0.5,
         }
     )
-    config.num_iterations = 150
+    config.num_iterations = 120
     config.variable = "waveform"
     config.init = "matched"
     config.noise_scale = 1e-3

@@ -1,4 +1,4 @@
-"""What each part of the default transfer is worth, by a judge that shares nothing with it.
+"""What each part of the default transfer is worth, by a judge of its own.
 
     python -m research.benchmarks.transfer_quality CONTENT STYLE [CONTENT STYLE ...]
 
@@ -47,14 +47,15 @@ def _row(name: str, verdicts: list[Verdict]) -> str:
     columns = [
         [v.content_kept for v in verdicts],
         [v.style_reached for v in verdicts],
+        [v.score for v in verdicts],
         [v.leak for v in verdicts],
         [v.equaliser for v in verdicts],
         [v.measures["equaliser_magnitude"] for v in verdicts],
-        [v.score for v in verdicts],
     ]
-    means = " ".join(f"{np.mean(column):8.2f}" for column in columns)
+    content, style, *others = (f"{np.mean(column):8.2f}" for column in columns)
     above = [v.above_crossfade for v in verdicts]
-    return f"{name:36s} {means} {np.mean(above):+8.1f} {min(above):+8.1f}"
+    points = f"{np.mean(above):+8.1f} {min(above):+8.1f}"
+    return " ".join([f"{name:36s}", content, style, points, *others])
 
 
 def main(paths: list[str]) -> None:
@@ -63,8 +64,8 @@ def main(paths: list[str]) -> None:
     pairs = list(zip(pieces[::2], pieces[1::2], strict=True))
     judges = [Judge(c.samples[0], s.samples[0], c.sample_rate) for c, s in pairs]
     print(
-        f"{'mean of ' + str(len(pairs)) + ' pairs':36s}  content    style     leak equalise "
-        "by-magn.    score    above    worst"
+        f"{'mean of ' + str(len(pairs)) + ' pairs':36s}  content    style   points    worst    "
+        "score     leak equalise by-magn."
     )
     best = [max(judge.crossfades, key=lambda verdict: verdict.score) for judge in judges]
     print(_row("best crossfade", best))

@@ -1,4 +1,4 @@
-"""A judge of style transfers that shares nothing with what is optimised.
+"""A judge of style transfers that shares no code with what is optimised.
 
 It says how much of a content's notes and rhythm and of a style's timbre and texture is in an
 output, against what a plain crossfade of the two has of both, and whether the output is one.

@@ -91,10 +91,11 @@ class Objective:
       nonlinearity: of the random filters.
       content: names of content terms, keys of `CONTENT_TERMS`.
       style: names of style terms, keys of `style_terms`.
-      scale: "relative" divides each term by its value between the untouched content and style, so
-        that 0 is "the same" and 1 "as far as the other piece", whatever the length and the number
-        of filters; "root" takes the root of that, `sqrt(t + 0.001) - sqrt(0.001)`, so that no term
-        is given up for another; "sum" divides by nothing; "mean" by the number of squared errors.
+      scale: "relative" divides a style term by its value between the untouched content and style,
+        a content term by that to expect of a piece unrelated to the content, so that 0 is "the
+        same" and 1 "as far as another piece", whatever the length and the number of filters; "root"
+        takes the root of that, `sqrt(t + 0.001) - sqrt(0.001)`, so that no term is given up for
+        another; "sum" divides by nothing; "mean" by the number of squared errors.
       gram_divisor: a name in `style.GRAM_DIVISORS`.
     """
 
