@@ -115,7 +115,7 @@ def ulyanov() -> ConfigDict:
 
     Loss `1e-2 SSE(features) + SSE(Gram)`, 4096 filters of width 11, from noise, L-BFGS, 500 plain
     Griffin-Lim iterations. On its own pair their notebook ends at 565.25 after 322 evaluations,
-    this at 562.7 after 259. All frames are used, not the first 430.
+    this at 562.7 after 258. All frames are used, not the first 430.
     """
     config = published()
     config.content_weight = 1e-2
