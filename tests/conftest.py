@@ -15,7 +15,7 @@ from absl import flags
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "research" / "clips"
 REAL = ROOT.parent / "shared" / "data" / "clips"  # Real recordings, where there are any.
-RECORDINGS = sorted(REAL.glob("*.*")) + [SHIPPED / "band.ogg", SHIPPED / "piano.ogg"]
+RECORDINGS = [*sorted(REAL.glob("*.*")), SHIPPED / "band.ogg", SHIPPED / "piano.ogg"]
 
 hypothesis.settings.register_profile("few", max_examples=20, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("few")
