@@ -27,6 +27,8 @@ _PROJECTIONS, _QUANTILES, _FILTERS = 128, 200, 512
 _PROJECTION_SEED, _FILTER_SEED = 20_011, 20_021
 _FLOOR = 1e-5  # In power: 70 dB and more below the partials of a loud tone.
 _GROUP = 4  # Bins, 43 Hz, that share the gains of an equaliser at most.
+_WHITE = float(np.exp(-np.euler_gamma))  # Expected spectral flatness of white noise.
+_BROKEN = 0.01  # Share of clipped samples.
 _TINY = 1e-12
 
 
@@ -40,6 +42,8 @@ class Verdict:
       leak: the style's own notes at the style's own times: 0 for the content, 1 for the style.
       equaliser: share of the output that one fixed equaliser on the content plus one on the style
         explain: 1 for a crossfade, equalised or not, mean of third octaves by amplitude.
+      naturalness: 1 for no more noise, clicks and clipping than the worse of the two inputs has; 0
+        for white noise, or a hundredth of the samples clipped; a half for a click a second.
       above_crossfade: height over the line of crossfades in points, 1.0 of content and style both
         being 100; negative is below.
       score: `sqrt(content_kept * style_reached) * (1 - leak)`.
@@ -50,6 +54,7 @@ class Verdict:
     style_reached: float
     leak: float
     equaliser: float
+    naturalness: float
     above_crossfade: float
     score: float
     measures: dict[str, float]
@@ -102,9 +107,10 @@ class Judge:
       third octaves, however weak; `equaliser_magnitude`: as `equaliser`, of magnitudes, with gains
       that are not negative (a third to a half of what has nothing to do with either, too, since a
       level that stands still explains that much).
-    - `clipped`: share of samples at full scale; `clicks`: isolated jumps a second, and
-      `clicks_inputs` the larger rate of the content and the style; `noise`: spectral flatness
-      beyond that of the flatter of the two, negative if less.
+    - `clipped`: share of samples at full scale; `clicks`: isolated jumps a second;
+      `clipped_inputs` and `clicks_inputs` the larger of the content's and the style's; `noise`:
+      spectral flatness beyond that of the flatter of the two, negative if less. `naturalness` is
+      the least of what each leaves of 1.
 
     Attributes:
       crossfades: the verdicts on `(1 - a) * content + a * style`, for `a` in `CROSSFADES`.
@@ -126,7 +132,8 @@ class Judge:
         given = content, style
         content = _prepare(content, sample_rate, "content")
         style = _prepare(style, sample_rate, "style")
-        self._clicks = max(_clicks(samples, sample_rate) for samples in given)
+        damages = [_damage(samples, sample_rate) for samples in given]
+        self._damage = {name: max(damage[name] for damage in damages) for name in damages[0]}
         self._length = len(content)
         aligned = _scale(np.resize(style, self._length))
         self._content_spectra, self._style_spectra = _analyse(content), _analyse(aligned)
@@ -185,7 +192,7 @@ class Judge:
         distances = _distances(features, self._style)
         style = _normalised(distances, self._distances, dict.fromkeys(distances, 0.0))
         equaliser = _equaliser(spectra.stft, self._content_spectra.stft, self._style_spectra.stft)
-        flatness = features.flatness - max(self._content.flatness, self._style.flatness)
+        noise = features.flatness - max(self._content.flatness, self._style.flatness)
         kept, reached, harmony = (
             float(np.mean(list(group.values()))) for group in (content, style, likeness)
         )
@@ -195,6 +202,7 @@ class Judge:
             style_reached=reached,
             leak=leak,
             equaliser=equaliser["equaliser"],
+            naturalness=self._naturalness(noise, damage),
             above_crossfade=float("nan"),  # Until the line is known.
             score=float(np.sqrt(kept * reached) * (1 - leak)),
             measures={
@@ -204,9 +212,18 @@ class Judge:
                 "harmony": harmony,
                 **{name: value for name, value in equaliser.items() if name != "equaliser"},
                 **damage,
-                "clicks_inputs": self._clicks,
-                "noise": flatness,
+                **{f"{name}_inputs": value for name, value in self._damage.items()},
+                "noise": noise,
             },
+        )
+
+    def _naturalness(self, noise: float, damage: dict[str, float]) -> float:
+        excess = {name: max(0.0, value - self._damage[name]) for name, value in damage.items()}
+        room = _WHITE - max(self._content.flatness, self._style.flatness)
+        return min(
+            1 - min(1.0, max(0.0, noise) / max(room, _TINY)),
+            1 / (1 + excess["clicks"]),
+            1 - min(1.0, excess["clipped"] / _BROKEN),
         )
 
     def _from_content(self, features: _Features) -> dict[str, float]:

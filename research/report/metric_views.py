@@ -1,0 +1,251 @@
+"""What a page shows of a take's `metrics.json`: loss curves, genres heard, the judge's verdict."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from research.report.plots import BOX, Axis, curve, fit_axis
+
+COLUMNS = {
+    "content_kept": "content",
+    "style_reached": "style",
+    "above_crossfade": "points",
+    "score": "score",
+    "leak": "leak",
+    "equaliser": "equaliser",
+    "naturalness": "naturalness",
+}
+_HUES = 10  # Colours of the style sheet, `--hue-0` and on.
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A curve with its legend.
+
+    Attributes:
+      name: what it is.
+      path: SVG.
+      colour: CSS.
+      dashed: whether its colour is that of another one, too.
+      first: its first value.
+      last: its last value.
+    """
+
+    name: str
+    path: str
+    colour: str
+    dashed: bool
+    first: float | None
+    last: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class LossPlot:
+    """The loss and its terms over iterations."""
+
+    iterations: Axis
+    values: Axis
+    lines: tuple[Line, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A line of the judge's table.
+
+    Attributes:
+      name: of the sound.
+      sound: which one plays, None if the page has it not.
+      values: by the names of `COLUMNS`, None where the judge says nothing.
+      best: whether it has the highest score of the takes.
+      measures: what the values are made of, by name.
+    """
+
+    name: str
+    sound: str | None
+    values: dict[str, float | None]
+    best: bool
+    measures: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A take in the trade-off, at `x` and `y` from the top left corner of the plot."""
+
+    name: str
+    sound: str
+    x: int
+    y: int
+    colour: str
+    content_kept: float
+    style_reached: float
+
+
+@dataclasses.dataclass(frozen=True)
+class TradeOff:
+    """Content kept against style reached.
+
+    Attributes:
+      axis: of both.
+      line: path through the crossfades.
+      shares: points of that path and the share of style in each.
+      points: a take each.
+      setting: what the colours stand for, "" if for nothing.
+      colours: value of the setting and CSS colour, in order.
+    """
+
+    axis: Axis
+    line: str
+    shares: tuple[tuple[int, int, float], ...]
+    points: tuple[Point, ...]
+    setting: str
+    colours: tuple[tuple[str, str], ...]
+
+
+def loss_plot(history: Sequence[dict[str, Any]]) -> LossPlot | None:
+    """Curves of the `history` of a run; None where nothing was optimised."""
+    if len(history) < 2:
+        return None
+    iterations = [step["iteration"] for step in history]
+    curves = {"total": [_finite(step.get("loss")) for step in history]}
+    for name in dict.fromkeys(name for step in history for name in step.get("terms", {})):
+        curves[name] = [_finite(step.get("terms", {}).get(name)) for step in history]
+    values = fit_axis([value for points in curves.values() for value in points])
+    across = Axis(float(iterations[0]), float(max(iterations[-1], iterations[0] + 1)))
+    lines = []
+    for index, (name, points) in enumerate(curves.items()):
+        known = [value for value in points if not math.isnan(value)]
+        lines.append(
+            Line(
+                name=name,
+                path=curve(across.place(iterations), values.place(points)),
+                colour="currentColor" if index == 0 else f"var(--hue-{(index - 1) % _HUES})",
+                dashed=index > _HUES,
+                first=known[0] if known else None,
+                last=known[-1] if known else None,
+            )
+        )
+    return LossPlot(across, values, tuple(lines))
+
+
+def heard_genres(genres: dict[str, Any], most: int = 10) -> list[tuple[str, list[float]]]:
+    """The most probable genres, and the probability of each in each of the sounds."""
+    names = {name for verdict in genres.values() for name in verdict["probabilities"]}
+    table = {
+        name: [verdict["probabilities"].get(name, 0.0) for verdict in genres.values()]
+        for name in names
+    }
+    return sorted(table.items(), key=lambda row: (-max(row[1]), row[0]))[:most]
+
+
+def best_crossfade(judge: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The crossfade of the highest score; None where there is no judge, or none it could score."""
+    known = [each for each in (judge or {}).get("crossfades", ()) if not _unknown(each, "score")]
+    return max(known, key=lambda each: each["score"], default=None)
+
+
+def judge_rows(
+    judges: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    sounds: Sequence[str],
+    inputs: dict[str, str],
+) -> list[Row]:
+    """The inputs themselves, the best crossfade, and all takes.
+
+    Args:
+      judges: the verdict of each take.
+      names: of the takes.
+      sounds: what plays for each take.
+      inputs: what plays for "content", "style" and "crossfade".
+    """
+    crossfades = judges[0].get("crossfades", ())
+    ends = {
+        share: next((each for each in crossfades if each.get("share") == share), None)
+        for share in (0.0, 1.0)
+    }
+    rows = [
+        _row("content itself", inputs.get("content"), ends[0.0] or _end(1.0, 0.0)),
+        _row("style itself", inputs.get("style"), ends[1.0] or _end(0.0, 1.0)),
+    ]
+    best = best_crossfade(judges[0])
+    if best is not None:
+        share = f"best crossfade, {100 * best['share']:.0f} % style"
+        rows.append(_row(share, inputs.get("crossfade"), best))
+    scores = [judge["score"] for judge in judges if not _unknown(judge, "score")]
+    for judge, name, sound in zip(judges, names, sounds, strict=True):
+        first = len(scores) > 1 and judge.get("score") == max(scores)
+        rows.append(_row(name, sound, judge, best=first))
+    return rows
+
+
+def trade_off(
+    judges: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    sounds: Sequence[str],
+    settings: Sequence[dict[str, Any]],
+) -> TradeOff:
+    """Where takes are, coloured by the first of their settings."""
+    axis = Axis(0.0, 1.0)
+    setting = next(iter(settings[0]), "")
+    colours = _colours([each.get(setting) for each in settings]) if setting else {}
+    points = []
+    for judge, name, sound, chosen in zip(judges, names, sounds, settings, strict=True):
+        kept, reached = _finite(judge.get("content_kept")), _finite(judge.get("style_reached"))
+        if not (math.isnan(kept) or math.isnan(reached)):
+            colour = colours.get(str(chosen.get(setting)), "var(--accent)")
+            points.append(Point(name, sound, *_corner(kept, reached), colour, kept, reached))
+    crossfades = sorted(
+        (
+            each
+            for each in judges[0].get("crossfades", ())
+            if not (_unknown(each, "content_kept") or _unknown(each, "style_reached"))
+        ),
+        key=lambda each: each["share"],
+    )
+    kept = [each["content_kept"] for each in crossfades]
+    reached = [each["style_reached"] for each in crossfades]
+    return TradeOff(
+        axis=axis,
+        line=curve(axis.place(kept), axis.place(reached)),
+        shares=tuple(
+            (*_corner(x, y), each["share"])
+            for x, y, each in zip(kept, reached, crossfades, strict=True)
+        ),
+        points=tuple(points),
+        setting=setting,
+        colours=tuple(colours.items()),
+    )
+
+
+def _row(name: str, sound: str | None, judge: dict[str, Any], best: bool = False) -> Row:
+    values = {key: judge.get(key) for key in COLUMNS}
+    return Row(name, sound, values, best, judge.get("measures") or {})
+
+
+def _end(content_kept: float, style_reached: float) -> dict[str, float]:
+    return {"content_kept": content_kept, "style_reached": style_reached}
+
+
+def _corner(kept: float, reached: float) -> tuple[int, int]:
+    return round(kept * BOX), round((1 - reached) * BOX)
+
+
+def _colours(values: Sequence[Any]) -> dict[str, str]:
+    """A CSS colour for each value: a scale for numbers, by rank, and hues for others."""
+    numbers = all(isinstance(value, int | float) for value in values)
+    distinct = sorted(set(values)) if numbers else list(dict.fromkeys(map(str, values)))
+    if not numbers:
+        return {value: f"var(--hue-{i % _HUES})" for i, value in enumerate(distinct)}
+    return {
+        str(value): f"color-mix(in oklab, var(--scale-low), var(--scale-high) {share:.0f}%)"
+        for i, value in enumerate(distinct)
+        for share in [100 * i / max(len(distinct) - 1, 1)]
+    }
+
+
+def _finite(value: float | None) -> float:
+    return value if value is not None and math.isfinite(value) else math.nan
+
+
+def _unknown(judge: dict[str, Any], key: str) -> bool:
+    return math.isnan(_finite(judge.get(key)))

@@ -1,0 +1,135 @@
+"""What a page shows of sounds: spectrogram, waveform, chroma, onsets and beats, centroid."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from research.audio.stft import StftConfig
+from research.audio.waveform import Waveform, resample
+from research.report.embedding import magma_uri
+from research.report.plots import Axis, band, curve, verticals
+from research.report.spectrograms import LOWEST_HZ, RANGE_DB, decibels
+
+_STFT = StftConfig()
+_COLUMNS = 500  # Of a curve: a page is hardly more pixels wide than two of them.
+_QUIET_DB = 60.0  # Below the loudest frame, the centroid is that of noise.
+
+
+@dataclasses.dataclass(frozen=True)
+class SoundViews:
+    """Pictures of one sound, all from its start to its end.
+
+    Attributes:
+      time: seconds.
+      hertz: of the spectrogram.
+      centroid_hertz: of the centroid, the same for all sounds.
+      spectrogram: `data:` URI.
+      chroma: `data:` URI, C to B from the bottom.
+      waveform: path around its lowest and highest samples.
+      onsets: path of the onset strength, as a share of its highest.
+      beats: path of lines.
+      num_beats: how many.
+      tempo: beats a minute, 0 where there are none.
+      centroid: path of the spectral centroid, where it is not quiet.
+    """
+
+    time: Axis
+    hertz: Axis
+    centroid_hertz: Axis
+    spectrogram: str
+    chroma: str
+    waveform: str
+    onsets: str
+    beats: str
+    num_beats: int
+    tempo: float
+    centroid: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Features:
+    """Of a mono sound at the rate of the pictures."""
+
+    samples: np.ndarray  # [samples]
+    chroma: np.ndarray  # [12, frames]
+    onsets: np.ndarray  # [frames]
+    centroid: np.ndarray  # [frames], Hz, NaN where it is quiet
+    beats: np.ndarray  # [beats], seconds
+    tempo: float
+
+
+def view_sounds(sounds: Sequence[Waveform], sample_rate: int) -> list[SoundViews]:
+    """Pictures of sounds at `sample_rate` in Hz, levels and centroids on the same scales."""
+    levels = decibels(sounds, sample_rate, _STFT)
+    features = [_analyse(sound, sample_rate) for sound in sounds]
+    loudest = max(max(np.abs(each.samples).max() for each in features), 1e-9)
+    centroids = np.concatenate([each.centroid for each in features])
+    highest = centroids[np.isfinite(centroids)].max(initial=1000.0)
+    centroid_hertz = Axis(0.0, 1.05 * float(highest))
+    frame_seconds = _STFT.hop_length / sample_rate
+    views = []
+    for sound, rows, each in zip(sounds, levels, features, strict=True):
+        frames = np.arange(len(each.onsets)) * frame_seconds / sound.seconds
+        samples = np.arange(len(each.samples)) / len(each.samples)
+        views.append(
+            SoundViews(
+                time=Axis(0.0, sound.seconds),
+                hertz=Axis(LOWEST_HZ, sample_rate / 2, logarithmic=True),
+                centroid_hertz=centroid_hertz,
+                spectrogram=magma_uri(1 + rows / RANGE_DB, lossless=False),
+                chroma=magma_uri(each.chroma, lossless=True),
+                waveform=band(
+                    _columns(samples, np.mean),
+                    _columns(0.5 + each.samples / loudest / 2, np.min),
+                    _columns(0.5 + each.samples / loudest / 2, np.max),
+                ),
+                onsets=curve(
+                    _columns(frames, np.mean),
+                    _columns(each.onsets / max(each.onsets.max(), 1e-9), np.max),
+                ),
+                beats=verticals(each.beats / sound.seconds),
+                num_beats=len(each.beats),
+                tempo=each.tempo,
+                centroid=curve(
+                    _columns(frames, np.mean),
+                    _columns(centroid_hertz.place(each.centroid), np.mean),
+                ),
+            )
+        )
+    return views
+
+
+def _columns(values: np.ndarray, reduce: Callable[[np.ndarray], float]) -> np.ndarray:
+    """At most 500 values, each of what lies in its piece."""
+    if len(values) <= _COLUMNS:
+        return values
+    return np.array([reduce(piece) for piece in np.array_split(values, _COLUMNS)])
+
+
+def _analyse(sound: Waveform, sample_rate: int) -> _Features:
+    import librosa
+
+    samples = resample(sound, sample_rate).samples.mean(axis=0)
+    hop = _STFT.hop_length
+    power = np.abs(librosa.stft(samples, n_fft=_STFT.n_fft, hop_length=hop)) ** 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # Of sounds without any pitch, or too short.
+        chroma = librosa.feature.chroma_stft(S=power, sr=sample_rate)
+        mel = librosa.feature.melspectrogram(S=power, sr=sample_rate)
+        onsets = librosa.onset.onset_strength(S=librosa.power_to_db(mel), sr=sample_rate)
+        tempo, beats = librosa.beat.beat_track(
+            onset_envelope=onsets, sr=sample_rate, hop_length=hop, units="time"
+        )
+        centroid = librosa.feature.spectral_centroid(S=np.sqrt(power), sr=sample_rate)[0]
+    energy = power.sum(axis=0)
+    heard = energy > max(energy.max() * 10 ** (-_QUIET_DB / 10), 1e-12)
+    return _Features(
+        samples=samples,
+        chroma=chroma,
+        onsets=onsets,
+        centroid=np.where(heard, centroid, np.nan),
+        beats=np.asarray(beats),
+        tempo=float(np.ravel(tempo)[0]) if len(beats) else 0.0,
+    )

@@ -1,0 +1,151 @@
+"use strict";
+
+const sounds = [...document.querySelectorAll(".sound")];
+const byId = (id) => document.getElementById(id);
+const playerOf = (sound) => sound.querySelector("audio");
+const pairOf = (sound) => sound.closest(".pair");
+let selected = document.querySelector(".sound[data-first]") ?? sounds[0];
+
+/** Show a sound's pictures in place of those of the one before. */
+function select(sound) {
+  const pair = pairOf(sound);
+  if (pair !== pairOf(selected)) {
+    for (const marked of pairOf(selected).querySelectorAll(".sound, [data-plays]")) {
+      marked.classList.remove("selected");
+    }
+  }
+  selected = sound;
+  for (const other of pair.querySelectorAll(".sound")) {
+    other.classList.toggle("selected", other === sound);
+  }
+  for (const element of pair.querySelectorAll("[data-plays]")) {
+    element.classList.toggle("selected", element.dataset.plays === sound.id);
+  }
+  for (const group of pair.querySelectorAll(".of-selected")) {
+    const children = [...group.children];
+    const shown = children.find((child) => child.dataset.of === sound.id);
+    // Content and style have no loss: that of the take before them stays.
+    if (shown) children.forEach((child) => { child.hidden = child !== shown; });
+  }
+  const ring = pair.querySelector(".ring");
+  const dot = pair.querySelector(`.point[data-plays="${sound.id}"] .dot`);
+  ring?.setAttribute("visibility", dot ? "visible" : "hidden");
+  for (const name of ["cx", "cy"]) if (dot) ring.setAttribute(name, dot.getAttribute(name));
+  const copy = pair.querySelector(`[data-copies="${sound.id}"]`);
+  if (copy && !copy.firstChild) copy.replaceWith(sound.querySelector("img").cloneNode());
+  byId("now").textContent = sound.dataset.name;
+  showPosition();
+}
+
+/** Change to a sound at the position of the one before, playing if that one did. */
+function change(sound, plays = !playerOf(selected).paused) {
+  const before = playerOf(selected);
+  const player = playerOf(sound);
+  if (sound !== selected && pairOf(sound) === pairOf(selected)) {
+    player.currentTime = Math.min(before.currentTime, (player.duration || Infinity) - 0.05);
+  }
+  before.pause();
+  select(sound);
+  if (plays) player.play().catch(() => {});
+}
+
+function toggle() {
+  const player = playerOf(selected);
+  if (player.paused) player.play().catch(() => {});
+  else player.pause();
+}
+
+function step(by) {
+  const among = [...pairOf(selected).querySelectorAll(".sound")];
+  change(among[(among.indexOf(selected) + by + among.length) % among.length]);
+}
+
+function showPosition() {
+  const { currentTime, duration, paused } = playerOf(selected);
+  const share = duration ? currentTime / duration : 0;
+  pairOf(selected).style.setProperty("--at", share.toFixed(5));
+  const minutes = Math.floor(currentTime / 60);
+  const seconds = (Math.floor(10 * (currentTime % 60)) / 10).toFixed(1).padStart(4, "0");
+  byId("clock").textContent = `${minutes}:${seconds}`;
+  byId("play").textContent = paused ? "Play" : "Pause";
+}
+
+let frame = 0;
+
+function follow() {
+  showPosition();
+  cancelAnimationFrame(frame);
+  if (!playerOf(selected).paused) frame = requestAnimationFrame(follow);
+}
+
+for (const sound of sounds) {
+  const player = playerOf(sound);
+  player.addEventListener("play", () => {
+    for (const other of sounds) if (other !== sound) playerOf(other).pause();
+    if (sound !== selected) select(sound);
+    follow();
+  });
+  for (const event of ["pause", "seeking", "loadedmetadata"]) {
+    player.addEventListener(event, () => { if (sound === selected) showPosition(); });
+  }
+}
+
+for (const button of document.querySelectorAll("button[data-plays]")) {
+  button.addEventListener("click", () => change(byId(button.dataset.plays), true));
+}
+
+for (const area of document.querySelectorAll(".seeks")) {
+  area.addEventListener("click", (event) => {
+    const sound = byId(area.closest("[data-of]")?.dataset.of ?? area.closest(".sound").id);
+    if (sound !== selected) change(sound);
+    const { left, width } = area.getBoundingClientRect();
+    const player = playerOf(sound);
+    if (player.duration) player.currentTime = player.duration * (event.clientX - left) / width;
+  });
+}
+
+// Points may lie on each other: the nearest to a click within a finger's width plays.
+for (const plot of document.querySelectorAll(".trade svg")) {
+  plot.addEventListener("click", (event) => {
+    let nearest = null;
+    let reach = 24;
+    for (const point of plot.querySelectorAll(".point")) {
+      const { left, top, width, height } = point.getBoundingClientRect();
+      const distance = Math.hypot(event.clientX - left - width / 2, event.clientY - top - height / 2);
+      if (distance < reach) [nearest, reach] = [point, distance];
+    }
+    if (nearest) change(byId(nearest.dataset.plays), true);
+  });
+}
+
+byId("play").addEventListener("click", toggle);
+byId("previous").addEventListener("click", () => step(-1));
+byId("next").addEventListener("click", () => step(1));
+
+/** What a key does here; nothing with a modifier, or where a key has a use of its own. */
+function actionOf(event) {
+  const { key, target } = event;
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return null;
+  if (target.closest("input, textarea, select, [contenteditable]")) return null;
+  if (key === " ") return target.closest("summary") ? null : toggle;
+  if (target.matches(".scrolls, pre")) return null;  // They scroll.
+  if (key === "ArrowLeft") return () => step(-1);
+  if (key === "ArrowRight") return () => step(1);
+  if (key === "Enter" && target.closest(".point")) {
+    return () => change(byId(target.closest(".point").dataset.plays), true);
+  }
+  return null;
+}
+
+// Caught before a focused player or button acts on the key as well; some act when it comes up.
+for (const kind of ["keydown", "keyup"]) {
+  window.addEventListener(kind, (event) => {
+    const action = actionOf(event);
+    if (!action) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (kind === "keydown" && !event.repeat) action();
+  }, true);
+}
+
+select(selected);
