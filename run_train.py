@@ -1,9 +1,10 @@
-"""Train a genre classifier, test it, and use it; or fit principal components to what it sees.
+"""Train a genre classifier, test it, use it, and draw what it hears; or fit a PCA to what it sees.
 
     python run_train.py --config=configs/multi_channel.py --config.data.root=gtzan
     python run_train.py --mode=evaluate --workdir=results/multi_channel
     python run_train.py --mode=predict --workdir=results/multi_channel --input=song.mp3
     python run_train.py --mode=pca --workdir=results/multi_channel --config.data.root=gtzan
+    python run_train.py --mode=embed --workdir=results/multi_channel --transfer=results/transfer
 
 Without `--config.data.root`, a synthetic set of ten genres is made and trained on.
 """
@@ -19,16 +20,22 @@ from ml_collections import config_flags
 from research import command_line
 
 if typing.TYPE_CHECKING:
+    from research.data.tracks import Collection
     from research.training.config import TrainConfig
+    from research.training.experiment import Fit
 
 CONFIG = command_line.define_config(pathlib.Path(__file__).parent / "configs" / "multi_channel.py")
 MODE = flags.DEFINE_enum(
     "mode",
     "train",
-    ["train", "evaluate", "predict", "pca"],
-    "Train and test; test what was trained; give the genres of audio; or fit principal components.",
+    ["train", "evaluate", "predict", "pca", "embed"],
+    "Train and test; test what was trained; give the genres of audio; fit principal components; or "
+    "draw what a network hears in each track.",
 )
 INPUT = flags.DEFINE_string("input", None, "Audio file, or folder of them, for --mode=predict.")
+TRANSFER = flags.DEFINE_string(
+    "transfer", None, "Workdir of a run_transfer.py run that --mode=embed draws, too."
+)
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run; results/ and the name of the config file by default."
 )
@@ -38,7 +45,13 @@ def main() -> None:
     """Dispatch on the mode."""
     file = config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]
     workdir = pathlib.Path(WORKDIR.value or f"results/{pathlib.Path(file).stem}")
-    modes = {"train": train, "evaluate": evaluate, "predict": predict, "pca": pca}
+    modes = {
+        "train": train,
+        "evaluate": evaluate,
+        "predict": predict,
+        "pca": pca,
+        "embed": embed,
+    }
     modes[MODE.value](workdir)
 
 
@@ -75,31 +88,26 @@ def train(workdir: pathlib.Path) -> None:
 def evaluate(workdir: pathlib.Path) -> None:
     """Test what was trained in a workdir: as it was tested then, or by another split."""
     from research.report.progress import CountingBar
-    from research.training import experiment
 
     config, manifest = _load_run(workdir)
-    split_again = {key for key in _overrides() if key not in ("data.root", "data.cache")}
     with CountingBar() as bar:
-        collection, cache = experiment.load_data(config, bar)
-        if not split_again:
-            experiment.check_unchanged(collection, manifest)
-        elif (workdir / "results.json").exists():
+        collection, fits = _plan_test(config, manifest, list(manifest["fits"]), bar)
+        if _splits_again() and (workdir / "results.json").exists():
             _keep_training_results(workdir)
-        collection = experiment.match_genres(collection, manifest["genres"])
-        fits = experiment.plan_test(config, collection, cache, list(manifest["fits"]))
         _test(config, collection, fits, workdir, manifest, bar)
 
 
 def predict(workdir: pathlib.Path) -> None:
     """Print and write the genres of audio files."""
+    from research.audio.find import find_audio
     from research.errors import InputError
     from research.report.workdir import save_json
-    from research.training.predict import find_audio, ranked, restore_ensemble
     from research.training.predict import predict as predict_files
+    from research.training.predict import ranked, restore_ensemble
 
     if INPUT.value is None:
         raise InputError("--mode=predict needs --input; give an audio file or a folder of them")
-    files = find_audio(INPUT.value)
+    files = find_audio(INPUT.value, "--input")
     ensemble = restore_ensemble(workdir, *_load_run(workdir))
     predictions = {}
     for file, answer in predict_files(ensemble, files):
@@ -148,9 +156,43 @@ def pca(workdir: pathlib.Path) -> None:
         bar.say(f"Wrote {workdir / 'pca.npz'}\n{in_words(components)}")
 
 
+def embed(workdir: pathlib.Path) -> None:
+    """Draw what the first network of a workdir hears in each track, and in a transfer."""
+    from research.report.feature_map import draw_points, save_points
+    from research.report.progress import CountingBar
+    from research.training.embed import embed, in_words, load_takes
+    from research.training.results import protocol
+
+    config, manifest = _load_run(workdir)
+    takes = {} if TRANSFER.value is None else load_takes(TRANSFER.value)
+    name, *others = manifest["fits"]
+    with CountingBar() as bar:
+        collection, (one,) = _plan_test(config, manifest, [name], bar)
+        found = embed(config, collection, one, workdir, manifest, takes)
+        data = f" on {collection.root}" if config.data.root else ""
+        fit = f"{name}, the first of {1 + len(others)} fits" if others else name
+        draw_points(
+            workdir / "embedding.png",
+            found.points,
+            f"{config.model.name}{data}, {fit}\n{protocol(config)}",
+            f"t-SNE of {found.num_features} features, perplexity {found.perplexity:.3g}: "
+            "neighbours are heard alike, long distances say little",
+        )
+        save_points(workdir / "embedding.csv", found.points)
+        bar.say(
+            f"{fit}: {in_words(found)}\n"
+            f"Wrote {workdir / 'embedding.png'} and {workdir / 'embedding.csv'}"
+        )
+
+
 def _overrides() -> dict[str, object]:
     """Keys of the config that the command line sets."""
     return config_flags.get_override_values(flags.FLAGS["config"])
+
+
+def _splits_again() -> bool:
+    """Whether the command line asks for another split than that of the training."""
+    return any(key not in ("data.root", "data.cache") for key in _overrides())
 
 
 def _load_config() -> "TrainConfig":
@@ -183,6 +225,17 @@ def _load_run(workdir: pathlib.Path) -> tuple["TrainConfig", dict]:
             )
         changes[key] = value
     return load_run(workdir, changes)
+
+
+def _plan_test(config, manifest, names, bar) -> tuple["Collection", list["Fit"]]:
+    """The collection with its genres as in training, and what these fits are tested on."""
+    from research.training import experiment
+
+    collection, cache = experiment.load_data(config, bar)
+    if not _splits_again():
+        experiment.check_unchanged(collection, manifest)
+    collection = experiment.match_genres(collection, manifest["genres"])
+    return collection, experiment.plan_test(config, collection, cache, names)
 
 
 def _keep_training_results(workdir: pathlib.Path) -> None:

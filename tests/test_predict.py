@@ -127,7 +127,7 @@ def test_verdicts_are_the_predictions_of_files_in_order(workdir, ensemble, tmp_p
         waveform = noise(1.0 + seed / 3, seed)
         soundfile.write(tmp_path / f"{name}.wav", waveform.samples.T, RATE, subtype="FLOAT")
         takes[name] = load_waveform(tmp_path / f"{name}.wav")
-    found = predict.verdicts(str(workdir), takes)
+    found = predict.verdicts(ensemble, takes)
     assert list(found) == ["content", "style", "output"]
     files = [tmp_path / f"{name}.wav" for name in takes]
     for (file, answer), one in zip(predict.predict(ensemble, files), found.values(), strict=True):
@@ -148,7 +148,8 @@ def test_networks_are_restored_once_for_all_takes(workdir, monkeypatch):
         return experiment.restore(config, workdir, name, num_classes)
 
     monkeypatch.setattr(predict, "restore", counting)
-    predict.verdicts(str(workdir), {"content": noise(0.6), "style": noise(0.7, 1)})
+    ensemble = predict.load_ensemble(str(workdir))
+    predict.verdicts(ensemble, {"content": noise(0.6), "style": noise(0.7, 1)})
     assert restored == list(FITS)
 
 
@@ -198,10 +199,10 @@ def test_a_file_that_cannot_be_used_is_named_once_and_the_rest_go_on(ensemble, t
     assert str(entry) == str(answers[loud])
 
 
-def test_a_take_that_cannot_be_used_is_named(workdir):
+def test_a_take_that_cannot_be_used_is_named(ensemble):
     loud = Waveform(1e30 * noise(0.6).samples, RATE)
     with pytest.raises(InputError, match=r"^output: samples are far above full scale"):
-        predict.verdicts(str(workdir), {"content": noise(0.6), "output": loud})
+        predict.verdicts(ensemble, {"content": noise(0.6), "output": loud})
 
 
 def is_file(workdir: pathlib.Path) -> None:
@@ -258,7 +259,7 @@ def test_what_is_no_training_is_refused_in_one_line(workdir, tmp_path, spoil, wo
     copy = shutil.copytree(workdir, tmp_path / "work")
     spoil(copy)
     with pytest.raises(InputError) as error:
-        predict.verdicts(str(copy), {"content": noise(0.6)})
+        predict.load_ensemble(str(copy))
     message = str(error.value)
     assert message.startswith(f"config.checkpoint {copy}")
     assert "\n" not in message
@@ -267,7 +268,7 @@ def test_what_is_no_training_is_refused_in_one_line(workdir, tmp_path, spoil, wo
 
 def test_an_empty_name_is_refused():
     with pytest.raises(InputError, match=rf"^config\.checkpoint is empty; {RUN}$"):
-        predict.verdicts("", {})
+        predict.load_ensemble("")
 
 
 def test_home_folder_is_understood(workdir, monkeypatch):

@@ -40,9 +40,12 @@ class Waveform:
 
 
 def may_be_audio(path: str | os.PathLike) -> bool:
-    """Whether the name of a file does not say that it is something else, a picture or a text."""
-    kind, _ = mimetypes.guess_type(pathlib.Path(path).name)
-    return kind is None or kind.split("/")[0] in ("audio", "video")
+    """Whether the name of a file does not say that it is a picture, a text or saved arrays."""
+    path = pathlib.Path(path)
+    kind, _ = mimetypes.guess_type(path.name)
+    return path.suffix.lower() not in (".npy", ".npz") and (
+        kind is None or kind.split("/")[0] in ("audio", "video")
+    )
 
 
 def load_waveform(path: str | os.PathLike) -> Waveform:

@@ -6,6 +6,7 @@ import pathlib
 import warnings
 from collections.abc import Callable
 
+from research.audio.find import is_hidden
 from research.audio.waveform import may_be_audio
 from research.data.spectrograms import SpectrogramCache
 from research.errors import InputError
@@ -145,11 +146,6 @@ def load_collection(
                 f"{folder / genre} holds no usable audio; mend it or take the folder away"
             )
     return Collection(str(root), tuple(genres), tuple(long_enough), skipped)
-
-
-def is_hidden(path: pathlib.PurePath) -> bool:
-    """Whether a file, or a folder on the way to it, is hidden."""
-    return any(part.startswith(".") for part in path.parts)
 
 
 def _find_classes(root: str) -> pathlib.Path:

@@ -1,6 +1,8 @@
 """How well a classifier does: exact counts by segment and by track, with intervals."""
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,8 @@ from research.data.batches import SegmentReader, read_ahead
 from research.models import classifier
 from research.models.classifier import Variables
 from research.training.sharding import shard
+
+T = TypeVar("T")
 
 
 @jax.jit(static_argnames="structure")
@@ -31,30 +35,50 @@ def classify(
     batch_size: int,
     mesh: Mesh,
 ) -> np.ndarray:
-    """Log-probabilities of segments, `[segments, classes]`.
+    """Log-probabilities of segments, `[segments, classes]`."""
+    function = functools.partial(log_probabilities, variables, structure=structure)
+    return in_batches(function, lambda i: reader.read(i).spectrogram, indices, batch_size, mesh)
+
+
+def in_batches(
+    function: Callable[[jax.Array], T],
+    read: Callable[[np.ndarray], np.ndarray],
+    indices: np.ndarray,
+    batch_size: int,
+    mesh: Mesh,
+) -> T:
+    """What a function gives for segments, a batch after the other.
 
     The last batch is filled up with its last segment, which is not counted again.
+
+    Args:
+      function: of a batch `[batch, frames, bins]`; gives arrays `[batch, ...]`, one or a tree.
+      read: gives the segments of some indices.
+      indices: of the segments, `[segments]`.
+      batch_size: segments a batch.
+      mesh: devices that a batch is spread over.
+
+    Returns:
+      arrays `[segments, ...]`.
     """
     padded = np.pad(indices, (0, -len(indices) % batch_size), "edge").reshape(-1, batch_size)
     results = [
         # Fetched at once: else all batches would wait in memory for the device.
-        np.asarray(
-            log_probabilities(variables, shard(batch.spectrogram, mesh), structure=structure)
-        )
-        for batch in read_ahead(lambda i: reader.read(padded[i]), range(len(padded)))
+        jax.device_get(function(shard(batch, mesh)))
+        for batch in read_ahead(lambda i: read(padded[i]), range(len(padded)))
     ]
-    return np.concatenate(results)[: len(indices)]
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(indices)], *results)
 
 
-def by_track(log_probs: np.ndarray, track: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the log-probabilities of each track's segments.
+def by_track(values: np.ndarray, track: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over each track's segments, of their log-probabilities or of anything else.
 
-    `[segments, classes]` and the index of each segment's track to `[tracks, classes]` and the
-    index of each track, sorted.
+    `[segments, values]` and the index of each segment's track to `[tracks, values]` and the index
+    of each track, sorted.
     """
     tracks, group = np.unique(track, return_inverse=True)
-    total = np.zeros((len(tracks), log_probs.shape[1]))
-    np.add.at(total, group, log_probs)
+    total = np.zeros((len(tracks), values.shape[1]))
+    np.add.at(total, group, values)
     return total / np.bincount(group)[:, None], tracks
 
 

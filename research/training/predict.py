@@ -1,6 +1,7 @@
 """Genres of audio of any length, in files and in memory."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -8,15 +9,15 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from research.audio.waveform import Waveform, load_waveform, may_be_audio
+from research.audio.waveform import Waveform, load_waveform
 from research.data.segments import SegmentConfig, place_segments
 from research.data.spectrograms import spectrogram
-from research.data.tracks import is_hidden
 from research.errors import InputError, about
 from research.models.classifier import Variables
 from research.training.config import TrainConfig
-from research.training.evaluation import log_probabilities
+from research.training.evaluation import in_batches, log_probabilities
 from research.training.experiment import load_checkpoint, restore
+from research.training.sharding import make_mesh
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,11 +62,29 @@ def load_ensemble(checkpoint: str) -> Ensemble:
         return restore_ensemble(*run)
 
 
+def cut(waveform: Waveform, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Segments of a waveform, as even and as many as fit; what is shorter than one is repeated.
+
+    Returns:
+      all pieces of a segment's length, a view `[frames, segment frames, bins]` by their first
+      frame, and the first frames of the segments, `[segments]`.
+
+    Raises:
+      InputError: see `spectrogram`.
+    """
+    num_frames = config.segment_frames
+    frames = spectrogram(waveform, config.spectrogram)
+    frames = np.tile(frames, (-(-num_frames // len(frames)), 1))
+    pieces = np.lib.stride_tricks.sliding_window_view(frames, num_frames, axis=0)
+    starts = place_segments([len(frames)], num_frames, SegmentConfig(), 0).start
+    return np.moveaxis(pieces, -1, 1), starts
+
+
 def hear(ensemble: Ensemble, waveform: Waveform) -> dict[str, Any]:
     """Probabilities of the genres of a waveform.
 
-    It is heard in segments as even and as many as fit; log-probabilities are averaged over
-    segments and over the networks. What is shorter than a segment is repeated.
+    It is heard in the segments of `cut`; log-probabilities are averaged over segments and over
+    the networks.
 
     Returns:
       `probabilities` by genre, with those of each of the `segments`, at `seconds`.
@@ -74,38 +93,30 @@ def hear(ensemble: Ensemble, waveform: Waveform) -> dict[str, Any]:
       InputError: see `spectrogram`.
     """
     config, genres = ensemble.config, ensemble.genres
-    num_frames, rate = config.segment_frames, config.spectrogram.sample_rate
-    frames = spectrogram(waveform, config.spectrogram)
-    frames = np.tile(frames, (-(-num_frames // len(frames)), 1))
-    starts = place_segments([len(frames)], num_frames, SegmentConfig(), 0).start
-    log_probs = np.concatenate(
-        [
-            _classify(ensemble, frames, starts[i : i + config.batch_size])
-            for i in range(0, len(starts), config.batch_size)
-        ]
-    )
+    pieces, starts = cut(waveform, config)
+    mesh = make_mesh(config.batch_size)
+    each = [
+        in_batches(
+            functools.partial(log_probabilities, variables, structure=structure),
+            pieces.__getitem__,
+            starts,
+            config.batch_size,
+            mesh,
+        )
+        for structure, variables in ensemble.networks
+    ]
+    log_probs = np.mean(each, axis=0, dtype=np.float64)
+    stft, rate = config.spectrogram.stft, config.spectrogram.sample_rate
     return {
         "probabilities": _by_genre(log_probs.mean(0), genres),
         "segments": [
             {
-                "seconds": float(start * config.spectrogram.stft.hop_length / rate),
+                "seconds": float(start * stft.hop_length / rate),
                 "probabilities": _by_genre(row, genres),
             }
             for start, row in zip(starts, log_probs, strict=True)
         ],
     }
-
-
-def _classify(ensemble: Ensemble, frames: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Mean over networks of the log-probabilities of a batch at most, `[segments, classes]`."""
-    config = ensemble.config
-    padded = np.pad(starts, (0, config.batch_size - len(starts)), "edge")
-    batch = np.stack([frames[start : start + config.segment_frames] for start in padded])
-    each = [
-        np.asarray(log_probabilities(variables, batch, structure=structure), np.float64)
-        for structure, variables in ensemble.networks
-    ]
-    return np.mean(each, axis=0)[: len(starts)]
 
 
 def _by_genre(log_probs: np.ndarray, genres: tuple[str, ...]) -> dict[str, float]:
@@ -117,27 +128,6 @@ def _by_genre(log_probs: np.ndarray, genres: tuple[str, ...]) -> dict[str, float
 def ranked(probabilities: dict[str, float]) -> dict[str, float]:
     """Probabilities by genre, the most probable first."""
     return dict(sorted(probabilities.items(), key=lambda item: -item[1]))
-
-
-def find_audio(path: str) -> list[pathlib.Path]:
-    """The file, or all files under a folder but hidden ones, and pictures and texts by name.
-
-    Raises:
-      InputError: nothing is there.
-    """
-    start = pathlib.Path(path).expanduser()
-    if not start.exists():
-        raise InputError(f"--input {path} does not exist; give an audio file or a folder of them")
-    if not start.is_dir():
-        return [start]
-    files = [
-        file
-        for file in sorted(start.rglob("*"))
-        if file.is_file() and may_be_audio(file) and not is_hidden(file.relative_to(start))
-    ]
-    if not files:
-        raise InputError(f"--input {path} holds no audio; give an audio file or a folder of them")
-    return files
 
 
 def predict(
@@ -154,20 +144,19 @@ def predict(
         yield file, answer
 
 
-def verdicts(checkpoint: str, takes: dict[str, Waveform]) -> dict[str, dict[str, Any]]:
-    """What a trained classifier takes each of several waveforms for.
+def verdicts(ensemble: Ensemble, takes: dict[str, Waveform]) -> dict[str, dict[str, Any]]:
+    """What trained classifiers take each of several waveforms for.
 
     Args:
-      checkpoint: workdir of a training by run_train.py, whose networks are restored once.
+      ensemble: of `load_ensemble`.
       takes: waveforms by name, such as content, style and output.
 
     Returns:
       for each take, its most probable `genre`, and `probabilities` by genre, the highest first.
 
     Raises:
-      InputError: see `load_ensemble` and, for a take by its name, `spectrogram`.
+      InputError: see `spectrogram`; it names the take.
     """
-    ensemble = load_ensemble(checkpoint)
     found = {}
     for name, waveform in takes.items():
         with about(name):

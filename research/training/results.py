@@ -39,6 +39,12 @@ class FitTest(NamedTuple):
     right: np.ndarray
 
 
+def protocol(config: TrainConfig) -> str:
+    """The protocol in words, and whether the data are synthetic."""
+    synthetic = "synthetic set, " if config.data.root is None else ""
+    return synthetic + describe(config.data, config.seed, config.seeds)
+
+
 def score(
     config: TrainConfig,
     collection: Collection,
@@ -89,12 +95,10 @@ def score(
         if collection.tracks[track].digest in used_in_training[one.name]
     }
     each = [_of_fit(one, test) for one, test in zip(fits, tests, strict=True)]
-    synthetic = config.data.root is None
     return {
-        "protocol": ("synthetic set, " if synthetic else "")
-        + describe(config.data, config.seed, config.seeds),
+        "protocol": protocol(config),
         "leaks": config.data.leaks,
-        "synthetic": synthetic,
+        "synthetic": config.data.root is None,
         "root": collection.root,
         "model": config.model.name,
         "genres": list(collection.genres),
