@@ -3,17 +3,24 @@
     python run_transfer.py --content=melody.wav --style=band.mp3 --output=out.wav
 
 Without `--content` and `--style`, a piano minuet meets a funk-rock band, both shipped. A style may
-be an audio file, a folder of them, what `--mode=style` made of either, or several with weights:
+be an audio file, what `--mode=style` made of several, or a mix by weights:
 
     python run_transfer.py --mode=style --style=records/ --output=records.npz
     python run_transfer.py --content=melody.wav --style=records.npz:0.7,band.mp3:0.3
+
+Several contents, styles and values of weights are a sweep, optimised side by side:
+
+    python run_transfer.py --content=songs/ --style=a.wav,b.wav --config.sweep.style_weight=0.5,1,2
+    python run_transfer.py --mode=compare --input=results/one,results/other
 """
 
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -21,117 +28,198 @@ from absl import flags
 from research import command_line
 
 if TYPE_CHECKING:
-    from research.transfer.style_transfer import TransferConfig
+    from research.transfer.config import TransferConfig
+    from research.transfer.experiment import PlannedTake
 
 CLIPS = pathlib.Path(__file__).parent / "research" / "clips"
 
 CONFIG = command_line.define_config(pathlib.Path(__file__).parent / "configs" / "transfer.py")
 CONTENT = flags.DEFINE_string(
-    "content", str(CLIPS / "piano.ogg"), "Audio file that gives melody, harmony and rhythm."
+    "content",
+    str(CLIPS / "piano.ogg"),
+    "Audio file that gives melody, harmony and rhythm; a folder, or several, for several takes.",
 )
 STYLE = flags.DEFINE_string(
     "style",
     str(CLIPS / "band.ogg"),
-    "What gives timbre and texture: an audio file, a folder, a style bank (.npz), or several as "
-    "a.wav:0.7,b.npz:0.3.",
+    "What gives timbre and texture: an audio file, a style bank (.npz), or a mix by weights, "
+    "a.wav:0.7,b.npz:0.3; a folder, or several without weights, for several takes.",
+)
+PAIRS = flags.DEFINE_string(
+    "pairs", None, "Table of a content and a style a line, with a tab between, for several takes."
 )
 OUTPUT = flags.DEFINE_string(
     "output",
     None,
     "Audio file to write, besides WORKDIR/output.wav; the style bank of --mode=style.",
 )
+INPUT = flags.DEFINE_list("input", [], "Workdirs of runs, for --mode=compare.")
 MODE = flags.DEFINE_enum(
-    "mode", "transfer", ["transfer", "style"], "Transfer, or save what is known of a style."
+    "mode",
+    "transfer",
+    ["transfer", "style", "compare"],
+    "Transfer; save what is known of a style; or put runs into one table.",
 )
 WORKDIR = flags.DEFINE_string(
-    "workdir", "results/transfer", "Folder for everything the run leaves."
+    "workdir", None, "Folder for everything the run leaves; results/ and the mode by default."
 )
 
 
 def main() -> None:
-    """Do what `--mode` says."""
-    from research.settings import freeze
-    from research.transfer.style_transfer import TransferConfig
-
-    config = freeze(TransferConfig, CONFIG.value)
-    {"transfer": _transfer, "style": _save_style}[MODE.value](config)
+    """Dispatch on the mode."""
+    workdir = pathlib.Path(WORKDIR.value or f"results/{MODE.value}")
+    {"transfer": transfer, "style": save_style, "compare": compare}[MODE.value](workdir)
 
 
-def _transfer(config: TransferConfig) -> None:
-    """Load, transfer, write."""
+def transfer(workdir: pathlib.Path) -> None:
+    """Make a single take, or every pair with every combination of swept values."""
     started = time.perf_counter()
-    from research.audio.waveform import Waveform, check_writable, load_waveform, save_waveform
+    from research.transfer.experiment import check_pieces, plan
+
+    config = _load_config()
+    takes = plan(config, _find_pairs(), workdir)
+    check_pieces(takes)
+    if len(takes) == 1:
+        _make_one(config, takes[0], started)
+    else:
+        _make_many(config, takes, workdir, started)
+
+
+def _find_pairs() -> list[tuple[str, str]]:
+    from research.errors import InputError
+    from research.transfer.pairs import find_pairs, load_pairs
+
+    if PAIRS.value is None:
+        return find_pairs(CONTENT.value, STYLE.value)
+    if CONTENT.present or STYLE.present:
+        raise InputError("--pairs names contents and styles; leave out --content and --style")
+    return load_pairs(PAIRS.value)
+
+
+def _make_one(config: TransferConfig, take: PlannedTake, started: float) -> None:
+    from research.audio.waveform import check_writable, save_waveform
     from research.errors import InputError
     from research.report.progress import ProgressBar
     from research.report.spectrograms import draw_spectrograms
-    from research.report.workdir import environment, make_workdir, save_json
-    from research.transfer.style_source import load_mix
-    from research.transfer.style_transfer import transfer
+    from research.report.takes import find_takes
+    from research.report.workdir import environment, load_json, make_workdir, save_json
+    from research.transfer.experiment import make_takes, write_results
 
-    content, style = load_waveform(CONTENT.value), load_mix(STYLE.value, config)
-    workdir = make_workdir(WORKDIR.value)
+    workdir = make_workdir(take.folder)
+    if find_takes(workdir) not in ([], [workdir]):
+        raise InputError(f"{workdir} holds a sweep; give another --workdir")
     outputs = [workdir / "output.wav"]
     if OUTPUT.value is not None:
         outputs.append(pathlib.Path(OUTPUT.value))
     for path in outputs:
         check_writable(path)
-    if config.checkpoint:
-        # What is wrong with it is better said now than after the transfer.
-        from research.training.experiment import load_checkpoint
-
-        load_checkpoint(config.checkpoint)
-    loaded = time.perf_counter()
-
     with ProgressBar(config.num_iterations) as progress:
-        result = transfer(content, style, config, progress)
-    minimum = result.minimum
-
-    for path in outputs:
+        [(_, result)] = make_takes(config, [take], 1, lambda _, steps: progress(steps[0]))
+    if isinstance(result, InputError):
+        raise result
+    for path in outputs[1:]:
         save_waveform(path, result.output)
-    save_json(workdir / "config.json", json.loads(CONFIG.value.to_json()))
-    save_json(workdir / "environment.json", environment(config.seed))
-    takes = {"content": content, "style": style, "output": result.output}
-    takes = {name: take for name, take in takes.items() if isinstance(take, Waveform)}
-    draw_spectrograms(workdir / "spectrograms.png", takes, config.sample_rate, config.stft)
-    metrics = {
-        "content": CONTENT.value,
-        "style": STYLE.value,
-        "loss": {
-            "initial": minimum.history[0].loss,
-            "final": minimum.loss,
-            "rendered": result.rendered_loss(load_waveform(outputs[0])),
-            "terms": minimum.terms,
-        },
-        "num_iterations": len(minimum.losses),
-        "num_evaluations": minimum.evaluations,
-        "stopped": minimum.stopped,
-        "losses": minimum.losses,
-        "history": [step._asdict() for step in minimum.history],
-        "seconds": {
-            "load": loaded - started,
-            **result.seconds,
-            "total": time.perf_counter() - started,
-        },
-    }
-    heard = ""
-    if config.checkpoint:
-        from research.training.predict import in_words, verdicts
-
-        metrics["genres"] = verdicts(config.checkpoint, takes)
-        heard = f"; {in_words(metrics['genres'])}"
-    save_json(workdir / "metrics.json", metrics)
-    if minimum.stopped == "non-finite":
+    chosen, made_by = json.loads(CONFIG.value.to_json()), environment(config.seed)
+    save_json(workdir / "config.json", chosen)
+    save_json(workdir / "environment.json", made_by)
+    [pair] = write_results([take], chosen, made_by, workdir)
+    sounds = {"content": pair.content, "style": pair.style, "output": result.output}
+    sounds = {name: sound for name, sound in sounds.items() if sound is not None}
+    draw_spectrograms(workdir / "spectrograms.png", sounds, config.sample_rate, config.stft)
+    metrics = load_json(workdir / "metrics.json")
+    if metrics["stopped"] == "non-finite":
         raise InputError(
-            f"the loss was no longer finite at iteration {len(minimum.losses)}; the best iterate "
-            f"is in {outputs[-1]}; lower config.optimiser.learning_rate or the weights"
+            f"the loss was no longer finite at iteration {metrics['num_iterations']}; the best "
+            f"iterate is in {outputs[-1]}; lower config.optimiser.learning_rate or the weights"
         )
+    heard = ""
+    if "genres" in metrics:
+        from research.training.predict import in_words
+
+        heard = f"; {in_words(metrics['genres'])}"
     print(
-        f"Wrote {outputs[-1]} ({result.output.seconds:.1f} s of audio) "
-        f"in {metrics['seconds']['total']:.0f} s; numbers and spectrograms in {workdir}{heard}"
+        f"Wrote {outputs[-1]} ({result.output.seconds:.1f} s of audio) in "
+        f"{time.perf_counter() - started:.0f} s; listen, look and compare in "
+        f"{workdir / 'report.html'}{heard}"
     )
 
 
-def _save_style(config: TransferConfig) -> None:
+def _make_many(
+    config: TransferConfig, takes: list[PlannedTake], workdir: pathlib.Path, started: float
+) -> None:
+    from research.errors import InputError
+    from research.files import held_alone
+    from research.report.progress import CountingBar
+    from research.report.takes import find_takes
+    from research.report.workdir import claim, environment, make_workdir, save_json
+    from research.transfer.experiment import make_takes, write_results
+
+    if OUTPUT.value is not None:
+        raise InputError(
+            f"--output is for a single take, and these are {len(takes)}, which will be in "
+            f"{workdir}; leave it out"
+        )
+    _use_every_core(len(takes))
+    with held_alone(make_workdir(workdir)), CountingBar() as bar:
+        chosen, binding = json.loads(CONFIG.value.to_json()), bool(find_takes(workdir))
+        claim(workdir / "config.json", chosen, binding=binding, free=("sweep.memory_gb",))
+        listed = {take.folder.name: [*take.pair, take.settings] for take in takes}
+        claim(workdir / "takes.json", listed, binding=binding)
+        made_by = environment(config.seed)
+        save_json(workdir / "environment.json", made_by)
+        pending = [take for take in takes if not take.is_done]
+        before, failed = len(takes) - len(pending), 0
+        each = max(config.num_iterations, 1)
+        bar.say(f"{len(takes)} takes" + (f", {before} of them done before" if before else ""))
+        bar("iterations", each * before, each * len(takes))
+
+        def on_progress(done: int, steps: list) -> None:
+            at_work = sum(step.iteration for step in steps)
+            bar("iterations", each * (before + done) + at_work, each * len(takes))
+
+        for take, result in make_takes(config, pending, len(takes), on_progress):
+            if isinstance(result, InputError):
+                failed += 1
+                warnings.warn(f"{take.folder.name} ({take.name}): {result}", stacklevel=2)
+        bar("pages", 0, 1)
+        write_results(takes, chosen, made_by, workdir)
+    if failed:
+        raise InputError(f"{failed} of {len(takes)} takes in {workdir} have no finite loss")
+    print(
+        f"Wrote {len(pending)} takes into {workdir} in {time.perf_counter() - started:.0f} s; "
+        f"listen, look and compare in {workdir / 'report.html'}"
+    )
+
+
+def _use_every_core(num_takes: int) -> None:
+    """Make each core a device, for takes side by side; JAX_NUM_CPU_DEVICES says otherwise."""
+    import jax
+
+    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+        jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, num_takes))
+
+
+def compare(workdir: pathlib.Path) -> None:
+    """Put what runs came to into one table and one page."""
+    from research.errors import InputError
+    from research.report.comparison import write_comparison
+    from research.report.workdir import make_workdir
+
+    if not INPUT.value:
+        raise InputError("--mode=compare needs --input; give workdirs of runs, commas between")
+    folders = [pathlib.Path(folder.strip()).expanduser() for folder in INPUT.value]
+    num_takes = write_comparison(make_workdir(workdir), folders)
+    print(f"Wrote {num_takes} takes into {workdir / 'comparison.csv'} and .html")
+
+
+def _load_config() -> TransferConfig:
+    from research.settings import freeze
+    from research.transfer.config import TransferConfig
+
+    return freeze(TransferConfig, CONFIG.value)
+
+
+def save_style(_: pathlib.Path) -> None:
     """Keep what is known of a style, without its audio."""
     from research.errors import InputError
     from research.files import check_place
@@ -142,7 +230,7 @@ def _save_style(config: TransferConfig) -> None:
         raise InputError("--mode=style needs --output, an .npz file to write")
     check_bank_name(OUTPUT.value)
     check_place(OUTPUT.value)
-    num_files = make_bank(OUTPUT.value, STYLE.value, config)
+    num_files = make_bank(OUTPUT.value, STYLE.value, _load_config())
     print(f"Wrote {OUTPUT.value}, the style of {num_files} file{'s' if num_files > 1 else ''}")
 
 

@@ -4,8 +4,7 @@
     python run_transfer.py --config=configs/transfer.py:ulyanov --content=a.wav --style=b.wav
     python run_transfer.py --config.style_weight=3 --config.num_iterations=200
 
-What each key means is written in `research/transfer/style_transfer.py` and the dataclasses it
-names.
+What each key means is written in `research/transfer/config.py` and the dataclasses it names.
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -85,6 +84,11 @@ def default() -> ConfigDict:
         }
     )
     config.phase = ConfigDict({"start": "phase_gradient", "num_iterations": 100, "momentum": 0.99})
+    config.sweep = ConfigDict({"memory_gb": 4.0})
+    for key in ("seed", "style_amount", "content_weight", "style_weight"):
+        config.sweep[key] = config_dict.placeholder(tuple)
+    for group in ("content", "style"):
+        config.sweep[group] = {term: config_dict.placeholder(tuple) for term in config[group]}
     return config
 
 

@@ -69,7 +69,7 @@ def freeze(cls: type[T], config: Mapping[str, Any], prefix: str = "config") -> T
         elif isinstance(value, list | tuple):
             value = tuple(value)
         _check(key, value, field.metadata)
-        if types[field.name] in (int, tuple[int, ...]):
+        if {int, tuple[int, ...]} & {types[field.name], *typing.get_args(types[field.name])}:
             _check_whole(key, value)
         if value is None and type(None) not in typing.get_args(types[field.name]):
             raise InputError(f"{key} is None; give it a value")
@@ -90,6 +90,8 @@ def _variant(variants: list[type], config: Mapping[str, Any], key: str) -> type:
 
 
 def _check_whole(key: str, value: Any) -> None:
+    if value is None:
+        return
     for number in value if isinstance(value, tuple) else (value,):
         if not isinstance(number, int) or number > _LARGEST:
             raise InputError(f"{key} is {number!r}; give a whole number of at most {_LARGEST}")

@@ -53,6 +53,30 @@ def script_environment(tmp_path_factory) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module")
+def compiled_quickly(script_environment):
+    """Programs that run for a moment are compiled without most optimisations, and once."""
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    chosen = {
+        "jax_disable_most_optimizations": True,
+        "jax_compilation_cache_dir": script_environment["JAX_COMPILATION_CACHE_DIR"],
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: jax.config.values[name] for name in chosen}
+
+    def choose(values: dict) -> None:
+        for name, value in values.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+
+    choose(chosen)
+    yield
+    choose(before)
+
+
 @pytest.fixture(scope="session")
 def run_script(script_environment) -> Callable[..., subprocess.CompletedProcess]:
     """Runs a script as a user does."""

@@ -19,7 +19,6 @@ from scipy.stats import norm
 from research.errors import InputError
 from research.transfer.bank import (
     check_bank_name,
-    find_styles,
     is_bank,
     load_style,
     mix_styles,
@@ -367,7 +366,6 @@ def test_what_the_flag_says(text, expected):
 def test_the_home_folder_is_understood(sounds):
     assert parse_mix("~/a.wav:0.5,~/jazz:0.5") == [(sounds / "a.wav", 0.5), (sounds / "jazz", 0.5)]
     assert parse_mix("~/e,f:0.3.wav") == [(sounds / "e,f:0.3.wav", 1.0)]
-    assert find_styles("~/jazz") == [sounds / "jazz" / "x.mp3"]
 
 
 @pytest.mark.parametrize(
@@ -465,24 +463,3 @@ def test_quantiles_become_those_of_the_barycentre():
     mix = mix_styles(styles, [0.7, 0.3])
     at = (np.arange(256) + 0.5) / 256
     np.testing.assert_allclose(mix.levels[0, :, 0], norm.ppf(at, -0.5, 0.95), atol=1e-3)
-
-
-def test_a_folder_is_all_audio_under_it(tmp_path):
-    audio = ["b.wav", "jazz/a.mp3", "jazz/deep/c.FLAC", "no_suffix"]
-    others = ["cover.png", "notes.txt", "saved.npz", ".hidden.wav", ".trash/d.wav"]
-    for name in audio + others:
-        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        (tmp_path / name).touch()
-    found = find_styles(str(tmp_path))
-    assert [path.relative_to(tmp_path).as_posix() for path in found] == audio
-    assert find_styles(tmp_path / "saved.npz") == [tmp_path / "saved.npz"]
-    assert find_styles(tmp_path / ".trash") == [tmp_path / ".trash" / "d.wav"]
-
-
-def test_where_no_audio_is_is_told_in_one_line(tmp_path):
-    (tmp_path / "cover.png").touch()
-    (tmp_path / "saved.npz").touch()
-    message = refusal(find_styles, tmp_path)
-    assert message.startswith(f"--style {tmp_path} holds no audio; give")
-    message = refusal(find_styles, tmp_path / "none")
-    assert message.startswith(f"--style {tmp_path / 'none'} does not exist; give")

@@ -7,7 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.transfer.optimise import OPTIMISERS, OptimiserConfig, _run_chunk, minimise
+from research.transfer.optimise import (
+    OPTIMISERS,
+    OptimiserConfig,
+    _run_chunk,
+    bytes_of_take,
+    minimise,
+    minimise_each,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,3 +241,66 @@ def test_the_start_is_left_as_it_was():
     config = CONFIGS["adam"]
     minimise(Valley(), start, jnp.float32(1.0), WEIGHTS, config=config, num_iterations=5)
     np.testing.assert_array_equal(start, np.array([-1.2, 1.0], np.float32))
+
+
+STARTS = np.array([[-1.2, 1.0], [0.5, -0.5], [2.0, 2.0]], np.float32)
+SLOPES = [1.0, 3.0, 0.2]
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_takes_side_by_side_are_what_they_are_alone(name, own):
+    lowest = [1.0, 0.5, 2.0] if own else 3 * [1.0]
+    together = minimise_each(
+        Valley(),
+        jnp.array(STARTS),
+        jnp.array(lowest) if own else jnp.float32(1.0),
+        {"slope": SLOPES, "bend": [100.0] * 3},
+        config=CONFIGS[name],
+        num_iterations=12,
+        own=own,
+    )
+    for start, slope, a, minimum in zip(STARTS, SLOPES, lowest, together, strict=True):
+        weights = {"slope": slope, "bend": 100.0}
+        alone = descend(12, CONFIGS[name], start=start, a=a, weights=weights)
+        np.testing.assert_allclose(minimum.variable, alone.variable, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(minimum.losses, alone.losses, rtol=1e-3, atol=1e-6)
+        assert minimum.evaluations == alone.evaluations
+        assert [step.iteration for step in minimum.history] == [0, 5, 10, 12]
+        assert [step.evaluations for step in minimum.history] == [
+            step.evaluations for step in alone.history
+        ]
+
+
+def test_each_take_ends_by_itself():
+    config = OptimiserConfig("adam", learning_rate=0.3, log_every=4, patience=3)
+    told = []
+    stuck, lost, other = minimise_each(
+        Cliff(),
+        jnp.array([[0.5], [0.0], [-30.0]]),
+        jnp.array([[0.5], [3.0], [0.5]]),
+        {"height": [1.0] * 3},
+        config=config,
+        num_iterations=24,
+        own=True,
+        on_progress=told.append,
+    )
+    assert [one.stopped for one in (stuck, lost, other)] == ["converged", "non-finite", "finished"]
+    assert stuck.loss == 0.0 and float(stuck.variable[0]) == 0.5
+    assert float(lost.variable[0]) == pytest.approx(0.9, abs=0.01)
+    assert len(stuck.losses) == len(lost.losses) == 4
+    assert len(other.losses) == 24 and np.isfinite(other.losses).all()
+    assert [len(one.history) for one in (stuck, lost, other)] == [2, 2, 7]
+    assert [[step.iteration for step in steps] for steps in told][-1] == [4, 4, 24]
+
+
+def test_memory_of_a_take_grows_with_its_variable_and_what_is_remembered():
+    def needed(size: int, memory_size: int) -> int:
+        config = OptimiserConfig("lbfgs", memory_size=memory_size)
+        start = jnp.zeros((1, size))
+        return bytes_of_take(Cliff(), start, jnp.float32(0.0), {"height": 1.0}, config)
+
+    # A pair that is remembered is two variables of four bytes a number, here and anew.
+    more = needed(1000, 20) - needed(1000, 10)
+    assert more == pytest.approx(2 * 10 * 2 * 4000, rel=0.01)
+    assert needed(4000, 10) == pytest.approx(4 * needed(1000, 10), rel=0.1)

@@ -12,9 +12,10 @@ from configs.transfer import get_config
 from research.audio.waveform import Waveform
 from research.errors import InputError
 from research.settings import freeze
+from research.transfer.config import TransferConfig
 from research.transfer.objective import Style
 from research.transfer.style_source import load_mix, make_bank
-from research.transfer.style_transfer import TransferConfig, describe_style
+from research.transfer.style_transfer import describe_style
 
 RATE = 22050
 

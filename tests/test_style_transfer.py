@@ -9,7 +9,6 @@ import jax
 import numpy as np
 import pytest
 import scipy.signal
-from jax.experimental.compilation_cache import compilation_cache
 
 from configs.transfer import get_config
 from research.audio.stft import StftConfig
@@ -19,12 +18,10 @@ from research.errors import InputError
 from research.models.pca import PcaConfig, fit_pca, save_pca
 from research.settings import freeze
 from research.transfer.bank import load_style, save_style
+from research.transfer.config import ContentWeights, StyleWeights, TransferConfig
 from research.transfer.optimise import Minimum
 from research.transfer.style_transfer import (
-    ContentWeights,
-    StyleWeights,
     Transfer,
-    TransferConfig,
     describe_style,
     front_end,
     style_template,
@@ -36,26 +33,7 @@ ITERATIONS = 6
 CLASSIFIER_STFT = StftConfig(512, 430)  # Of the preset multicomp.
 LAYERS = ("logits", "conv1", "pool1", "conv2", "pool2", "features")
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_quickly(script_environment):
-    """Programs that run for a moment are compiled without most optimisations, and once."""
-    chosen = {
-        "jax_disable_most_optimizations": True,
-        "jax_compilation_cache_dir": script_environment["JAX_COMPILATION_CACHE_DIR"],
-        "jax_persistent_cache_min_compile_time_secs": 0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: jax.config.values[name] for name in chosen}
-
-    def choose(values: dict) -> None:
-        for name, value in values.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
-
-    choose(chosen)
-    yield
-    choose(before)
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 
 def melody(*pitches: float, rate: int = RATE, decay: float = 4.0) -> np.ndarray:

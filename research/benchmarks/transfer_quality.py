@@ -15,7 +15,8 @@ from configs.transfer import get_config
 from research.audio.waveform import Waveform, load_waveform, resample
 from research.report.metrics import Judge, Verdict
 from research.settings import freeze
-from research.transfer.style_transfer import TransferConfig, transfer
+from research.transfer.config import TransferConfig
+from research.transfer.style_transfer import transfer
 
 _SECONDS = 10
 _CLIPS = pathlib.Path(__file__).parents[1] / "clips"

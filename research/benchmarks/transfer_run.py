@@ -20,7 +20,8 @@ import numpy as np
 from configs.transfer import get_config
 from research.audio.waveform import Waveform, load_waveform
 from research.settings import freeze
-from research.transfer.style_transfer import TransferConfig, transfer
+from research.transfer.config import TransferConfig
+from research.transfer.style_transfer import transfer
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _CLIPS = _ROOT / "research" / "clips"

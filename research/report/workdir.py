@@ -55,7 +55,7 @@ def claim(
     """
     path, value = pathlib.Path(path), json.loads(json.dumps(value))
     if binding and path.exists():
-        before, now = _flat(load_json(path)), _flat(value)
+        before, now = flat(load_json(path)), flat(value)
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key) and key not in free:
                 raise InputError(
@@ -70,13 +70,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested dicts as one, by dotted keys."""
     if not isinstance(value, dict):
         return {prefix: value}
-    flat = {}
+    found = {}
     for key, item in value.items():
-        flat |= _flat(item, f"{prefix}.{key}" if prefix else key)
-    return flat
+        found |= flat(item, f"{prefix}.{key}" if prefix else key)
+    return found
 
 
 def load_json(path: str | os.PathLike) -> Any:

@@ -17,8 +17,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.audio.waveform import may_be_audio
-from research.data.tracks import is_hidden
 from research.errors import InputError
 from research.files import written_whole
 from research.transfer.objective import Style
@@ -193,6 +191,19 @@ def _fitting(
     return jnp.asarray(array)
 
 
+def is_mix(text: str) -> bool:
+    """Whether the flag --style gives weights to what it names."""
+    if os.path.exists(os.path.expanduser(text)):
+        return False
+    for part in text.split(","):
+        before, colon, after = part.strip().rpartition(":")
+        named = os.path.exists(os.path.expanduser(part.strip()))
+        known = _number(after) is not None or os.path.exists(os.path.expanduser(before))
+        if colon and known and not named:
+            return True
+    return False
+
+
 def parse_mix(text: str) -> list[tuple[pathlib.Path, float]]:
     """What the flag --style asks for, with weights that sum to 1.
 
@@ -267,27 +278,3 @@ def mix_styles(styles: list[Style], weights: list[float]) -> Style:
         return jnp.asarray(total, jnp.float32)
 
     return jax.tree.map(mean, *styles)
-
-
-def find_styles(path: str | os.PathLike) -> list[pathlib.Path]:
-    """The file, or all audio under a folder: no hidden files, saved styles, pictures or texts.
-
-    Raises:
-      InputError: nothing is there.
-    """
-    start = pathlib.Path(os.path.expanduser(path))
-    if not os.path.exists(start):
-        raise InputError(f"--style {path} does not exist; {_GIVE}")
-    if not start.is_dir():
-        return [start]
-    files = [
-        file
-        for file in sorted(start.rglob("*"))
-        if file.is_file()
-        and may_be_audio(file)
-        and not is_bank(file)
-        and not is_hidden(file.relative_to(start))
-    ]
-    if not files:
-        raise InputError(f"--style {path} holds no audio; {_GIVE}")
-    return files

@@ -6,7 +6,7 @@ history written, and the end decided.
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -113,67 +113,143 @@ def _stalled(carry: _Carry, config: OptimiserConfig) -> jax.Array:
     return (config.patience > 0) & (carry.stale >= config.patience)
 
 
-@functools.partial(jax.jit, static_argnames=("objective", "config"), donate_argnames="carry")
-def _run_chunk(carry, targets, weights, num_iterations, *, objective, config):
-    """At most `log_every` steps; the carry, and the losses they started from."""
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    """Where takes are: spread over devices, on each of them side by side.
+
+    Attributes:
+      mesh: the devices, along one axis, "takes".
+      own: of each leaf of the targets, whether every take has one of its own, stacked.
+    """
+
+    mesh: jax.sharding.Mesh
+    own: tuple[bool, ...]
+
+    def each(self, function: Callable, takes: Any, targets: Any) -> Any:
+        """`function(take, targets)` of every take; each device goes on by itself."""
+        leaves, structure = jax.tree.flatten(targets)
+
+        def with_targets(take, own, shared):
+            own, shared = iter(own), iter(shared)
+            merged = [next(own if is_own else shared) for is_own in self.own]
+            return function(take, jax.tree.unflatten(structure, merged))
+
+        def on_device(takes, own, shared):
+            if len(jax.tree.leaves(takes)[0]) > 1:
+                return jax.vmap(with_targets, in_axes=(0, 0, None))(takes, own, shared)
+            # Without a dimension for the takes loops and branches stay what they are.
+            take, own = jax.tree.map(lambda x: x[0], (takes, own))
+            return jax.tree.map(lambda x: x[None], with_targets(take, own, shared))
+
+        by_kind = [
+            [leaf for leaf, is_own in zip(leaves, self.own, strict=True) if is_own == kind]
+            for kind in (True, False)
+        ]
+        spread, whole = self.spread.spec, jax.sharding.PartitionSpec()
+        return jax.shard_map(
+            on_device,
+            mesh=self.mesh,
+            in_specs=(spread, spread, whole),
+            out_specs=spread,
+            check_vma=False,
+        )(takes, *by_kind)
+
+    @property
+    def spread(self) -> jax.sharding.NamedSharding:
+        """Of arrays `[takes, ...]`."""
+        return jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec("takes"))
+
+
+def _lay_out(devices: Sequence[jax.Device], targets: Any, own: Any) -> _Layout:
+    mesh = jax.sharding.Mesh(np.array(devices), ("takes",))
+    return _Layout(mesh, tuple(jax.tree.leaves(jax.tree.broadcast(own, targets))))
+
+
+@functools.partial(
+    jax.jit, static_argnames=("objective", "config", "layout"), donate_argnames="carry"
+)
+def _run_chunk(carry, targets, weights, num_iterations, *, objective, config, layout):
+    """At most `log_every` steps of every take; the carries, and the losses they started from."""
     optimiser = _optimiser(config)
 
-    def loss_of(variable):
-        return weighted_sum(objective.terms(variable, targets), weights)
+    def run_take(take, targets):
+        carry, weights, num_iterations = take
 
-    def iterate(carry):
-        variable = carry.variable
-        if config.name == "adam":
-            loss, gradient = jax.value_and_grad(loss_of)(variable)
-        else:  # The line search came by them.
-            loss, gradient = (optax.tree.get(carry.optimiser, key) for key in ("value", "grad"))
-        updates, state = optimiser.update(
-            gradient, carry.optimiser, variable, value=loss, grad=gradient, value_fn=loss_of
-        )
-        taken = 1
-        if config.name == "lbfgs":
-            first = carry.evaluations == 0
-            taken = optax.tree.get(state, "num_linesearch_steps") + first
-        carry = _keep_best(carry, loss)
-        progress = carry.best_loss < (1 - config.tolerance) * carry.milestone
-        failed = ~jnp.isfinite(loss)
-        return carry._replace(
-            variable=jnp.where(failed, variable, optax.apply_updates(variable, updates)),
-            optimiser=state,
-            milestone=jnp.where(progress, carry.best_loss, carry.milestone),
-            stale=jnp.where(progress, 0, carry.stale + 1),
-            evaluations=carry.evaluations + taken,
-            failed=failed,
-        ), loss
+        def loss_of(variable):
+            return weighted_sum(objective.terms(variable, targets), weights)
 
-    def step(carry, index):
-        done = carry.failed | _stalled(carry, config) | (index >= num_iterations)
-        if config.unrolled:  # A branch is as slow as a loop.
-            after = (*iterate(carry),)
-            return jax.tree.map(functools.partial(jnp.where, done), (carry, jnp.nan), after)
-        return jax.lax.cond(done, lambda c: (c, jnp.nan), iterate, carry)
+        def iterate(carry):
+            variable = carry.variable
+            if config.name == "adam":
+                loss, gradient = jax.value_and_grad(loss_of)(variable)
+            else:  # The line search came by them.
+                loss, gradient = (optax.tree.get(carry.optimiser, key) for key in ("value", "grad"))
+            updates, state = optimiser.update(
+                gradient, carry.optimiser, variable, value=loss, grad=gradient, value_fn=loss_of
+            )
+            taken = 1
+            if config.name == "lbfgs":
+                first = carry.evaluations == 0
+                taken = optax.tree.get(state, "num_linesearch_steps") + first
+            carry = _keep_best(carry, loss)
+            progress = carry.best_loss < (1 - config.tolerance) * carry.milestone
+            failed = ~jnp.isfinite(loss)
+            return carry._replace(
+                variable=jnp.where(failed, variable, optax.apply_updates(variable, updates)),
+                optimiser=state,
+                milestone=jnp.where(progress, carry.best_loss, carry.milestone),
+                stale=jnp.where(progress, 0, carry.stale + 1),
+                evaluations=carry.evaluations + taken,
+                failed=failed,
+            ), loss
 
-    return jax.lax.scan(step, carry, jnp.arange(config.log_every), unroll=config.unrolled)
+        def step(carry, index):
+            done = carry.failed | _stalled(carry, config) | (index >= num_iterations)
+            if config.unrolled:  # A branch is as slow as a loop.
+                after = (*iterate(carry),)
+                return jax.tree.map(functools.partial(jnp.where, done), (carry, jnp.nan), after)
+            return jax.lax.cond(done, lambda c: (c, jnp.nan), iterate, carry)
+
+        return jax.lax.scan(step, carry, jnp.arange(config.log_every), unroll=config.unrolled)
+
+    return layout.each(run_take, (carry, weights, num_iterations), targets)
 
 
-@functools.partial(jax.jit, static_argnames="objective")
-def _evaluate(variable, targets, weights, *, objective):
+@functools.partial(jax.jit, static_argnames=("objective", "layout"))
+def _evaluate(variables, targets, weights, *, objective, layout):
     """Loss, terms and gradient: one program for all of them, since compiling it takes seconds."""
 
-    def loss_of(variable):
-        terms = objective.terms(variable, targets)
-        return weighted_sum(terms, weights), terms
+    def evaluate_take(take, targets):
+        variable, weights = take
 
-    (loss, terms), gradient = jax.value_and_grad(loss_of, has_aux=True)(variable)
-    return loss, terms, gradient
+        def loss_of(variable):
+            terms = objective.terms(variable, targets)
+            return weighted_sum(terms, weights), terms
+
+        (loss, terms), gradient = jax.value_and_grad(loss_of, has_aux=True)(variable)
+        return loss, terms, gradient
+
+    return layout.each(evaluate_take, (variables, weights), targets)
 
 
 def evaluate(
-    objective: Callable, variable: jax.Array, targets: Any, weights: dict[str, float]
-) -> tuple[float, dict[str, float]]:
-    """Loss and unweighted terms of a variable, in float32 as `minimise` sees them."""
-    loss, terms, _ = _evaluate(variable, targets, _to_float32(weights), objective=objective)
-    return float(loss), _to_floats(terms)
+    objective: Callable,
+    variables: jax.Array,
+    targets: Any,
+    weights: dict[str, Any],
+    *,
+    own: Any = False,
+    devices: Sequence[jax.Device] = (),
+) -> list[tuple[float, dict[str, float]]]:
+    """Loss and unweighted terms of every variable, in float32 as `minimise_each` sees them.
+
+    Arguments as of `minimise_each`.
+    """
+    layout = _lay_out(devices or jax.devices()[:1], targets, own)
+    loss, terms, _ = _evaluate(
+        variables, targets, _to_float32(weights), objective=objective, layout=layout
+    )
+    return _by_take(loss, terms)
 
 
 def minimise(
@@ -186,69 +262,140 @@ def minimise(
     num_iterations: int,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Minimum:
-    """Minimise `objective(variable, targets, weights)` from `variable`.
+    """Minimise `objective(variable, targets, weights)` from `variable`; see `minimise_each`."""
+    [minimum] = minimise_each(
+        objective,
+        variable[None],
+        targets,
+        {name: [weight] for name, weight in weights.items()},
+        config=config,
+        num_iterations=num_iterations,
+        on_progress=lambda progress: on_progress(progress[0]),
+    )
+    return minimum
+
+
+def minimise_each(
+    objective: Callable,
+    variables: jax.Array,
+    targets: Any,
+    weights: dict[str, Any],
+    *,
+    config: OptimiserConfig,
+    num_iterations: int,
+    own: Any = False,
+    devices: Sequence[jax.Device] = (),
+    on_progress: Callable[[list[Progress]], None] = lambda progress: None,
+) -> list[Minimum]:
+    """Minimise `objective(variable, targets, weights)` of several takes in one program.
 
     Args:
       objective: hashable; has `terms(variable, targets)`, unweighted, of which its value is the
         weighted sum.
-      variable: start.
+      variables: starts, `[takes, ...]`.
       targets: any pytree; traced.
-      weights: of the terms; traced, so that another weight compiles nothing.
+      weights: of the terms, `[takes]` each; traced, so that other weights compile nothing.
       config: the optimiser.
       num_iterations: at most.
-      on_progress: called at the end of every chunk.
+      own: whether each take has targets of its own, stacked like the variables, or all share the
+        same; a pytree of that by parts of the targets.
+      devices: over which takes are spread, in equal numbers; by default the first one.
+      on_progress: called at the end of every chunk, with a `Progress` for each take.
     """
     weights = _to_float32(weights)
-    run = functools.partial(_run_chunk, objective=objective, config=config)
-    assess = functools.partial(_evaluate, objective=objective)
-    loss, terms, gradient = assess(variable, targets, weights)
-    history = [Progress(0, 0, float(loss), _to_floats(terms))]
-    losses = []
-    optimiser = _optimiser(config).init(variable)
+    num_takes = len(variables)
+    layout = _lay_out(devices or jax.devices()[:1], targets, own)
+    variables, weights = jax.device_put((jnp.asarray(variables), weights), layout.spread)
+    run = functools.partial(_run_chunk, objective=objective, config=config, layout=layout)
+    assess = functools.partial(_evaluate, objective=objective, layout=layout)
+    loss, terms, gradient = assess(variables, targets, weights)
+    history = [[Progress(0, 0, *at)] for at in _by_take(loss, terms)]
+    losses = [[] for _ in history]
+    optimiser = jax.vmap(_optimiser(config).init)(variables)
     if config.name == "lbfgs":
         optimiser = optax.tree.set(optimiser, value=loss, grad=gradient)
-    infinity = jnp.float32(jnp.inf)
+    infinity = jnp.full(num_takes, jnp.inf, jnp.float32)
     carry = _Carry(
-        variable=variable,
+        variable=variables,
         optimiser=optimiser,
-        best=variable,
+        best=variables,
         best_loss=infinity,
         milestone=infinity,
-        stale=jnp.int32(0),
-        evaluations=jnp.int32(0),
-        failed=jnp.array(False),
+        stale=jnp.zeros(num_takes, jnp.int32),
+        evaluations=jnp.zeros(num_takes, jnp.int32),
+        failed=jnp.zeros(num_takes, bool),
     )
     # Donated, so no array may stand in it twice; of strong types, so that every chunk has the same.
-    carry = jax.tree.map(lambda x: jnp.array(x, dtype=x.dtype), carry)
-    stopped = "finished"
-    iteration = 0
-    while iteration < num_iterations:
-        length = min(config.log_every, num_iterations - iteration)
-        carry, chunk = run(carry, targets, weights, length)
-        iteration += length
-        losses += np.asarray(chunk)[:length].tolist()
-        loss, terms, _ = assess(carry.variable, targets, weights)
-        history.append(Progress(iteration, int(carry.evaluations), float(loss), _to_floats(terms)))
-        on_progress(history[-1])
-        if carry.failed or not jnp.isfinite(loss):
-            stopped = "non-finite"
-            break
-        if _stalled(carry, config):
-            stopped = "converged"
-            break
-    best = carry.best
-    if not iteration or loss < carry.best_loss:
-        best = carry.variable
-    loss, terms = evaluate(objective, best, targets, weights)
-    return Minimum(
-        variable=best,
-        loss=loss,
-        terms=terms,
-        losses=[value for value in losses if value == value],
-        history=history,
-        evaluations=int(carry.evaluations),
-        stopped=stopped,
+    carry = jax.tree.map(
+        lambda x: jax.device_put(jnp.array(x, dtype=x.dtype), layout.spread), carry
     )
+    stopped = ["finished"] * num_takes
+    iteration = 0
+    while iteration < num_iterations and "finished" in stopped:
+        length = min(config.log_every, num_iterations - iteration)
+        lengths = jax.device_put(np.full(num_takes, length), layout.spread)
+        carry, chunk = run(carry, targets, weights, lengths)
+        # On one device jit gives back parts as of no axis at all, and would compile anew for them.
+        carry = jax.device_put(carry, layout.spread)
+        iteration += length
+        loss, terms, _ = assess(carry.variable, targets, weights)
+        failed = np.asarray(carry.failed) | ~np.isfinite(loss)
+        stalled = np.asarray(_stalled(carry, config))
+        evaluations = np.asarray(carry.evaluations)
+        for take, (at, chunk_losses) in enumerate(
+            zip(_by_take(loss, terms), np.asarray(chunk), strict=True)
+        ):
+            if stopped[take] != "finished":
+                continue
+            losses[take] += [value for value in chunk_losses[:length].tolist() if value == value]
+            history[take].append(Progress(iteration, int(evaluations[take]), *at))
+            if failed[take]:
+                stopped[take] = "non-finite"
+            elif stalled[take]:
+                stopped[take] = "converged"
+        on_progress([steps[-1] for steps in history])
+    ended_best = (iteration == 0) | (np.asarray(loss) < np.asarray(carry.best_loss))
+    pick = ended_best.reshape(-1, *[1] * (variables.ndim - 1))
+    best = jnp.where(pick, carry.variable, carry.best)
+    loss, terms, _ = assess(best, targets, weights)
+    evaluations = np.asarray(carry.evaluations)
+    found = np.asarray(best)  # From wherever it was, since what comes next is on one device.
+    return [
+        Minimum(
+            variable=jnp.asarray(found[take]),
+            loss=at[0],
+            terms=at[1],
+            losses=losses[take],
+            history=history[take],
+            evaluations=int(evaluations[take]),
+            stopped=stopped[take],
+        )
+        for take, at in enumerate(_by_take(loss, terms))
+    ]
+
+
+def bytes_of_take(
+    objective: Callable,
+    variable: jax.Array,
+    targets: Any,
+    weights: dict[str, float],
+    config: OptimiserConfig,
+) -> int:
+    """About what one take holds on its device while it is optimised, in bytes.
+
+    That is what the compiled loss and gradient need, twice, since a line search compares two, and
+    the variables that an optimiser remembers, twice, since it makes them anew.
+    """
+    weights = _to_float32({name: [weight] for name, weight in weights.items()})
+    layout = _lay_out(jax.devices()[:1], targets, False)
+    compiled = _evaluate.lower(
+        variable[None], targets, weights, objective=objective, layout=layout
+    ).compile()
+    needed = compiled.memory_analysis()
+    state = jax.eval_shape(_optimiser(config).init, variable)
+    remembered = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    remembered += 3 * variable.nbytes
+    return 2 * (needed.temp_size_in_bytes + remembered) + needed.argument_size_in_bytes
 
 
 def weighted_sum(terms: dict[str, Any], weights: dict[str, Any]) -> Any:
@@ -256,10 +403,15 @@ def weighted_sum(terms: dict[str, Any], weights: dict[str, Any]) -> Any:
     return sum(weights[name] * terms[name] for name in terms)
 
 
-def _to_floats(terms: dict[str, jax.Array]) -> dict[str, float]:
-    return {name: float(value) for name, value in terms.items()}
+def _by_take(loss: jax.Array, terms: dict[str, jax.Array]) -> list[tuple[float, dict[str, float]]]:
+    """Losses and terms of `[takes]` as numbers of each take."""
+    terms = {name: np.asarray(values).tolist() for name, values in terms.items()}
+    return [
+        (value, {name: values[take] for name, values in terms.items()})
+        for take, value in enumerate(np.asarray(loss).tolist())
+    ]
 
 
-def _to_float32(weights: dict[str, float]) -> dict[str, np.float32]:
+def _to_float32(weights: dict[str, Any]) -> dict[str, np.ndarray]:
     with np.errstate(over="ignore"):  # To infinity, which the loss then tells.
-        return {name: np.float32(weight) for name, weight in weights.items()}
+        return {name: np.asarray(values, np.float32) for name, values in weights.items()}

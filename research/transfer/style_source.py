@@ -6,19 +6,19 @@ import warnings
 
 import numpy as np
 
+from research.audio.find import find_audio
 from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError, about
 from research.transfer.bank import (
-    find_styles,
     is_bank,
     load_style,
     mix_styles,
     parse_mix,
     save_style,
 )
+from research.transfer.config import TransferConfig
 from research.transfer.objective import Style
 from research.transfer.style_transfer import (
-    TransferConfig,
     describe_style,
     front_end,
     style_template,
@@ -38,12 +38,20 @@ def load_mix(text: str, config: TransferConfig) -> Waveform | Style:
     parts = parse_mix(text)
     if len(parts) == 1 and not parts[0][0].is_dir() and not is_bank(parts[0][0]):
         return load_waveform(parts[0][0])
-    for path, _ in parts:
-        # What cannot be read is told before the others are listened to.
-        if not path.is_dir() and not is_bank(path):
-            load_waveform(path)
+    check_mix(text)  # What cannot be read is told before the others are listened to.
     styles = [_load(path, config)[0] for path, _ in parts]
     return mix_styles(styles, [weight for _, weight in parts])
+
+
+def check_mix(text: str) -> None:
+    """See that what `load_mix` would load as audio can be read.
+
+    Raises:
+      InputError: it cannot.
+    """
+    for path, _ in parse_mix(text):
+        if not path.is_dir() and not is_bank(path):
+            load_waveform(path)
 
 
 def make_bank(path: str | os.PathLike, text: str, config: TransferConfig) -> int:
@@ -65,7 +73,7 @@ def _load(path: pathlib.Path, config: TransferConfig) -> tuple[Style, list[str]]
     if is_bank(path):
         return load_style(path, style_template(config), front_end(config)), [path.name]
     styles, seconds, names = [], [], []
-    for file in find_styles(path):
+    for file in find_audio(path, "--style"):
         try:
             piece = load_waveform(file)
             with about(file):

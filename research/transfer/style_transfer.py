@@ -12,8 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.audio.phase import PhaseConfig
-from research.audio.stft import StftConfig
 from research.audio.waveform import (
     Waveform,
     fit_length,
@@ -23,186 +21,36 @@ from research.audio.waveform import (
     rms,
 )
 from research.errors import InputError
-from research.settings import above, at_least, one_of
+from research.transfer.config import TransferConfig
 from research.transfer.dynamics import find_sound, follow_dynamics, quieten_rests
-from research.transfer.features import FilterConfig, make_filters, transform_filters
-from research.transfer.objective import (
-    FEATURE_TERMS,
-    HEARD_CONTENT,
-    HEARD_STYLE,
-    SCALES,
-    Objective,
-    Senses,
-    Style,
-    Targets,
-)
-from research.transfer.optimise import Minimum, OptimiserConfig, Progress, evaluate, minimise
+from research.transfer.features import make_filters, transform_filters
+from research.transfer.objective import Objective, Senses, Style, Targets
+from research.transfer.optimise import Minimum, Progress, evaluate, minimise
 from research.transfer.start import level_quantiles, matched_start
 from research.transfer.statistics import make_projections
-from research.transfer.style import GRAM_DIVISORS
-from research.transfer.variable import STARTS, VARIABLES, start_variable, to_waveform
+from research.transfer.variable import start_variable, to_waveform
 from research.transfer.views import FINE
 
 
 @dataclasses.dataclass(frozen=True)
-class ContentWeights:
-    """Weights of what must stay of the content; what weighs nothing is not computed.
+class Problem:
+    """A transfer that is yet to be optimised.
 
     Attributes:
-      features: outputs of random filters and classifier layers.
-      spectrogram: `log(1 + |STFT|)`.
-      harmonic: partials, whatever their envelope.
-      chroma: pitch classes.
-      onset: the onset envelope.
+      content: as given.
+      samples: of the content, as the transfer hears it, `[channels, samples]`.
+      start: of the variable.
+      targets: that it is compared with.
+      weights: of the terms.
+      config: of the transfer, weights aside.
     """
 
-    features: float = at_least(0.0, 0)
-    spectrogram: float = at_least(0.0, 0)
-    harmonic: float = at_least(0.0, 0)
-    chroma: float = at_least(0.0, 0)
-    onset: float = at_least(0.0, 0)
-
-
-@dataclasses.dataclass(frozen=True)
-class StyleWeights:
-    """Weights of what is taken from the style; what weighs nothing is not computed.
-
-    Attributes:
-      gram: Gram matrices of random filters and classifier layers.
-      activations: outputs of the same, against their mean over the style.
-      feature_levels: their distribution.
-      bands: distribution of levels, band by band.
-      spectrum: long-term spectrum.
-      patches: distribution of 0.2 s of mel bands.
-      fast_patches: distribution of 75 ms of mel bands, at four times the rate.
-      correlation: which bands come and go together.
-    """
-
-    gram: float = at_least(0.0, 0)
-    activations: float = at_least(0.0, 0)
-    feature_levels: float = at_least(0.0, 0)
-    bands: float = at_least(0.0, 0)
-    spectrum: float = at_least(0.0, 0)
-    patches: float = at_least(0.0, 0)
-    fast_patches: float = at_least(0.0, 0)
-    correlation: float = at_least(0.0, 0)
-
-
-@dataclasses.dataclass(frozen=True)
-class TransferConfig:
-    """Every scientific choice of a transfer.
-
-    Attributes:
-      seed: of noise and random phase; filters and projections have their own, `features.seed`.
-      sample_rate: at which the transfer works, Hz.
-      mono: whether channels are mixed down first, as the published systems have it; the output
-        then repeats in every channel of the content. A style is always mixed down.
-      rms: to which both inputs are scaled before; None leaves them as they are.
-      keep_rests: whether rests of the content stay quiet, and those of the style are left out.
-      rest_db: how far rests stay under the loud parts, and the range of the slow dynamics.
-      dynamics: share of the content's slow dynamics that the output gets back, 0 to 1.
-      dynamics_seconds: what is slow.
-      style_amount: how far the style goes, from 0, coloured, to 1, taken over.
-      content_weight: of all content terms together.
-      style_weight: of all style terms together.
-      content: weights of single content terms.
-      style: weights of single style terms.
-      num_iterations: of the optimiser, at most.
-      variable: what is optimised.
-      init: where it starts; "matched" is the content at the style's levels.
-      noise_scale: standard deviation of the start from noise.
-      stft: the spectrogram of the features and of spectrogram variables.
-      features: the random filters.
-      checkpoint: workdir of a training, whose classifier lends its layers and gives its verdict.
-      layers: activations of that classifier that are features too.
-      pca: file of the components of a pca variable.
-      scale: what terms are divided by.
-      gram_divisor: what Gram matrices are divided by.
-      optimiser: how the loss is minimised.
-      phase: how a spectrogram variable gets its phase.
-
-    Raises:
-      ValueError: choices that do not go together.
-    """
-
-    seed: int = at_least(0, 0)
-    sample_rate: int = at_least(22050, 1000)
-    mono: bool = False
-    rms: float | None = above(0.1, 0)
-    keep_rests: bool = True
-    rest_db: float = above(24.0, 0)
-    dynamics: float = at_least(1.0, 0)
-    dynamics_seconds: float = above(1.5, 0)
-    style_amount: float = at_least(1.0, 0)
-    content_weight: float = at_least(1.0, 0)
-    style_weight: float = at_least(1.0, 0)
-    content: ContentWeights = ContentWeights()
-    style: StyleWeights = StyleWeights()
-    num_iterations: int = at_least(100, 0)
-    variable: str = one_of("waveform", VARIABLES)
-    init: str = one_of("content", ("matched", *STARTS))
-    noise_scale: float = at_least(1e-3, 0)
-    stft: StftConfig = StftConfig()
-    features: FilterConfig = FilterConfig()
-    checkpoint: str = ""
-    layers: tuple[str, ...] = ()
-    pca: str = ""
-    scale: str = one_of("relative", SCALES)
-    gram_divisor: str = one_of("frames", GRAM_DIVISORS)
-    optimiser: OptimiserConfig = OptimiserConfig()
-    phase: PhaseConfig = PhaseConfig()
-
-    def __post_init__(self):
-        for name in ("dynamics", "style_amount"):
-            if getattr(self, name) > 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give a number from 0 to 1")
-        objective = self.objective
-        if not objective.content + objective.style:
-            raise ValueError("no term of content or style has a weight; give one to some")
-        heard = [
-            *(f"content.{name}" for name in objective.content if name in HEARD_CONTENT),
-            *(f"style.{name}" for name in objective.style if name in HEARD_STYLE),
-        ]
-        if heard and self.variable != "waveform":
-            raise ValueError(f"{heard[0]} needs variable=waveform, not {self.variable}")
-        if self.looks_at_features and not (self.features.num_filters or self.layers):
-            raise ValueError("terms of features need features.num_filters or layers")
-        if self.layers and not self.checkpoint:
-            raise ValueError("layers need checkpoint, the --workdir of a run_train.py run")
-        if self.variable == "pca" and not self.pca:
-            raise ValueError("variable=pca needs pca, a file of run_train.py --mode=pca")
-
-    @property
-    def looks_at_features(self) -> bool:
-        """Whether any term does."""
-        return bool({*FEATURE_TERMS} & {*self.objective.content, *self.objective.style})
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """Weight of each term of the objective."""
-        content, style = dataclasses.asdict(self.content), dataclasses.asdict(self.style)
-        return {
-            **{name: self.content_weight * content[name] for name in self.objective.content},
-            **{name: self.style_weight * style[name] for name in self.objective.style},
-        }
-
-    @property
-    def objective(self) -> Objective:
-        """The loss, without its weights."""
-        return Objective(
-            variable=self.variable,
-            sample_rate=self.sample_rate,
-            stft=self.stft,
-            nonlinearity=self.features.nonlinearity,
-            content=_weighing(self.content),
-            style=_weighing(self.style),
-            scale=self.scale,
-            gram_divisor=self.gram_divisor,
-        )
-
-
-def _weighing(weights: ContentWeights | StyleWeights) -> tuple[str, ...]:
-    return tuple(name for name, weight in dataclasses.asdict(weights).items() if weight > 0)
+    content: Waveform
+    samples: np.ndarray
+    start: jax.Array
+    targets: Targets
+    weights: dict[str, float]
+    config: TransferConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,93 +89,131 @@ def transfer(
       InputError: the pieces are too short for the config, a checkpoint or file of the config does
         not fit, or the loss is not finite at the start.
     """
-    num_channels = 1 if config.mono else content.samples.shape[0]
-    whole = match_channels(resample(content, config.sample_rate).samples, num_channels)
-    samples = _level(whole, config)
-    _check_length(samples, config, "content")
-    clock = _Clock()
+    clock = Clock()
     with clock.measure("start"):
-        senses = make_senses(config, content.sample_rate)
-        style_samples = None
-        if isinstance(style, Waveform):
-            style_samples = _hear_style(style, config)
-            num_frames = config.stft.num_frames(samples.shape[1])
-            style = _describe(
-                senses, style_samples, config, None if config.style_amount < 1 else num_frames
-            )
-        elif config.init == "style":
-            raise InputError("config.init=style needs the audio of one style, not its statistics")
-        key = jax.random.key(config.seed)
-        start = samples
-        amount = _LEAST_AMOUNT + (1 - _LEAST_AMOUNT) * config.style_amount
-        if config.init == "matched":
-            start = matched_start(
-                samples, np.asarray(style.levels), amount, config.sample_rate, config.seed
-            )
-        start = start_variable(
-            config.variable,
-            "content" if config.init == "matched" else config.init,
-            start,
-            style_samples,
-            key,
-            config=config.stft,
-            noise_scale=config.noise_scale,
-            basis=senses.basis,
-        )
-        targets = _set_up(
-            senses,
-            samples,
-            style,
-            None if config.style_amount == 1 else amount,
-            objective=config.objective,
-        )
+        problem = prepare(content, style, config)
     with clock.measure("optimise"):
         minimum = minimise(
             config.objective,
-            start,
-            targets,
-            config.weights,
+            problem.start,
+            problem.targets,
+            problem.weights,
             config=config.optimiser,
             num_iterations=config.num_iterations,
             on_progress=on_progress,
         )
+    with clock.measure("phase"):
+        return finish(problem, minimum, clock.seconds)
+
+
+def prepare(
+    content: Waveform, style: Waveform | Style, config: TransferConfig, senses: Senses | None = None
+) -> Problem:
+    """All of a transfer that comes before its optimisation.
+
+    Args:
+      content: any rate, length and channels.
+      style: audio, or what is known of it.
+      config: of the transfer.
+      senses: of `make_senses`, where several problems share them.
+
+    Raises:
+      InputError: as `transfer`.
+    """
+    num_channels = 1 if config.mono else content.samples.shape[0]
+    whole = match_channels(resample(content, config.sample_rate).samples, num_channels)
+    samples = _level(whole, config)
+    _check_length(samples, config, "content")
+    senses = senses or make_senses(config, content.sample_rate)
+    style_samples = None
+    if isinstance(style, Waveform):
+        style_samples = _hear_style(style, config)
+        num_frames = config.stft.num_frames(samples.shape[1])
+        style = _describe(
+            senses, style_samples, config, None if config.style_amount < 1 else num_frames
+        )
+    elif config.init == "style":
+        raise InputError("config.init=style needs the audio of one style, not its statistics")
+    start = samples
+    amount = _LEAST_AMOUNT + (1 - _LEAST_AMOUNT) * config.style_amount
+    if config.init == "matched":
+        start = matched_start(
+            samples, np.asarray(style.levels), amount, config.sample_rate, config.seed
+        )
+    start = start_variable(
+        config.variable,
+        "content" if config.init == "matched" else config.init,
+        start,
+        style_samples,
+        jax.random.key(config.seed),
+        config=config.stft,
+        noise_scale=config.noise_scale,
+        basis=senses.basis,
+    )
+    targets = _set_up(
+        senses,
+        samples,
+        style,
+        None if config.style_amount == 1 else amount,
+        objective=config.objective,
+    )
+    return Problem(content, samples, start, targets, config.weights, config)
+
+
+def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Transfer:
+    """The output of a transfer that was optimised, in `seconds`.
+
+    Raises:
+      InputError: there is none, since the loss was not finite at the start.
+    """
+    config, samples = problem.config, problem.samples
     if not np.isfinite(minimum.loss):
         raise InputError(
             f"the loss is {minimum.loss} at the start; lower config.content_weight, "
             "config.style_weight or config.noise_scale"
         )
-    with clock.measure("phase"):
-        output = np.asarray(
-            to_waveform(
-                config.variable,
-                minimum.variable,
-                samples,
-                key,
-                config=config.stft,
-                phase=config.phase,
-                basis=senses.basis,
-            )
-        )
-        output = follow_dynamics(
-            output,
+    output = np.asarray(
+        to_waveform(
+            config.variable,
+            minimum.variable,
             samples,
-            config.dynamics,
-            config.dynamics_seconds,
-            config.rest_db,
-            config.sample_rate,
+            jax.random.key(config.seed),
+            config=config.stft,
+            phase=config.phase,
+            basis=problem.targets.senses.basis,
         )
-        if config.keep_rests:
-            output = quieten_rests(output, find_sound(samples), config.rest_db)
+    )
+    output = follow_dynamics(
+        output,
+        samples,
+        config.dynamics,
+        config.dynamics_seconds,
+        config.rest_db,
+        config.sample_rate,
+    )
+    if config.keep_rests:
+        output = quieten_rests(output, find_sound(samples), config.rest_db)
+    level = rms(output)
     heard = dataclasses.replace(config.objective, variable="waveform")
 
     def rendered_loss(recording: Waveform) -> float:
-        again = match_channels(resample(recording, config.sample_rate).samples, num_channels)
-        again = fit_length(again, output.shape[-1])
-        again = again * np.float32(rms(output) / max(rms(again), 1e-30))
-        return evaluate(heard, again, targets, config.weights)[0]
+        again = resample(recording, config.sample_rate).samples
+        again = fit_length(match_channels(again, len(samples)), samples.shape[-1])
+        again = again * np.float32(level / max(rms(again), 1e-30))
+        weights = {name: [weight] for name, weight in problem.weights.items()}
+        return evaluate(heard, again[None], problem.targets, weights)[0][0]
 
-    finished = _finish(output, config, content)
-    return Transfer(finished, minimum, clock.seconds, rendered_loss)
+    return Transfer(_as_given(output, problem), minimum, seconds, rendered_loss)
+
+
+def _as_given(samples: np.ndarray, problem: Problem) -> Waveform:
+    """An output at the rate, of the length, channels and loudness of the content."""
+    content, config = problem.content, problem.config
+    output = resample(Waveform(samples, config.sample_rate), content.sample_rate)
+    samples = fit_length(output.samples, content.samples.shape[-1])
+    samples = match_channels(samples, content.samples.shape[0])
+    samples = match_loudness(samples, rms(content.samples), content.sample_rate)
+    return Waveform(samples, content.sample_rate)
 
 
 def describe_style(style: Waveform, config: TransferConfig) -> Style:
@@ -474,15 +360,7 @@ def _num_bins(config: TransferConfig, output_rate: int) -> int:
     return min(config.stft.num_bins, 1 + int(max_hz * config.stft.n_fft / config.sample_rate))
 
 
-def _finish(samples: np.ndarray, config: TransferConfig, content: Waveform) -> Waveform:
-    output = resample(Waveform(samples, config.sample_rate), content.sample_rate)
-    samples = fit_length(output.samples, content.samples.shape[-1])
-    samples = match_channels(samples, content.samples.shape[0])
-    samples = match_loudness(samples, rms(content.samples), content.sample_rate)
-    return Waveform(samples, content.sample_rate)
-
-
-class _Clock:
+class Clock:
     """Wall seconds by part, with what jax spent on compiling set apart."""
 
     def __init__(self):
@@ -490,6 +368,7 @@ class _Clock:
 
     @contextlib.contextmanager
     def measure(self, part: str) -> Iterator[None]:
+        """Count what the block takes as that part."""
         compiled = 0.0
 
         def listen(event: str, duration: float, **_):
@@ -503,5 +382,6 @@ class _Clock:
             yield
         finally:
             jax.monitoring.unregister_event_duration_listener(listen)
-            self.seconds[part] = time.perf_counter() - start - compiled
+            taken = time.perf_counter() - start - compiled
+            self.seconds[part] = self.seconds.get(part, 0.0) + taken
             self.seconds["compile"] += compiled

@@ -1,0 +1,85 @@
+"""Which contents meet which styles."""
+
+import pathlib
+
+import pytest
+
+from research.errors import InputError
+from research.transfer.pairs import find_pairs, load_pairs
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch) -> pathlib.Path:
+    """A folder of audio, by name, to work in."""
+    for name in ("a.wav", "b.wav", "c,d.wav", "e.npz", "songs/x.mp3", "songs/y.ogg", "songs/t.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize(
+    ("content", "style", "contents", "styles"),
+    [
+        ("a.wav", "b.wav", ["a.wav"], ["b.wav"]),
+        ("a.wav,b.wav", "e.npz", ["a.wav", "b.wav"], ["e.npz"]),
+        ("songs", "a.wav, b.wav", ["songs/x.mp3", "songs/y.ogg"], ["a.wav", "b.wav"]),
+        ("a.wav", "songs,e.npz", ["a.wav"], ["songs/x.mp3", "songs/y.ogg", "e.npz"]),
+        ("c,d.wav", "c,d.wav", ["c,d.wav"], ["c,d.wav"]),
+        ("a.wav,b.wav", "a.wav:0.7,songs:0.3", ["a.wav", "b.wav"], ["a.wav:0.7,songs:0.3"]),
+        ("a.wav", "songs:1", ["a.wav"], ["songs:1"]),
+    ],
+)
+def test_every_content_meets_every_style(content, style, contents, styles):
+    expected = [(one, other) for one in contents for other in styles]
+    assert find_pairs(content, style) == expected
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize(
+    ("content", "style", "message"),
+    [
+        ("none.wav", "a.wav", "--content none.wav does not exist"),
+        ("a.wav,none.wav", "a.wav", "--content none.wav does not exist"),
+        ("a.wav,", "a.wav", "--content 'a.wav,' has an empty part"),
+        ("a.wav", "a.wav,none", "--style none does not exist"),
+    ],
+)
+def test_what_is_not_there_is_told(content, style, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        find_pairs(content, style)
+
+
+def test_a_table_is_read_from_its_own_folder(inside, monkeypatch):
+    table = inside / "pairs.tsv"
+    table.write_text("content\tstyle\na.wav\tb.wav\n\nsongs/x.mp3\tc,d.wav\n")
+    monkeypatch.chdir("/")
+    assert load_pairs(table) == [
+        (str(inside / "a.wav"), str(inside / "b.wav")),
+        (str(inside / "songs/x.mp3"), str(inside / "c,d.wav")),
+    ]
+    table.write_text(f"{inside}/a.wav\t{inside}/a.wav:0.5,{inside}/b.wav:0.5\n")
+    assert load_pairs(table) == [
+        (f"{inside}/a.wav", f"{inside}/a.wav:0.5,{inside}/b.wav:0.5"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no pairs"),
+        ("content\tstyle\n", "holds no pairs"),
+        ("a.wav b.wav\n", "line 1: 1 cells"),
+        ("a.wav\tb.wav\na.wav\tb.wav\tc\n", "line 2: 3 cells"),
+        ("a.wav\t\n", "line 1: 2 cells"),
+        ("a.wav\tnone.wav\n", "line 1: .*none.wav does not exist"),
+    ],
+)
+def test_a_bad_table_is_told_with_its_line(inside, text, message):
+    (inside / "pairs.tsv").write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        load_pairs(inside / "pairs.tsv")
+    assert str(inside / "pairs.tsv") in str(error.value)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_pairs(inside / "none.tsv")
