@@ -192,10 +192,11 @@ def _make_many(
 
 
 def _use_every_core(num_takes: int) -> None:
-    """Make each core a device, for takes side by side; JAX_NUM_CPU_DEVICES says otherwise."""
+    """Make each core a device, for takes side by side, unless the environment says how many."""
     import jax
 
-    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+    said = "JAX_NUM_CPU_DEVICES" in os.environ
+    if not said and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, num_takes))
 
 

@@ -16,6 +16,6 @@ _FACTORS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 10.0)
 def get_config(preset: str = "default") -> ConfigDict:
     """A preset of `configs/transfer.py` at eight weights of the style, each with two seeds."""
     config = transfer.get_config(preset)
-    config.sweep.style_weight = tuple(config.style_weight * factor for factor in _FACTORS)
+    config.sweep.style_weight = tuple(round(config.style_weight * factor, 9) for factor in _FACTORS)
     config.sweep.seed = (0, 1)
     return config

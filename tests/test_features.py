@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from compiling import quick_jit
 from scipy.signal import correlate
 
 from research.transfer.features import (
@@ -54,15 +55,17 @@ def test_wide_filters_by_spectra_equal_those_by_frames(num_frames):
     assert wide == {f"width_{width}" for width in widths if width >= 8}
     rng = np.random.default_rng(0)
     spectrogram = rng.normal(size=(2, num_frames, 12)).astype(np.float32)
-    expected = random_features(kernels, spectrogram, "none")
-    features = random_features(transformed, spectrogram, "none")
+    see = quick_jit(random_features, static_argnums=2)
+    expected = see(kernels, spectrogram, "none")
+    features = see(transformed, spectrogram, "none")
     for name in expected:
         np.testing.assert_allclose(features[name], expected[name], rtol=1e-4, atol=1e-5)
 
     def energy(spectrogram, kernels):
         return sum((f**3).sum() for f in random_features(kernels, spectrogram, "tanh").values())
 
-    gradient, wanted = (jax.grad(energy)(spectrogram, k) for k in (transformed, kernels))
+    slope = quick_jit(jax.grad(energy))
+    gradient, wanted = (slope(spectrogram, k) for k in (transformed, kernels))
     np.testing.assert_allclose(gradient, wanted, rtol=1e-3, atol=1e-5)
 
 

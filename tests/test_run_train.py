@@ -52,10 +52,14 @@ def tones(tmp_path_factory) -> pathlib.Path:
     return root
 
 
+# Compiled without most optimisations.
+QUICKLY = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+
+
 @pytest.fixture(scope="module")
 def run(run_script) -> Callable[..., subprocess.CompletedProcess]:
     """Runs the script."""
-    return functools.partial(run_script, "run_train.py")
+    return functools.partial(run_script, "run_train.py", **QUICKLY)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +217,10 @@ def test_a_killed_run_ends_with_the_same_weights(run, tones, script_environment,
     log = killed / "metrics.jsonl"
     for lines, delay in ((1, 0.01), (6, 0.03)):
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=script_environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=script_environment | QUICKLY,
         )
         while not log.exists() or log.read_text().count("\n") < lines:
             assert process.poll() is None, process.stderr.read()

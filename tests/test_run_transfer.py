@@ -300,7 +300,7 @@ CASES = [
 ]
 
 
-SWEEP = (*QUICK, "--config.sweep.style_weight=0.5,1,4", "--config.sweep.content.chroma=0,2")
+SWEEP = (*QUICK, "--config.sweep.style_weight=0.5,4", "--config.sweep.content.chroma=0,2")
 
 
 @pytest.fixture(scope="module")
@@ -313,7 +313,7 @@ def swept(run, pair, sounds, script_environment, tmp_path_factory) -> dict[str, 
     folder = sounds.name
     table.write_text(
         f"content\tstyle\n{folder}/content.wav\t{folder}/style.flac\n"
-        f"\n{folder}/records/a.wav\t{folder}/style.flac\n"
+        f"\n{folder}/content.wav\t{folder}/records/a.wav\n"
     )
     given = [f"--pairs={table}", *SWEEP]
     folders = {name: tmp_path_factory.mktemp(name) for name in ("killed", "four")}
@@ -341,8 +341,8 @@ def test_a_sweep_leaves_a_folder_a_take_a_table_and_a_page(swept):
     result, workdir = swept["four"]
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == "12 takes"
-    assert lines[-1].startswith(f"Wrote 12 takes into {workdir} in ")
+    assert lines[0] == "8 takes"
+    assert lines[-1].startswith(f"Wrote 8 takes into {workdir} in ")
     assert str(workdir / "report.html") in lines[-1]
     assert {path.name for path in workdir.iterdir()} == {
         "config.json",
@@ -354,14 +354,13 @@ def test_a_sweep_leaves_a_folder_a_take_a_table_and_a_page(swept):
     }
     with (workdir / "takes.csv").open() as file:
         rows = list(csv.DictReader(file))
-    settings = [(weight, chroma) for weight in (0.5, 1.0, 4.0) for chroma in (0.0, 2.0)]
+    settings = [(weight, chroma) for weight in (0.5, 4.0) for chroma in (0.0, 2.0)]
     found = [(float(row["style_weight"]), float(row["content.chroma"])) for row in rows]
     assert found == 2 * settings
-    assert [row["take"] for row in rows] == [f"{number:03d}" for number in range(12)]
-    assert [pathlib.Path(row["content"]).name for row in rows] == 6 * ["content.wav"] + 6 * [
-        "a.wav"
-    ]
-    for row, number in zip(rows, range(12), strict=True):
+    assert [row["take"] for row in rows] == [f"{number:03d}" for number in range(8)]
+    styles = [pathlib.Path(row["style"]).name for row in rows]
+    assert styles == 4 * ["style.flac"] + 4 * ["a.wav"]
+    for row, number in zip(rows, range(8), strict=True):
         folder = workdir / "takes" / f"{number:03d}"
         assert {path.name for path in folder.iterdir()} == {"metrics.json", "output.wav"}
         metrics = read(folder)
@@ -371,30 +370,30 @@ def test_a_sweep_leaves_a_folder_a_take_a_table_and_a_page(swept):
         assert 0 <= judge["naturalness"] <= 1
         assert [one["share"] for one in judge["crossfades"]][::8] == [0.0, 1.0]
         samples, rate = soundfile.read(folder / "output.wav")
-        assert (len(samples), rate) == ((44100, 44100) if number < 6 else (22050, 22050))
+        assert (samples.shape, rate) == ((44100, 2), 44100)
     page = (workdir / "report.html").read_text()
-    assert page.count("<audio") == 2 * (3 + 6)
+    assert page.count("<audio") == 2 * (3 + 4)
 
 
 def test_more_style_weight_ends_nearer_to_the_style(swept):
     _, workdir = swept["four"]
-    terms = [read(workdir / "takes" / f"{number:03d}")["loss"]["terms"] for number in (1, 3, 5)]
+    terms = [read(workdir / "takes" / f"{number:03d}")["loss"]["terms"] for number in (1, 3)]
     assert all(set(each) == set(terms[0]) for each in terms)
     bands = [each["bands"] for each in terms]
-    assert bands == sorted(bands, reverse=True) and bands[-1] < 0.9 * bands[0]
+    assert bands[1] < 0.9 * bands[0]
 
 
 def test_a_killed_sweep_goes_on_and_ends_like_an_unbroken_one_on_more_devices(swept):
     result, workdir = swept["killed"]
     assert result.returncode == 0, result.stderr
     kept, other = swept["kept"], swept["four"][1]
-    assert 1 <= len(kept) < 12
-    assert f"12 takes, {len(kept)} of them done before" in result.stdout
+    assert 1 <= len(kept) < 8
+    assert f"8 takes, {len(kept)} of them done before" in result.stdout
     for path, written in kept.items():
         assert path.stat().st_mtime_ns == written
     devices = [read(one, "environment.json")["device"]["count"] for one in (workdir, other)]
     assert devices == [1, 4]
-    for number in range(12):
+    for number in range(8):
         takes = [one / "takes" / f"{number:03d}" for one in (workdir, other)]
         losses = [read(take)["losses"] for take in takes]
         np.testing.assert_allclose(*losses, rtol=2e-3)
@@ -415,7 +414,7 @@ def test_another_sweep_or_a_single_run_does_not_take_its_place(swept, run, pair,
 def test_memory_that_does_not_do_for_one_take_is_told(run, pair, assert_refused, tmp_path):
     budget = "--config.sweep.memory_gb=1e-4"
     result = run(*pair, *SWEEP, budget, f"--workdir={tmp_path}")
-    assert result.stdout.splitlines() == ["6 takes"]
+    assert result.stdout.splitlines() == ["4 takes"]
     result.stdout = ""
     assert_refused(result, "config.sweep.memory_gb is 0.0001", "one take of 1.0 s needs about 0.0")
     assert not (tmp_path / "takes").exists()
@@ -425,17 +424,17 @@ def test_runs_are_compared_by_what_differs_in_their_configs(swept, first, run, t
     inputs = f"--input={first[1]},{swept['four'][1]}"
     result = run("--mode=compare", inputs, f"--workdir={tmp_path}")
     assert result.returncode == 0, result.stderr
-    assert result.stdout == f"Wrote 13 takes into {tmp_path / 'comparison.csv'} and .html\n"
+    assert result.stdout == f"Wrote 9 takes into {tmp_path / 'comparison.csv'} and .html\n"
     with (tmp_path / "comparison.csv").open() as file:
         rows = list(csv.DictReader(file))
     name = swept["four"][1].name
-    assert [row["run"] for row in rows] == ["work", *(f"{name}/{i:03d}" for i in range(12))]
+    assert [row["run"] for row in rows] == ["work", *(f"{name}/{i:03d}" for i in range(8))]
     differing = list(rows[0])[3 : list(rows[0]).index("content_kept")]
     assert set(differing) == {"checkpoint", "style_weight", "content.chroma"}
-    assert [float(row["style_weight"]) for row in rows[:4]] == [1.5, 0.5, 0.5, 1.0]
+    assert [float(row["style_weight"]) for row in rows[:4]] == [1.5, 0.5, 0.5, 4.0]
     assert float(rows[0]["score"]) == read(first[1])["judge"]["score"]
     page = (tmp_path / "comparison.html").read_text()
-    assert page.count("<audio") == 2 * 3 + 13
+    assert page.count("<audio") == 2 * 3 + 9
     assert f"{name}/003" in page and "Side by side" in page
 
 

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import os
 import pathlib
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
+from research.errors import InputError
 from research.files import written_whole
 from research.report.metrics import CROSSFADES, SAMPLE_RATE, Judge
 from research.report.page import Pair, Take
@@ -61,12 +63,16 @@ class Assessor:
         if self._ensemble is not None:
             found["genres"] = self._genres | _verdicts(self._ensemble, {"output": output})
         if self._judge is not None:
-            judge = self._judge.result()
-            line = [
+            try:
+                judge = self._judge.result()
+                found["judge"] = dataclasses.asdict(judge(_mono(output)))
+            except InputError as error:
+                warnings.warn(f"not judged: {error}", stacklevel=2)
+                return found
+            found["judge"]["crossfades"] = [
                 {"share": share, **dataclasses.asdict(verdict)}
                 for share, verdict in zip(CROSSFADES, judge.crossfades, strict=True)
             ]
-            found["judge"] = dataclasses.asdict(judge(_mono(output))) | {"crossfades": line}
         return found
 
 

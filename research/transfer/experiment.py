@@ -199,7 +199,8 @@ def write_results(
     for pair, members in itertools.groupby(done, lambda take: take.pair):
         loaded = [load_take(take.folder, take.name) for take in members]
         pairs.append(load_pair(*pair, loaded))
-    write_report(workdir / "report.html", pairs, config, environment)
+    if pairs:
+        write_report(workdir / "report.html", pairs, config, environment)
     if len(takes) > 1:
         found = (take for pair in pairs for take in pair.takes)
         rows = [
