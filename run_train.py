@@ -1,16 +1,20 @@
 """Train a genre classifier, test it, use it, and draw what it hears; or fit a PCA to what it sees.
 
+Or describe tracks by the 57 numbers of GTZAN's feature tables.
+
     python run_train.py --config=configs/multi_channel.py --config.data.root=gtzan
     python run_train.py --mode=evaluate --workdir=results/multi_channel
     python run_train.py --mode=predict --workdir=results/multi_channel --input=song.mp3
     python run_train.py --mode=pca --workdir=results/multi_channel --config.data.root=gtzan
     python run_train.py --mode=embed --workdir=results/multi_channel --transfer=results/transfer
+    python run_train.py --mode=describe --workdir=results/descriptors --config.data.root=gtzan
 
 Without `--config.data.root`, a synthetic set of ten genres is made and trained on.
 """
 
 import json
 import pathlib
+import time
 import typing
 import warnings
 
@@ -28,9 +32,9 @@ CONFIG = command_line.define_config(pathlib.Path(__file__).parent / "configs" / 
 MODE = flags.DEFINE_enum(
     "mode",
     "train",
-    ["train", "evaluate", "predict", "pca", "embed"],
-    "Train and test; test what was trained; give the genres of audio; fit principal components; or "
-    "draw what a network hears in each track.",
+    ["train", "evaluate", "predict", "pca", "embed", "describe"],
+    "Train and test; test what was trained; give the genres of audio; fit principal components; "
+    "draw what a network hears in each track; or write GTZAN's tables of descriptors of tracks.",
 )
 INPUT = flags.DEFINE_string("input", None, "Audio file, or folder of them, for --mode=predict.")
 TRANSFER = flags.DEFINE_string(
@@ -51,6 +55,7 @@ def main() -> None:
         "predict": predict,
         "pca": pca,
         "embed": embed,
+        "describe": describe,
     }
     modes[MODE.value](workdir)
 
@@ -182,6 +187,51 @@ def embed(workdir: pathlib.Path) -> None:
         bar.say(
             f"{fit}: {in_words(found)}\n"
             f"Wrote {workdir / 'embedding.png'} and {workdir / 'embedding.csv'}"
+        )
+
+
+def describe(workdir: pathlib.Path) -> None:
+    """Write the descriptors of whole tracks and of slices of 3 s, as GTZAN's tables have them."""
+    from research.data.descriptor_cache import DescriptorCache
+    from research.data.descriptors import save_descriptors, tables
+    from research.data.tracks import load_collection
+    from research.errors import InputError
+    from research.files import held_alone
+    from research.report.progress import CountingBar
+    from research.report.workdir import make_workdir
+
+    start = time.perf_counter()
+    others = sorted(_overrides().keys() - {"data.root", "data.max_bad_share"})
+    if others:
+        raise InputError(
+            f"config.{others[0]} says nothing to --mode=describe; config.data.root and "
+            "config.data.max_bad_share do"
+        )
+    if CONFIG.value.data.root is None:
+        raise InputError(
+            "--mode=describe needs --config.data.root; give a folder that has one folder of audio "
+            "files a genre"
+        )
+    data = _load_config().data
+    make_workdir(workdir)
+    with held_alone(workdir), CountingBar() as bar:
+        cache = DescriptorCache(workdir / "descriptors")
+        collection = load_collection(
+            data.root,
+            cache,
+            max_bad_share=data.max_bad_share,
+            min_frames=1,
+            on_progress=lambda done, total: bar("descriptors", done, total),
+        )
+        both = tables((track.name, cache.read(track.digest)) for track in collection.tracks)
+        written = []
+        for seconds, table in zip((30, 3), both, strict=True):
+            path = workdir / f"features_{seconds}_sec.csv"
+            save_descriptors(path, table)
+            written.append(f"{path} ({len(table.names)} rows)")
+        bar.say(
+            f"Wrote {' and '.join(written)} in {time.perf_counter() - start:.0f} s; "
+            f"files skipped: {len(collection.skipped)}"
         )
 
 

@@ -192,7 +192,7 @@ def trade_off(
     for judge, name, sound, chosen in zip(judges, names, sounds, settings, strict=True):
         kept, reached = _finite(judge.get("content_kept")), _finite(judge.get("style_reached"))
         if not (math.isnan(kept) or math.isnan(reached)):
-            colour = colours.get(str(chosen.get(setting)), "var(--accent)")
+            colour = colours.get(_label(chosen.get(setting)), "var(--accent)")
             points.append(Point(name, sound, *_corner(kept, reached), colour, kept, reached))
     crossfades = sorted(
         (
@@ -233,14 +233,18 @@ def _corner(kept: float, reached: float) -> tuple[int, int]:
 def _colours(values: Sequence[Any]) -> dict[str, str]:
     """A CSS colour for each value: a scale for numbers, by rank, and hues for others."""
     numbers = all(isinstance(value, int | float) for value in values)
-    distinct = sorted(set(values)) if numbers else list(dict.fromkeys(map(str, values)))
+    distinct = sorted(set(values)) if numbers else list(dict.fromkeys(map(_label, values)))
     if not numbers:
         return {value: f"var(--hue-{i % _HUES})" for i, value in enumerate(distinct)}
     return {
-        str(value): f"color-mix(in oklab, var(--scale-low), var(--scale-high) {share:.0f}%)"
+        _label(value): f"color-mix(in oklab, var(--scale-low), var(--scale-high) {share:.0f}%)"
         for i, value in enumerate(distinct)
         for share in [100 * i / max(len(distinct) - 1, 1)]
     }
+
+
+def _label(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _finite(value: float | None) -> float:

@@ -13,7 +13,6 @@ from research.report.page import Pair, write_report
 from research.report.takes import TAKES, Assessor, load_pair, load_take, row_of, write_table
 from research.report.workdir import save_json
 from research.transfer.config import TransferConfig
-from research.transfer.objective import Style
 from research.transfer.optimise import Progress
 from research.transfer.style_source import check_mix, load_mix
 from research.transfer.style_transfer import Problem, Transfer
@@ -70,7 +69,8 @@ def plan(
     settings = combinations(config.sweep)
     for one in settings:
         with_settings(config, one)
-    every = [(*pair, one) for pair, one in itertools.product(pairs, settings)]
+    distinct = dict.fromkeys(pairs)
+    every = [(*pair, one) for pair, one in itertools.product(distinct, settings)]
     if len(every) == 1:
         return [PlannedTake(workdir, *every[0])]
     return [
@@ -94,8 +94,6 @@ def check_pieces(takes: Iterable[PlannedTake]) -> None:
 class _Session:
     """A pair while its takes are made."""
 
-    content: Waveform
-    style: Waveform | Style
     assess: Assessor
     load_seconds: float
 
@@ -134,7 +132,7 @@ def make_takes(
             content, style = load_waveform(pair[0]), load_mix(pair[1], config)
             heard = style if isinstance(style, Waveform) else None
             assess = Assessor(content, heard, ensemble)
-            sessions[pair] = _Session(content, style, assess, time.perf_counter() - started)
+            sessions[pair] = _Session(assess, time.perf_counter() - started)
             with about(" x ".join(pair)):
                 yield from prepare_each(content, style, config, [one.settings for one in members])
 
