@@ -329,6 +329,10 @@ def opened(browser, pages):
     def open_page(name):
         browser.get((pages / f"{name}.html").as_uri())
         wait_for(browser, "[...document.querySelectorAll('audio')].every(a => a.readyState == 4)")
+        # Slow, so that none ends before a busy machine comes to the next key.
+        browser.execute_script(
+            "document.querySelectorAll('audio').forEach(a => a.playbackRate = .2)"
+        )
         return browser
 
     yield open_page
@@ -345,10 +349,10 @@ def opened(browser, pages):
 
 
 def wait_for(browser, condition):
-    """Until an expression is true, five seconds at most."""
+    """Until an expression is true, twenty seconds at most."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser, 5, poll_frequency=0.05).until(
+    WebDriverWait(browser, 20, poll_frequency=0.05).until(
         lambda driver: driver.execute_script(f"return {condition}"), condition
     )
 

@@ -72,6 +72,23 @@ def test_settings_take_the_place_of_the_values_of_a_config():
         with_settings(config, {"style_amount": 3})
 
 
+@pytest.mark.parametrize(
+    ("key", "values", "message"),
+    [
+        ("seed", (0, 1.5), r"config\.sweep\.seed is 1\.5; give a whole number"),
+        ("style_weight", ("1,x",), r"config\.sweep\.style_weight is '1,x'; give a number"),
+        ("style_weight", (1.0, -1.0), r"config\.sweep\.style_weight is -1\.0; give a number"),
+        ("style.bands", (), r"config\.sweep\.style\.bands is empty; give at least one number"),
+        ("memory_gb", 0.0, r"config\.sweep\.memory_gb is 0\.0; give a number above 0"),
+    ],
+)
+def test_values_that_are_none_are_told_with_their_key(key, values, message):
+    config = get_config()
+    config.sweep.update_from_flattened_dict({key: values})
+    with pytest.raises(InputError, match=f"^{message}"):
+        freeze(TransferConfig, config)
+
+
 def test_the_ready_example_is_sixteen_takes_around_the_preset():
     for preset in ("default", "ulyanov"):
         chosen = freeze(TransferConfig, ablation_loss_weights.get_config(preset))
