@@ -61,23 +61,27 @@ MODE = flags.DEFINE_enum(
     "Transfer; save what is known of a style; or put runs into one table.",
 )
 WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder for everything the run leaves; results/ and the mode by default."
+    "workdir",
+    None,
+    "Folder for all that a run leaves: results/transfer, sweep or compare by default.",
 )
 
 
 def main() -> None:
     """Dispatch on the mode."""
-    workdir = pathlib.Path(WORKDIR.value or f"results/{MODE.value}")
-    {"transfer": transfer, "style": save_style, "compare": compare}[MODE.value](workdir)
+    {"transfer": transfer, "style": save_style, "compare": compare}[MODE.value]()
 
 
-def transfer(workdir: pathlib.Path) -> None:
+def transfer() -> None:
     """Make a single take, or every pair with every combination of swept values."""
     started = time.perf_counter()
     from research.transfer.experiment import check_pieces, plan
+    from research.transfer.sweep import combinations
 
-    config = _load_config()
-    takes = plan(config, _find_pairs(), workdir)
+    config, pairs = _load_config(), _find_pairs()
+    kind = "sweep" if len(pairs) * len(combinations(config.sweep)) > 1 else "transfer"
+    workdir = pathlib.Path(WORKDIR.value or f"results/{kind}")
+    takes = plan(config, pairs, workdir)
     check_pieces(takes)
     if len(takes) == 1:
         _make_one(config, takes[0], started)
@@ -152,39 +156,46 @@ def _make_many(
     from research.report.progress import CountingBar
     from research.report.takes import find_takes
     from research.report.workdir import claim, environment, make_workdir, save_json
-    from research.transfer.experiment import make_takes, write_results
+    from research.transfer.experiment import identify, make_takes, write_results
 
     if OUTPUT.value is not None:
         raise InputError(
             f"--output is for a single take, and these are {len(takes)}, which will be in "
             f"{workdir}; leave it out"
         )
+    if find_takes(workdir) == [workdir]:
+        raise InputError(f"{workdir} holds a single run; give another --workdir")
     _use_every_core(len(takes))
     with held_alone(make_workdir(workdir)), CountingBar() as bar:
         chosen, binding = json.loads(CONFIG.value.to_json()), bool(find_takes(workdir))
         claim(workdir / "config.json", chosen, binding=binding, free=("sweep.memory_gb",))
-        listed = {take.folder.name: [*take.pair, take.settings] for take in takes}
-        claim(workdir / "takes.json", listed, binding=binding)
+        claim(workdir / "takes.json", identify(takes), binding=binding)
         made_by = environment(config.seed)
         save_json(workdir / "environment.json", made_by)
         pending = [take for take in takes if not take.is_done]
         before, failed = len(takes) - len(pending), 0
         each = max(config.num_iterations, 1)
         bar.say(f"{len(takes)} takes" + (f", {before} of them done before" if before else ""))
-        bar("iterations", each * before, each * len(takes))
+        bar("compiling", each * before, each * len(takes))
 
         def on_progress(done: int, steps: list) -> None:
             at_work = sum(step.iteration for step in steps)
             bar("iterations", each * (before + done) + at_work, each * len(takes))
 
         for take, result in make_takes(config, pending, len(takes), on_progress):
-            if isinstance(result, InputError):
+            reason = result if isinstance(result, InputError) else ""
+            if not reason and result.minimum.stopped == "non-finite":
+                reason = "the loss was no longer finite; the best iterate is kept"
+            if reason:
                 failed += 1
-                warnings.warn(f"{take.folder.name} ({take.name}): {result}", stacklevel=2)
+                warnings.warn(f"{take.folder.name} ({take.name}): {reason}", stacklevel=2)
         bar("pages", 0, 1)
         write_results(takes, chosen, made_by, workdir)
     if failed:
-        raise InputError(f"{failed} of {len(takes)} takes in {workdir} have no finite loss")
+        raise InputError(
+            f"{failed} of {len(pending)} takes in {workdir} did not keep a finite loss; lower "
+            "their weights or config.optimiser.learning_rate"
+        )
     print(
         f"Wrote {len(pending)} takes into {workdir} in {time.perf_counter() - started:.0f} s; "
         f"listen, look and compare in {workdir / 'report.html'}"
@@ -200,7 +211,7 @@ def _use_every_core(num_takes: int) -> None:
         jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, num_takes))
 
 
-def compare(workdir: pathlib.Path) -> None:
+def compare() -> None:
     """Put what runs came to into one table and one page."""
     from research.errors import InputError
     from research.report.comparison import write_comparison
@@ -208,8 +219,10 @@ def compare(workdir: pathlib.Path) -> None:
 
     if not INPUT.value:
         raise InputError("--mode=compare needs --input; give workdirs of runs, commas between")
-    folders = [pathlib.Path(folder.strip()).expanduser() for folder in INPUT.value]
-    num_takes = write_comparison(make_workdir(workdir), folders)
+    names = dict.fromkeys(name.strip() for name in INPUT.value if name.strip())
+    folders = [pathlib.Path(name).expanduser() for name in names]
+    workdir = make_workdir(WORKDIR.value or "results/compare")
+    num_takes = write_comparison(workdir, folders)
     print(f"Wrote {num_takes} takes into {workdir / 'comparison.csv'} and .html")
 
 
@@ -220,7 +233,7 @@ def _load_config() -> TransferConfig:
     return freeze(TransferConfig, CONFIG.value)
 
 
-def save_style(_: pathlib.Path) -> None:
+def save_style() -> None:
     """Keep what is known of a style, without its audio."""
     from research.errors import InputError
     from research.files import check_place

@@ -500,6 +500,22 @@ def test_pairs_share_one_player(opened):
     assert len(browser.find_elements("css selector", ".sound.selected")) == 1
 
 
+def test_keys_are_for_the_pair_in_sight_and_all_pairs_have_their_pictures(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("pairs")
+    shown = "[...document.querySelectorAll('.of-selected > :not([hidden]) [data-copies]')]"
+    assert browser.execute_script(f"return {shown}.length") == 0
+    browser.execute_script("document.querySelector('#pair3').scrollIntoView()")
+    press(browser, Keys.SPACE)
+    wait_for(browser, "document.querySelector('#pair3-4 audio').currentTime > 0")
+    assert playing(browser) == ["pair3-4"]
+    assert " in the style of " in browser.find_element("id", "now").text
+    browser.execute_script("scrollTo(0, 0)")  # What plays goes on.
+    press(browser, Keys.ARROW_RIGHT)
+    assert playing(browser) == ["pair3-5"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["run", "pairs"])
 def test_page_fits_a_phone(opened, name, scheme):

@@ -59,10 +59,9 @@ def test_a_table_is_read_from_its_own_folder(inside, monkeypatch):
         (str(inside / "a.wav"), str(inside / "b.wav")),
         (str(inside / "songs/x.mp3"), str(inside / "c,d.wav")),
     ]
-    table.write_text(f"{inside}/a.wav\t{inside}/a.wav:0.5,{inside}/b.wav:0.5\n")
-    assert load_pairs(table) == [
-        (f"{inside}/a.wav", f"{inside}/a.wav:0.5,{inside}/b.wav:0.5"),
-    ]
+    mix = f"{inside}/a.wav:0.5,{inside}/b.wav:0.5"
+    table.write_text("# mine\n a.wav \ta.wav:0.5, b.wav:0.5\t\r\n  \n", encoding="utf-8-sig")
+    assert load_pairs(table) == [(f"{inside}/a.wav", mix)]
 
 
 @pytest.mark.parametrize(
@@ -70,9 +69,10 @@ def test_a_table_is_read_from_its_own_folder(inside, monkeypatch):
     [
         ("", "holds no pairs"),
         ("content\tstyle\n", "holds no pairs"),
-        ("a.wav b.wav\n", "line 1: 1 cells"),
-        ("a.wav\tb.wav\na.wav\tb.wav\tc\n", "line 2: 3 cells"),
-        ("a.wav\t\n", "line 1: 2 cells"),
+        ("Content\tStyle\na.wav b.wav\n", "line 2: give a content and a style"),
+        ("a.wav\tb.wav\na.wav\tb.wav\tc\n", "line 2: give a content and a style"),
+        ("a.wav\t\n", "line 1: give a content and a style"),
+        ("a.wav\tb.wav:0.5,none.wav:0.5\n", "line 1: .*none.wav does not exist"),
         ("a.wav\tnone.wav\n", "line 1: .*none.wav does not exist"),
     ],
 )

@@ -7,14 +7,18 @@ from typing import Any
 
 from research.errors import InputError
 from research.report.page import Take, write_report
-from research.report.takes import find_takes, load_pair, load_take, row_of, write_table
+from research.report.takes import find_takes, load_pair, load_take, row_of, short, write_table
 from research.report.workdir import flat, load_json
+from research.transfer.sweep import in_words
+
+_MOST_IN_NAME = 3  # Settings.
 
 
 @dataclasses.dataclass(frozen=True)
 class _Entry:
     """A take of a run, with its own values in the place of those of a sweep's config."""
 
+    run: str
     name: str
     folder: pathlib.Path
     config: dict[str, Any]
@@ -46,22 +50,25 @@ def write_comparison(workdir: pathlib.Path, runs: Sequence[pathlib.Path]) -> int
         rows.append(row | row_of(entry.metrics))
     columns = list(dict.fromkeys(key for row in rows for key in row))
     rows = [{column: row.get(column) for column in columns} for row in rows]
-    write_table(workdir / "comparison.csv", rows)
     pairs: dict[tuple[str, str], list[Take]] = {}
     for entry in entries:
         settings = {key: entry.config.get(key) for key in differing}
-        metrics = entry.metrics | {"settings": settings}
-        words = ", ".join(f"{key}={value}" for key, value in settings.items())
-        name = f"{entry.name}: {words}" if words else entry.name
+        colour = {"run": entry.run} if len(runs) > 1 else {}
+        metrics = entry.metrics | {"settings": colour | settings}
+        name = entry.name
+        if 0 < len(settings) <= _MOST_IN_NAME:
+            name += f": {in_words(settings)}"
         take = dataclasses.replace(load_take(entry.folder, name), metrics=metrics)
         pairs.setdefault((metrics["content"], metrics["style"]), []).append(take)
     common = {key: held[0] for key, held in values.items() if key not in differing}
+    loaded = [load_pair(*pair, takes) for pair, takes in pairs.items()]
+    write_table(workdir / "comparison.csv", rows)
     write_report(
         workdir / "comparison.html",
-        [load_pair(*pair, takes) for pair, takes in pairs.items()],
+        loaded,
         common,
         {},
-        [row | {key: pathlib.Path(row[key]).name for key in ("content", "style")} for row in rows],
+        [row | {key: short(row[key]) for key in ("content", "style")} for row in rows],
     )
     return len(entries)
 
@@ -87,5 +94,5 @@ def _load(run: pathlib.Path, name: str) -> list[_Entry]:
     for folder in folders:
         metrics = load_json(folder / "metrics.json")
         own = name if folder == run else f"{name}/{folder.name}"
-        entries.append(_Entry(own, folder, config | metrics.get("settings", {}), metrics))
+        entries.append(_Entry(name, own, folder, config | metrics.get("settings", {}), metrics))
     return entries

@@ -113,8 +113,14 @@ def load_pair(content: str, style: str, takes: Sequence[Take]) -> Pair:
       InputError: a file cannot be read any more.
     """
     heard = load_waveform(style) if "judge" in takes[0].metrics else None
-    names = (pathlib.Path(path).name for path in (content, style))
-    return Pair(*names, load_waveform(content), heard, tuple(takes))
+    return Pair(short(content), short(style), load_waveform(content), heard, tuple(takes))
+
+
+def short(text: str) -> str:
+    """What `--content` or `--style` named, without folders: `a.wav`, or `a.wav:0.7, b.npz:0.3`."""
+    if pathlib.Path(text).exists():
+        return pathlib.Path(text).name
+    return ", ".join(pathlib.Path(part.strip()).name for part in text.split(","))
 
 
 def write_table(path: str | os.PathLike, rows: Sequence[dict[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from research.data.tracks import Collection, Track
 from research.errors import InputError, about
 from research.models import classifier
 from research.models.classifier import Variables
+from research.report.takes import TAKES
 from research.report.workdir import load_json
 from research.training.config import TrainConfig
 from research.training.evaluation import by_track, in_batches, wilson_interval
@@ -82,6 +83,8 @@ def load_takes(transfer: str) -> dict[str, Waveform]:
       InputError: a file is missing or damaged.
     """
     folder = pathlib.Path(transfer).expanduser()
+    if (folder / TAKES).is_dir():
+        raise InputError(f"--transfer {folder} holds a sweep; give a take, {folder / TAKES}/000")
     with about(f"--transfer {transfer}"):
         metrics = load_json(folder / "metrics.json")
         named = [isinstance(metrics, dict) and metrics.get(key) for key in ("content", "style")]

@@ -1,7 +1,9 @@
 """From the names of pieces and the values of a sweep to takes in folders."""
 
 import dataclasses
+import hashlib
 import itertools
+import os
 import pathlib
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +14,7 @@ from research.errors import InputError, about
 from research.report.page import Pair, write_report
 from research.report.takes import TAKES, Assessor, load_pair, load_take, row_of, write_table
 from research.report.workdir import save_json
+from research.transfer.bank import parse_mix
 from research.transfer.config import TransferConfig
 from research.transfer.optimise import Progress
 from research.transfer.style_source import check_mix, load_mix
@@ -69,13 +72,28 @@ def plan(
     settings = combinations(config.sweep)
     for one in settings:
         with_settings(config, one)
-    distinct = dict.fromkeys(pairs)
+    # Found again from anywhere, and one file under one name.
+    distinct = dict.fromkeys(
+        tuple(os.path.abspath(name) if os.path.exists(name) else name for name in pair)
+        for pair in pairs
+    )
     every = [(*pair, one) for pair, one in itertools.product(distinct, settings)]
     if len(every) == 1:
         return [PlannedTake(workdir, *every[0])]
     return [
         PlannedTake(workdir / TAKES / f"{number:03d}", *one) for number, one in enumerate(every)
     ]
+
+
+def identify(takes: Iterable[PlannedTake]) -> dict[str, Any]:
+    """What each take is made of, and digests of the files, as JSON values."""
+    takes = list(takes)
+    names = dict.fromkeys(name for take in takes for name in take.pair)
+    files = dict.fromkeys(file for name in names for file, _ in parse_mix(name) if file.is_file())
+    return {
+        "takes": {take.folder.name: [*take.pair, take.settings] for take in takes},
+        "files": {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
+    }
 
 
 def check_pieces(takes: Iterable[PlannedTake]) -> None:

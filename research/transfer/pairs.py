@@ -1,11 +1,10 @@
 """Which contents meet which styles: files, lists, folders and tables of pairs."""
 
-import csv
 import os
 import pathlib
 
 from research.audio.find import find_audio
-from research.errors import InputError
+from research.errors import InputError, about
 from research.transfer.bank import is_mix
 
 
@@ -37,35 +36,44 @@ def _find(text: str, flag: str) -> list[str]:
 def load_pairs(path: str | os.PathLike) -> list[tuple[str, str]]:
     """Pairs of a table: a line each, content and style with a tab between.
 
-    Paths are relative to the table's folder. A first line of the words content and style is a
-    header; empty lines count for nothing.
+    Paths are relative to the table's folder, those of a mix, too. Empty lines, lines that begin
+    with `#`, and a first line of the words content and style count for nothing.
 
     Raises:
       InputError: it cannot be read, has a line of another kind, or names what is not there.
     """
     path = pathlib.Path(path).expanduser()
     try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"--pairs {path} cannot be read ({reason}); give a table") from error
     pairs = []
-    for number, cells in enumerate(lines, 1):
-        if not any(cells) or (number == 1 and [c.strip() for c in cells] == ["content", "style"]):
+    for number, line in enumerate(lines, 1):
+        cells = [cell.strip() for cell in line.rstrip().split("\t")]
+        header = not pairs and [cell.lower() for cell in cells] == ["content", "style"]
+        if not line.strip() or line.startswith("#") or header:
             continue
-        if len(cells) != 2 or not all(cells):
-            raise InputError(
-                f"--pairs {path}, line {number}: {len(cells)} cells; give a content and a style "
-                "with a tab between"
-            )
-        content, style = cells
-        if not is_mix(style):
-            style = str(path.parent / os.path.expanduser(style))
-        found = str(path.parent / os.path.expanduser(content)), style
-        for file in found:
-            if not is_mix(file) and not os.path.isfile(file):
-                raise InputError(f"--pairs {path}, line {number}: {file} does not exist")
-        pairs.append(found)
+        with about(f"--pairs {path}, line {number}"):
+            if len(cells) != 2 or not all(cells):
+                raise InputError("give a content and a style with a tab between")
+            content, style = cells
+            pairs.append((_locate(content, path.parent), _locate_mix(style, path.parent)))
     if not pairs:
         raise InputError(f"--pairs {path} holds no pairs; give a content and a style a line")
     return pairs
+
+
+def _locate(file: str, folder: pathlib.Path) -> str:
+    found = str(folder / os.path.expanduser(file))
+    if not os.path.isfile(found):
+        raise InputError(f"{found} does not exist")
+    return found
+
+
+def _locate_mix(text: str, folder: pathlib.Path) -> str:
+    """A style, or each part of a mix, `a.wav:0.7,b.npz:0.3`."""
+    if ":" not in text or (folder / os.path.expanduser(text)).exists():
+        return _locate(text, folder)
+    parts = [part.rpartition(":") for part in text.split(",")]
+    return ",".join(f"{_locate(name.strip(), folder)}:{weight}" for name, _, weight in parts)

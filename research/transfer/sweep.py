@@ -35,7 +35,7 @@ def combinations(sweep: SweepConfig) -> list[Settings]:
             lists |= {f"{key}.{term}": inner for term, inner in values.items()}
         elif key != "memory_gb":
             lists[key] = values
-    lists = {key: values for key, values in lists.items() if values is not None}
+    lists = {key: dict.fromkeys(values) for key, values in lists.items() if values is not None}
     return [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
 
 
@@ -55,9 +55,12 @@ def with_settings(config: TransferConfig, settings: Settings) -> TransferConfig:
         raise InputError(f"config.sweep: {error}") from error
 
 
-def in_words(settings: Settings) -> str:
+def in_words(settings: dict[str, Any]) -> str:
     """Settings as a name."""
-    return ", ".join(f"{key}={value:g}" for key, value in settings.items())
+    return ", ".join(
+        f"{key}={value:g}" if isinstance(value, int | float) else f"{key}={value}"
+        for key, value in settings.items()
+    )
 
 
 def prepare_each(

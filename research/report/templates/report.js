@@ -4,6 +4,7 @@ const sounds = [...document.querySelectorAll(".sound")];
 const byId = (id) => document.getElementById(id);
 const playerOf = (sound) => sound.querySelector("audio");
 const pairOf = (sound) => sound.closest(".pair");
+const pairs = [...document.querySelectorAll(".pair")];
 let selected = document.querySelector(".sound[data-first]") ?? sounds[0];
 
 /** Show a sound's pictures in place of those of the one before. */
@@ -31,10 +32,27 @@ function select(sound) {
   const dot = pair.querySelector(`.point[data-plays="${sound.id}"] .dot`);
   ring?.setAttribute("visibility", dot ? "visible" : "hidden");
   for (const name of ["cx", "cy"]) if (dot) ring.setAttribute(name, dot.getAttribute(name));
-  const copy = pair.querySelector(`[data-copies="${sound.id}"]`);
-  if (copy && !copy.firstChild) copy.replaceWith(sound.querySelector("img").cloneNode());
-  byId("now").textContent = sound.dataset.name;
+  fill(sound);
+  const title = pairs.length > 1 ? `${pair.querySelector("h2").textContent.trim()}: ` : "";
+  byId("now").textContent = title + sound.dataset.name;
   showPosition();
+}
+
+/** Put a copy of a sound's picture where it is shown large; it is in the file but once. */
+function fill(sound) {
+  const copy = pairOf(sound).querySelector(`[data-copies="${sound.id}"]`);
+  copy?.replaceWith(sound.querySelector("img").cloneNode());
+}
+
+/** Select a sound of the pair that fills the window, where that of before is silent and away. */
+function lookAround() {
+  const seen = (pair) => {
+    const { top, bottom } = pair.getBoundingClientRect();
+    return Math.min(bottom, innerHeight) - Math.max(top, 0);
+  };
+  if (!playerOf(selected).paused || seen(pairOf(selected)) > 0) return;
+  const pair = pairs.reduce((best, other) => (seen(other) > seen(best) ? other : best));
+  select(pair.querySelector(".sound[data-first]"));
 }
 
 /** Change to a sound at the position of the one before, playing if that one did. */
@@ -50,12 +68,14 @@ function change(sound, plays = !playerOf(selected).paused) {
 }
 
 function toggle() {
+  lookAround();
   const player = playerOf(selected);
   if (player.paused) player.play().catch(() => {});
   else player.pause();
 }
 
 function step(by) {
+  lookAround();
   const among = [...pairOf(selected).querySelectorAll(".sound")];
   change(among[(among.indexOf(selected) + by + among.length) % among.length]);
 }
@@ -148,4 +168,5 @@ for (const kind of ["keydown", "keyup"]) {
   }, true);
 }
 
+document.querySelectorAll(".sound[data-first]").forEach(fill);
 select(selected);
