@@ -84,7 +84,8 @@ def train(workdir: pathlib.Path) -> None:
     with held_alone(workdir), CountingBar() as bar:
         chosen = json.loads(CONFIG.value.to_json())
         moved = ["data.cache", "data.root", "tensorboard", *(f"pca.{key}" for key in chosen["pca"])]
-        moved.append("spectrogram.name")  # Without it, the run is from before there was a choice.
+        if config.hears_audio:
+            moved.append("spectrogram.name")  # Runs from before there was a choice have none.
         claim(workdir / "config.json", chosen, binding=begun, free=moved)
         collection, cache = experiment.load_data(config, bar)
         fits = experiment.plan(config, collection, cache)

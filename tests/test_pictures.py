@@ -24,6 +24,7 @@ from research.settings import freeze
 from research.training.config import TrainConfig
 from research.training.experiment import load_checkpoint, plan
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
 MAGMA = matplotlib.colormaps["magma"](np.arange(256))
 # As Matplotlib gives them, and as the published pictures have them.
@@ -179,6 +180,14 @@ def test_bad_pictures_are_told_and_others_used(genres, tmp_path):
         load_tracks(str(root), PictureConfig(), tmp_path, max_bad_share=0.0, min_frames=1)
 
 
+def test_a_folder_of_other_files_is_told(tmp_path):
+    for genre in ("low", "high"):
+        (tmp_path / genre).mkdir()
+        (tmp_path / genre / "a.wav").touch()
+    with pytest.raises(InputError, match=r"holds no PNG files, only others \(high/a\.wav, "):
+        load_tracks(str(tmp_path), PictureConfig(), tmp_path, max_bad_share=0.5, min_frames=1)
+
+
 def test_inputs_are_pictures_by_name(genres, tmp_path):
     config = PictureConfig()
     (genres / "notes.txt").write_text("no picture")
@@ -217,8 +226,8 @@ def trained(run, genres, tmp_path_factory) -> pathlib.Path:
         "--config.model.num_features=8",
         "--config.segments.seconds=15",
         "--config.augment.time_mask=8",
-        "--config.batch_size=4",
-        "--config.num_epochs=8",
+        "--config.batch_size=2",
+        "--config.num_epochs=3",
         f"--workdir={workdir}",
     )
     assert result.returncode == 0, result.stderr

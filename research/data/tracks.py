@@ -79,8 +79,9 @@ def load_collection(
     kind by their names are skipped with one warning for all.
 
     Raises:
-      InputError: no such folder, fewer than two classes, more than `max_bad_share` of the files
-        cannot be decoded, a class with no usable file, or no file of `min_frames`.
+      InputError: no such folder, fewer than two classes, no file of the kind, more than
+        `max_bad_share` of the files cannot be decoded, a class with no usable file, or no file of
+        `min_frames`.
     """
     folder = _find_classes(root, kind)
     files = {
@@ -103,6 +104,11 @@ def load_collection(
         )
     others = [name for name, file in files.items() if not kind.may_be(file)]
     skipped = {name: f"{files.pop(name)} is no {kind.name} by its name" for name in others}
+    if not files:
+        raise InputError(
+            f"config.data.root {root} holds no {kind.name} files, only others ({others[0]}, ...); "
+            f"give a folder that has one folder of {kind.name} files a genre"
+        )
     entries = cache.add(list(files.values()), on_progress)
     tracks = []
     for name, entry in zip(files, entries, strict=True):
