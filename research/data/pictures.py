@@ -81,17 +81,20 @@ def load_picture(path: str | os.PathLike) -> np.ndarray:
     mend = "give GTZAN's pictures of spectrograms as published"
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            if image.size != SIZE:
-                wanted, found = ("{} by {}".format(*size) for size in (SIZE, image.size))
-                raise InputError(f"{path} has {found} pixels, not {wanted}; {mend}")
-            box = np.asarray(image.convert("RGB").convert("RGBA"))[ROWS, COLUMNS][::-1]
+            if image.size == SIZE:
+                image.load()
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is no PNG file; {mend}") from error
     # What Pillow raises of a damaged file.
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, EOFError, ValueError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read ({reason}); {mend}") from error
-    pixels = np.ascontiguousarray(box).view(np.uint32)[..., 0]
+    if image.size != SIZE:
+        wanted, found = ("{} by {}".format(*size) for size in (SIZE, image.size))
+        raise InputError(f"{path} has {found} pixels, not {wanted}; {mend}")
+    # Opaque, so that a colour is one number.
+    opaque = np.asarray(image.convert("RGB").convert("RGBA"))
+    pixels = np.ascontiguousarray(opaque[ROWS, COLUMNS][::-1]).view(np.uint32)[..., 0]
     codes = np.unique(pixels)
     place = np.searchsorted(codes, pixels)  # A fifth of the time that NumPy's own inverse takes.
     colours = codes[:, None].view(np.uint8)[:, :3].astype(int)
