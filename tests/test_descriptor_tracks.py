@@ -1,7 +1,6 @@
 """Rows of tables by track, what standardises them, and the real script on them."""
 
 import functools
-import itertools
 import json
 import pathlib
 import subprocess
@@ -201,26 +200,6 @@ def test_what_standardises_is_no_parameter_and_stays(fitted):
 def test_networks_without_the_layer_stay_as_they_are():
     variables = classifier.Variables({}, {"norms": 1})
     assert standardised(variables, None, np.arange(3), 2) is variables
-
-
-@pytest.mark.parametrize(("preset", "size"), [("default", 56650), ("large", 757322)])
-def test_sizes_by_hand(preset, size):
-    config = freeze(TrainConfig, config_file.get_config(preset))
-    structure, variables = classifier.init(config.model, (1, 57), 10, 0)
-    assert classifier.num_parameters(variables) == size
-    widths = (57, *config.model.widths, 10)
-    assert size == sum((a + 1) * b for a, b in itertools.pairwise(widths))
-    x = np.random.default_rng(0).standard_normal((3, 1, 57)).astype(np.float32)
-    logits, activations = classifier.apply(structure, variables, x)
-    expected = x[:, 0].astype(np.float64)
-    for i in range(len(config.model.widths)):
-        layer = variables.params["hidden"][i]
-        expected = np.maximum(expected @ layer["kernel"] + layer["bias"], 0)
-    np.testing.assert_allclose(activations["features"], expected, rtol=1e-4, atol=1e-5)
-    head = variables.params["head"]
-    np.testing.assert_allclose(
-        logits, expected @ head["kernel"] + head["bias"], rtol=1e-4, atol=1e-5
-    )
 
 
 def test_a_folder_holds_one_table(slices, tmp_path):

@@ -9,12 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from research.data.descriptors import (
-    FEATURES,
-    SAMPLE_RATE,
-    SLICE_SECONDS,
-    load_descriptors,
-)
+from research.audio.find import is_hidden
+from research.data.descriptors import FEATURES, SAMPLE_RATE, SLICE_SECONDS, load_descriptors
 from research.data.tracks import Collection, Track
 from research.errors import InputError
 
@@ -107,7 +103,8 @@ def find_table(path: str | os.PathLike, flag: str) -> pathlib.Path:
     start = pathlib.Path(start)
     if not start.is_dir():
         return start
-    found = sorted(file for file in start.iterdir() if file.suffix.lower() == ".csv")
+    files = (file for file in start.glob("*") if not is_hidden(file.relative_to(start)))
+    found = sorted(file for file in files if file.suffix.lower() == ".csv")
     if not found:
         raise InputError(f"{flag} {path} holds no CSV file; {mend}")
     if len(found) > 1:
