@@ -7,6 +7,9 @@ A row of the table is a segment; the slices of a track stay together in every sp
 On 640 tracks of GTZAN, 30 s rows, 5 seeds: 5 folds by track (`--config.data.split=kfold`) 74.7 %
 (95 % interval 71.2 to 77.9 %). Trained on the 443 tracks of the fault-filtered split and tested on
 its 197 validation tracks: 43.7 % (36.9 to 50.6 %).
+
+On 3 s rows of 60 tracks, six a genre, 3 seeds: 5 folds by track 75.6 % by track (63 to 85 %), and
+68.6 % by row. On random rows (`--config.data.split=segment`), which leak: 94.7 % by row.
 """
 
 from ml_collections import ConfigDict
