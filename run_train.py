@@ -1,13 +1,16 @@
 """Train a genre classifier, test it, use it, and draw what it hears; or fit a PCA to what it sees.
 
-Or describe tracks by the 57 numbers of GTZAN's feature tables.
+Or describe tracks by the 57 numbers of GTZAN's feature tables. Classifiers are of audio, of GTZAN's
+pictures of spectrograms, or of such tables, as the config says.
 
     python run_train.py --config=configs/multi_channel.py --config.data.root=gtzan
     python run_train.py --mode=evaluate --workdir=results/multi_channel
     python run_train.py --mode=predict --workdir=results/multi_channel --input=song.mp3
     python run_train.py --mode=pca --workdir=results/multi_channel --config.data.root=gtzan
     python run_train.py --mode=embed --workdir=results/multi_channel --transfer=results/transfer
-    python run_train.py --mode=describe --workdir=results/descriptors --config.data.root=gtzan
+    python run_train.py --mode=describe --workdir=results/described --config.data.root=gtzan
+    python run_train.py --config=configs/descriptors.py --config.data.root=features_30_sec.csv
+    python run_train.py --config=configs/pictures.py --config.data.root=gtzan
 
 Without `--config.data.root`, a synthetic set of ten genres is made and trained on.
 """
@@ -36,7 +39,11 @@ MODE = flags.DEFINE_enum(
     "Train and test; test what was trained; give the genres of audio; fit principal components; "
     "draw what a network hears in each track; or write GTZAN's tables of descriptors of tracks.",
 )
-INPUT = flags.DEFINE_string("input", None, "Audio file, or folder of them, for --mode=predict.")
+INPUT = flags.DEFINE_string(
+    "input",
+    None,
+    "Audio file or picture, or folder of them, or table of descriptors, for --mode=predict.",
+)
 TRANSFER = flags.DEFINE_string(
     "transfer", None, "Workdir of a run_transfer.py run that --mode=embed draws, too."
 )
@@ -76,7 +83,9 @@ def train(workdir: pathlib.Path) -> None:
     begun = experiment.was_trained(workdir) or (workdir / "pca.npz").exists()
     with held_alone(workdir), CountingBar() as bar:
         chosen = json.loads(CONFIG.value.to_json())
-        moved = ("data.cache", "data.root", "tensorboard", *(f"pca.{key}" for key in chosen["pca"]))
+        moved = ["data.cache", "data.root", "tensorboard", *(f"pca.{key}" for key in chosen["pca"])]
+        if config.hears_audio:
+            moved.append("spectrogram.name")  # Runs from before there was a choice have none.
         claim(workdir / "config.json", chosen, binding=begun, free=moved)
         collection, cache = experiment.load_data(config, bar)
         fits = experiment.plan(config, collection, cache)
@@ -103,17 +112,20 @@ def evaluate(workdir: pathlib.Path) -> None:
 
 
 def predict(workdir: pathlib.Path) -> None:
-    """Print and write the genres of audio files."""
-    from research.audio.find import find_audio
+    """Print and write the genres of audio files, of pictures, or of tracks of a table."""
+    from research.data.front_end import find_inputs
     from research.errors import InputError
     from research.report.workdir import save_json
     from research.training.predict import predict as predict_files
     from research.training.predict import ranked, restore_ensemble
 
     if INPUT.value is None:
-        raise InputError("--mode=predict needs --input; give an audio file or a folder of them")
-    files = find_audio(INPUT.value, "--input")
-    ensemble = restore_ensemble(workdir, *_load_run(workdir))
+        raise InputError(
+            "--mode=predict needs --input; give a file of what was trained on, or a folder of them"
+        )
+    config, manifest = _load_run(workdir)
+    files = find_inputs(INPUT.value, "--input", config.spectrogram)
+    ensemble = restore_ensemble(workdir, config, manifest)
     predictions = {}
     for file, answer in predict_files(ensemble, files):
         if isinstance(answer, InputError):
@@ -142,6 +154,7 @@ def pca(workdir: pathlib.Path) -> None:
 
     trained = experiment.was_trained(workdir)
     config, before = _load_run(workdir) if trained else (_load_config(), {})
+    _check_hears_audio(config, "--mode=pca")
     make_workdir(workdir)
     with held_alone(workdir), CountingBar() as bar:
         collection, cache = experiment.load_data(config, bar)
@@ -169,6 +182,8 @@ def embed(workdir: pathlib.Path) -> None:
     from research.training.results import protocol
 
     config, manifest = _load_run(workdir)
+    if TRANSFER.value is not None:
+        _check_hears_audio(config, "--transfer")
     takes = {} if TRANSFER.value is None else load_takes(TRANSFER.value)
     name, *others = manifest["fits"]
     with CountingBar() as bar:
@@ -275,6 +290,17 @@ def _load_run(workdir: pathlib.Path) -> tuple["TrainConfig", dict]:
             )
         changes[key] = value
     return load_run(workdir, changes)
+
+
+def _check_hears_audio(config: "TrainConfig", flag: str) -> None:
+    """Refuse what only makes sense for a classifier of audio."""
+    from research.errors import InputError
+
+    if not config.hears_audio:
+        raise InputError(
+            f"{flag} is for classifiers of audio, and spectrogram.name is "
+            f"{config.spectrogram.name}; give the --workdir or --config of one of audio"
+        )
 
 
 def _plan_test(config, manifest, names, bar) -> tuple["Collection", list["Fit"]]:

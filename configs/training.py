@@ -34,6 +34,7 @@ def base() -> ConfigDict:
     )
     config.spectrogram = ConfigDict(
         {
+            "name": "stft",
             "sample_rate": 22050,
             "stft": {
                 "n_fft": 2048,

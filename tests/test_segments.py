@@ -72,6 +72,12 @@ def test_segments_always_lie_inside_their_tracks(spare, length, count, placement
     assert set(segments.track) == set(range(len(frames)))
 
 
+def test_single_frames_are_all_segments():
+    segments = place_segments([10, 1, 3], 1, REGULAR, 0)
+    np.testing.assert_array_equal(segments.track, np.repeat([0, 1, 2], [10, 1, 3]))
+    np.testing.assert_array_equal(segments.start, [*range(10), 0, *range(3)])
+
+
 def test_track_as_long_as_a_segment_has_one():
     for config in (REGULAR, RANDOM):
         segments = place_segments([216, 216], 216, config, 0)

@@ -2,21 +2,20 @@
 
 import pytest
 
-from configs import multi_channel, single_channel
+from configs import descriptors, multi_channel, pictures, single_channel
 from research.errors import InputError
 from research.models import classifier
 from research.settings import freeze
 from research.training.config import TrainConfig
 
-PRESETS = [
-    (module, preset) for module in (multi_channel, single_channel) for preset in module.PRESETS
-]
+MODULES = multi_channel, single_channel, descriptors, pictures
+PRESETS = [(module, preset) for module in MODULES for preset in module.PRESETS]
 
 
 @pytest.mark.parametrize(("module", "preset"), PRESETS)
 def test_every_preset_builds_its_network(module, preset):
     config = freeze(TrainConfig, module.get_config(preset))
-    shape = config.segment_frames, config.spectrogram.stft.num_bins
+    shape = config.segment_frames, config.spectrogram.num_bins
     _, variables = classifier.init(config.model, shape, num_classes=10, seed=0)
     assert classifier.num_parameters(variables) > 0
 
@@ -42,6 +41,7 @@ def test_the_faithful_presets_augment_nothing():
     ("changes", "words"),
     [
         ({"data.split": "tracks"}, ["config.data.split", "kfold"]),
+        ({"spectrogram.name": "mel"}, ["config.spectrogram.name", "stft, picture, descriptors"]),
         ({"model.name": "resnet"}, ["config.model.name", "multi_channel"]),
         ({"model.dropout": 1.0}, ["config.model.dropout", "below 1"]),
         ({"model.num_filters": ()}, ["config.model.num_filters"]),

@@ -1,25 +1,59 @@
-"""Audio files by the names that people give."""
+"""Files of a kind, of audio above all, by the names that people give."""
 
+import dataclasses
 import os
 import pathlib
+from collections.abc import Callable
 
 from research.audio.waveform import may_be_audio
 from research.errors import InputError
 
 
+@dataclasses.dataclass(frozen=True)
+class FileKind:
+    """What files are looked for.
+
+    Attributes:
+      name: of the kind in words.
+      one: a file of it in words.
+      may_be: whether the name of a file does not say that it is something else.
+      inner_folders: where GTZAN's own archives keep the folders of genres.
+    """
+
+    name: str
+    one: str
+    may_be: Callable[[pathlib.Path], bool]
+    inner_folders: tuple[str, ...]
+
+
+AUDIO = FileKind(
+    "audio", "an audio file", may_be_audio, ("genres_original", "genres", "Data/genres_original")
+)
+
+
 def find_audio(path: str | os.PathLike, flag: str) -> list[pathlib.Path]:
     """The file, or all files under a folder but hidden ones, and pictures and texts by name.
+
+    Raises:
+      InputError: nothing is there.
+    """
+    return find_files(path, flag, AUDIO)
+
+
+def find_files(path: str | os.PathLike, flag: str, kind: FileKind) -> list[pathlib.Path]:
+    """The file, or all files under a folder but hidden ones and, by name, those of other kinds.
 
     Args:
       path: of a file, which may be of any name, or a folder.
       flag: that names it, for messages: `--input`.
+      kind: of the files.
 
     Raises:
       InputError: nothing is there.
     """
     # Not the methods of a path, which raise of a name that is too long or of an unknown user.
     start = os.path.expanduser(path)
-    mend = "give an audio file or a folder of them"
+    mend = f"give {kind.one} or a folder of them"
     if not os.path.exists(start):
         raise InputError(f"{flag} {path} does not exist; {mend}")
     start = pathlib.Path(start)
@@ -28,10 +62,10 @@ def find_audio(path: str | os.PathLike, flag: str) -> list[pathlib.Path]:
     files = [
         file
         for file in sorted(start.rglob("*"))
-        if file.is_file() and may_be_audio(file) and not is_hidden(file.relative_to(start))
+        if file.is_file() and kind.may_be(file) and not is_hidden(file.relative_to(start))
     ]
     if not files:
-        raise InputError(f"{flag} {path} holds no audio; {mend}")
+        raise InputError(f"{flag} {path} holds no {kind.name}; {mend}")
     return files
 
 

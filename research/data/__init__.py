@@ -1,1 +1,1 @@
-"""From a folder of audio to batches of spectrograms."""
+"""From folders of audio or pictures, or tables, to batches of what a classifier sees."""

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from research.data.descriptor_tracks import DescriptorTracks
 from research.data.segments import Segments
 from research.data.spectrograms import SpectrogramCache
 from research.data.tracks import Track
@@ -19,7 +20,7 @@ class Batch(NamedTuple):
     """Segments and their classes.
 
     Attributes:
-      spectrogram: `[batch, frames, bins]` float16.
+      spectrogram: `[batch, frames, bins]` float16; of descriptors float32.
       label: index of the class, `[batch]` int32.
     """
 
@@ -32,19 +33,19 @@ class SegmentReader:
     """Reads any segments of a collection.
 
     Attributes:
-      cache: where spectrograms are.
+      cache: where spectrograms, or descriptors, are.
       tracks: of the collection.
       segments: placed in these tracks.
     """
 
-    cache: SpectrogramCache
+    cache: SpectrogramCache | DescriptorTracks
     tracks: Sequence[Track]
     segments: Segments
 
     @property
     def shape(self) -> tuple[int, int]:
         """Frames and bins of a segment."""
-        return self.segments.num_frames, self.cache.config.stft.num_bins
+        return self.segments.num_frames, self.cache.config.num_bins
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """Classes of segments, `[segments]` int32."""
@@ -54,7 +55,7 @@ class SegmentReader:
     def read(self, indices: np.ndarray, starts: np.ndarray | None = None) -> Batch:
         """The segments of these indices, or as long ones of the same tracks at other starts."""
         starts = self.segments.start[indices] if starts is None else starts
-        spectrogram = np.empty((len(indices), *self.shape), np.float16)
+        spectrogram = np.empty((len(indices), *self.shape), self.cache.config.dtype)
         for index, start, out in zip(indices, starts, spectrogram, strict=True):
             track = self.tracks[self.segments.track[index]]
             self.cache.read(track.digest, int(start), out)

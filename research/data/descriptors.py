@@ -40,7 +40,8 @@ FEATURES = (
 )
 COLUMNS = ("filename", "length", *FEATURES, "label")
 # Slices begin every 3 s and are one sample shorter, as published.
-_SLICE_STRIDE = 3 * SAMPLE_RATE
+SLICE_SECONDS = 3
+_SLICE_STRIDE = SLICE_SECONDS * SAMPLE_RATE
 _SLICE_SAMPLES = _SLICE_STRIDE - 1
 HOP_LENGTH = 512
 _N_FFT = 2048

@@ -48,8 +48,9 @@ def place_segments(
     tracks, starts = [], []
     for track, available in enumerate(track_frames):
         last = available - num_frames
-        # Centred frames: n whole segments span n (num_frames - 1) hops.
-        count = config.count or max((available - 1) // max(num_frames - 1, 1), 1)
+        # Centred frames: n whole segments span n (num_frames - 1) hops. Single frames span none.
+        fitting = available if num_frames == 1 else (available - 1) // (num_frames - 1)
+        count = config.count or max(fitting, 1)
         if config.placement == "random":
             start = np.random.default_rng([seed, track]).integers(0, last + 1, count)
         else:

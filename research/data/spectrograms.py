@@ -16,6 +16,7 @@ import pathlib
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,7 @@ import numpy as np
 
 from research.audio.stft import StftConfig, log_magnitude
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
+from research.data.pictures import PictureConfig
 from research.errors import InputError, about
 from research.files import user_cache, written_whole
 from research.settings import at_least
@@ -43,12 +45,49 @@ class SpectrogramConfig:
     """What a classifier sees of a waveform: `log(1 + |STFT|)` of the mean of its channels.
 
     Attributes:
+      name: of this way to see a track.
+      dtype: of the frames.
+      augmentations: that mean something to the frames, of `AugmentConfig`.
       sample_rate: to which audio is resampled, Hz.
       stft: the short-time Fourier transform.
     """
 
+    name: ClassVar[str] = "stft"
+    dtype: ClassVar[type] = np.float16
+    augmentations: ClassVar[tuple[str, ...]] = (
+        "crop",
+        "gain_db",
+        "time_mask",
+        "frequency_mask",
+        "mixup",
+    )
+
     sample_rate: int = at_least(22050, 1000)
     stft: StftConfig = StftConfig()
+
+    @property
+    def num_bins(self) -> int:
+        """Numbers a frame."""
+        return self.stft.num_bins
+
+    @property
+    def frame_seconds(self) -> float:
+        """From a frame to the next."""
+        return self.stft.hop_length / self.sample_rate
+
+    @property
+    def folder(self) -> str:
+        """What the folder of such spectrograms is called."""
+        return f"{self.sample_rate}_{self.stft.n_fft}_{self.stft.hop_length}"
+
+    def decode(self, file: pathlib.Path) -> tuple[str, Callable[[], np.ndarray]]:
+        """Digest of the samples of a file, and what makes their frames; see `spectrogram`.
+
+        Raises:
+          InputError: the file cannot be decoded.
+        """
+        waveform = load_waveform(file)
+        return _digest(waveform), lambda: spectrogram(waveform, self)
 
     def num_frames(self, seconds: float) -> int:
         """Frames of a waveform that lasts so long."""
@@ -102,16 +141,15 @@ class SpectrogramCache:
 
     Args:
       folder: made when something is put into it.
-      config: of the spectrograms.
+      config: of the spectrograms, of audio or as they are pictured.
     """
 
-    def __init__(self, folder: str | os.PathLike, config: SpectrogramConfig):
+    def __init__(self, folder: str | os.PathLike, config: SpectrogramConfig | PictureConfig):
         text = json.dumps([_VERSION, dataclasses.asdict(config)], sort_keys=True)
         key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-        stft = config.stft
         self.config = config
         self.root = pathlib.Path(folder)
-        self.folder = self.root / f"{config.sample_rate}_{stft.n_fft}_{stft.hop_length}_{key}"
+        self.folder = self.root / f"{config.folder}_{key}"
 
     def path(self, digest: str) -> pathlib.Path:
         """Where the spectrogram of a track is kept."""
@@ -122,13 +160,13 @@ class SpectrogramCache:
         files: Sequence[pathlib.Path],
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> list[tuple[str, int] | InputError]:
-        """See that the spectrogram of every audio file is there, by as many threads as cores.
+        """See that the spectrogram of every file is there, by as many threads as cores.
 
         A file that was seen before, by path, size and time of change, is not decoded again unless
         its spectrogram is missing or damaged.
 
         Returns:
-          for each file, the digest of its decoded samples and the number of its frames, or why it
+          for each file, the digest of what was decoded and the number of its frames, or why it
           cannot be used.
 
         Raises:
@@ -167,13 +205,12 @@ class SpectrogramCache:
         if num_frames is not None:
             return digest, num_frames
         try:
-            waveform = load_waveform(file)
-            digest = _digest(waveform)
+            digest, make_frames = self.config.decode(file)
             num_frames = self._num_frames(digest)
             if num_frames is not None:
                 return digest, num_frames
             with about(file):
-                frames = spectrogram(waveform, self.config)
+                frames = make_frames()
         except InputError as error:
             return error
         free = shutil.disk_usage(self.folder).free
@@ -201,7 +238,7 @@ class SpectrogramCache:
             return None
         num_frames, num_bins = map(int, header.groups())
         size = _HEADER_BYTES + 2 * num_frames * num_bins
-        whole = num_bins == self.config.stft.num_bins and os.fstat(file.fileno()).st_size == size
+        whole = num_bins == self.config.num_bins and os.fstat(file.fileno()).st_size == size
         return num_frames if whole else None
 
     def read(self, digest: str, start: int, out: np.ndarray) -> None:

@@ -6,6 +6,7 @@ All but `segment` keep every track, and every exact duplicate of it, on one side
 import collections
 import dataclasses
 import pathlib
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -270,8 +271,12 @@ def _find(line: str, by_key: Mapping[str, list[int]]) -> str | None:
 
 
 def _key(name: str) -> str:
-    """A name in lower case without its suffix; a number is not a suffix."""
+    """A name in lower case without its suffix; a number is not a suffix.
+
+    GTZAN's pictures leave out a dot: `blues00029.png` is `blues.00029`.
+    """
     path = pathlib.PurePosixPath(name.replace("\\", "/").lower())
     if not path.name:
         return ""
-    return str(path if path.suffix[1:].isdigit() else path.with_suffix(""))
+    key = str(path if path.suffix[1:].isdigit() else path.with_suffix(""))
+    return re.sub(r"(?<=[a-z])(?=\d{5}$)", ".", key)

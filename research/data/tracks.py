@@ -1,4 +1,4 @@
-"""A folder of class folders of audio, as a list of tracks with their spectrograms in the cache."""
+"""A folder of class folders of files, as a list of tracks with their spectrograms in the cache."""
 
 import collections
 import dataclasses
@@ -6,13 +6,9 @@ import pathlib
 import warnings
 from collections.abc import Callable
 
-from research.audio.find import is_hidden
-from research.audio.waveform import may_be_audio
+from research.audio.find import AUDIO, FileKind, is_hidden
 from research.data.spectrograms import SpectrogramCache
 from research.errors import InputError
-
-# Where GTZAN's own archives keep the class folders.
-_INNER_FOLDERS = ("genres_original", "genres", "Data/genres_original")
 
 
 class SkippedFileWarning(UserWarning):
@@ -21,13 +17,13 @@ class SkippedFileWarning(UserWarning):
 
 @dataclasses.dataclass(frozen=True)
 class Track:
-    """One usable audio file.
+    """One usable file, or the rows of a track in a table.
 
     Attributes:
       name: its path under the root.
       genre: index into the collection's genres.
-      digest: of the decoded samples; equal for exact duplicates.
-      num_frames: of its spectrogram.
+      digest: of what was decoded; equal for exact duplicates.
+      num_frames: of its spectrogram, or its rows.
     """
 
     name: str
@@ -38,11 +34,11 @@ class Track:
 
 @dataclasses.dataclass(frozen=True)
 class Collection:
-    """What a folder of genres holds.
+    """What a folder of genres, or a table, holds.
 
     Attributes:
-      root: the folder that was asked for.
-      genres: names of the class folders, sorted.
+      root: what was asked for.
+      genres: names of the classes, sorted.
       tracks: the usable files, sorted by genre and name.
       skipped: reason by name of each file that is not used.
     """
@@ -59,7 +55,7 @@ class Collection:
 
     @property
     def duplicates(self) -> list[list[str]]:
-        """Names of tracks with the same decoded samples, a list a group."""
+        """Names of tracks that are exact duplicates, a list a group."""
         names = collections.defaultdict(list)
         for track in self.tracks:
             names[track.digest].append(track.name)
@@ -72,20 +68,22 @@ def load_collection(
     *,
     max_bad_share: float,
     min_frames: int,
+    kind: FileKind = AUDIO,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Collection:
     """Decode what a folder of genres holds, and see that every spectrogram is in the cache.
 
     GTZAN's archives as published are such folders (`genres/`, `genres_original/`), and so is any
-    folder of class folders of audio. A file that cannot be decoded, or is shorter than
-    `min_frames`, is skipped with a `SkippedFileWarning` that names it; files that are pictures or
-    texts by their names are skipped with one warning for all.
+    folder of class folders of files of one kind. A file that cannot be decoded, or is shorter than
+    `min_frames`, is skipped with a `SkippedFileWarning` that names it; files that are of another
+    kind by their names are skipped with one warning for all.
 
     Raises:
-      InputError: no such folder, fewer than two classes, more than `max_bad_share` of the files
-        cannot be decoded, a class with no usable file, or no file of `min_frames`.
+      InputError: no such folder, fewer than two classes, no file of the kind, more than
+        `max_bad_share` of the files cannot be decoded, a class with no usable file, or no file of
+        `min_frames`.
     """
-    folder = _find_classes(root)
+    folder = _find_classes(root, kind)
     files = {
         file.relative_to(folder).as_posix(): file
         for genre in sorted(folder.iterdir())
@@ -96,16 +94,21 @@ def load_collection(
     genres = sorted({name.split("/")[0] for name in files})
     if not genres:
         raise InputError(
-            f"config.data.root {root} holds no folders of audio files; give the folder that has "
-            "one folder a genre"
+            f"config.data.root {root} holds no folders of {kind.name} files; give the folder that "
+            "has one folder a genre"
         )
     if len(genres) == 1:
         raise InputError(
             f"config.data.root {root} holds one class only ({genres[0]}); give the folder that "
             "has one folder a genre"
         )
-    others = [name for name, file in files.items() if not may_be_audio(file)]
-    skipped = {name: f"{files.pop(name)} is no audio by its name" for name in others}
+    others = [name for name, file in files.items() if not kind.may_be(file)]
+    skipped = {name: f"{files.pop(name)} is no {kind.name} by its name" for name in others}
+    if not files:
+        raise InputError(
+            f"config.data.root {root} holds no {kind.name} files, only others ({others[0]}, ...); "
+            f"give a folder that has one folder of {kind.name} files a genre"
+        )
     entries = cache.add(list(files.values()), on_progress)
     tracks = []
     for name, entry in zip(files, entries, strict=True):
@@ -116,7 +119,7 @@ def load_collection(
     bad = [name for name in files if name in skipped]
     if len(bad) > max_bad_share * len(files):
         raise InputError(
-            f"{len(bad)} of the {len(files)} audio files in {root} cannot be used, more than "
+            f"{len(bad)} of the {len(files)} {kind.name} files in {root} cannot be used, more than "
             f"config.data.max_bad_share, {max_bad_share:.0%}; the first: {skipped[bad[0]]}"
         )
     long_enough = [track for track in tracks if track.num_frames >= min_frames]
@@ -136,29 +139,29 @@ def load_collection(
     if others:
         shown = ", ".join(others[:5]) + ", ..." * (len(others) > 5)
         warnings.warn(
-            f"skipped: {len(others)} files in {root} are no audio by their names ({shown})",
+            f"skipped: {len(others)} files in {root} are no {kind.name} by their names ({shown})",
             SkippedFileWarning,
             stacklevel=2,
         )
     for index, genre in enumerate(genres):
         if not any(track.genre == index for track in long_enough):
             raise InputError(
-                f"{folder / genre} holds no usable audio; mend it or take the folder away"
+                f"{folder / genre} holds no usable {kind.name}; mend it or take the folder away"
             )
     return Collection(str(root), tuple(genres), tuple(long_enough), skipped)
 
 
-def _find_classes(root: str) -> pathlib.Path:
+def _find_classes(root: str, kind: FileKind) -> pathlib.Path:
     folder = pathlib.Path(root).expanduser()
     if not folder.exists():
         raise InputError(
-            f"config.data.root {root} does not exist; give a folder that has one folder of audio "
-            "files a genre"
+            f"config.data.root {root} does not exist; give a folder that has one folder of "
+            f"{kind.name} files a genre"
         )
     if not folder.is_dir():
         raise InputError(
-            f"config.data.root {root} is a file; give a folder that has one folder of audio files "
-            "a genre"
+            f"config.data.root {root} is a file; give a folder that has one folder of {kind.name} "
+            "files a genre"
         )
-    inner = [folder / name for name in _INNER_FOLDERS if (folder / name).is_dir()]
+    inner = [folder / name for name in kind.inner_folders if (folder / name).is_dir()]
     return inner[0] if inner else folder

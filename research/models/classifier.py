@@ -6,11 +6,16 @@ import jax
 from flax import nnx
 
 from research.errors import InputError
+from research.models.mlp import Mlp, MlpConfig
 from research.models.multi_channel import MultiChannel, MultiChannelConfig
 from research.models.single_channel import SingleChannel, SingleChannelConfig
 
-NetworkConfig = MultiChannelConfig | SingleChannelConfig
-_NETWORKS = {MultiChannelConfig: MultiChannel, SingleChannelConfig: SingleChannel}
+NetworkConfig = MultiChannelConfig | SingleChannelConfig | MlpConfig
+_NETWORKS = {
+    MultiChannelConfig: MultiChannel,
+    SingleChannelConfig: SingleChannel,
+    MlpConfig: Mlp,
+}
 
 
 class Variables(NamedTuple):
@@ -18,7 +23,8 @@ class Variables(NamedTuple):
 
     Attributes:
       params: what is trained.
-      stats: running statistics of batch normalisation; empty without it.
+      stats: running statistics of batch normalisation, and what standardises the input; empty
+        without either.
     """
 
     params: dict[str, Any]
@@ -37,7 +43,7 @@ def init(
         network = _NETWORKS[type(config)](config, *shape, num_classes, nnx.Rngs(seed))
     except ValueError as error:
         raise InputError(
-            f"{error}; raise config.segments.seconds or config.spectrogram.stft.n_fft"
+            f"{error}; raise config.segments.seconds or take another config.model"
         ) from error
     structure, *states = nnx.split(network, nnx.Param, ...)
     return structure, Variables(*map(nnx.to_pure_dict, states))

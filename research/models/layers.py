@@ -13,6 +13,22 @@ Tree = TypeVar("Tree")
 GLOROT = nnx.initializers.glorot_uniform()
 
 
+class Standardise(nnx.Module):
+    """Each bin with the mean and the deviation that it is told taken out, `[batch, frames, bins]`.
+
+    They are no parameters: they are measured before training and kept with the other arrays. Until
+    then nothing is taken out.
+    """
+
+    def __init__(self, num_bins: int):
+        self.mean = nnx.BatchStat(jnp.zeros(num_bins))
+        self.scale = nnx.BatchStat(jnp.ones(num_bins))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[batch, frames, bins]` to the same shape."""
+        return (x - self.mean[...]) * self.scale[...]
+
+
 class Conv(nnx.Module):
     """Convolution with "same" zero padding and stride 1, `[batch, *space, channels]`.
 

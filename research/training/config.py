@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from research.data.front_end import FrontEnd
 from research.data.segments import SegmentConfig
 from research.data.spectrograms import SpectrogramConfig
 from research.data.splits import SplitConfig
@@ -18,7 +19,8 @@ class DataConfig(SplitConfig):
     """Where tracks come from, and how they are split.
 
     Attributes:
-      root: folder with one folder of audio a genre; None for the synthetic set.
+      root: folder with one folder of audio or pictures a genre, or a table of descriptors; None for
+        the synthetic set, which is audio.
       synthetic: the synthetic set.
       max_bad_share: of files that cannot be decoded, before the run stops.
       cache: folder of the spectrograms; None for the user's cache folder.
@@ -42,7 +44,7 @@ class TrainConfig:
       learning_rate: of Adam.
       tensorboard: whether metrics are also written for TensorBoard.
       data: the tracks and their split.
-      spectrogram: what is seen of a waveform.
+      spectrogram: what is seen of a track: of its waveform, of a picture, or a row of a table.
       segments: the pieces of a track.
       augment: how training segments are varied.
       model: the network.
@@ -56,7 +58,7 @@ class TrainConfig:
     learning_rate: float = above(1e-3, 0)
     tensorboard: bool = False
     data: DataConfig = DataConfig()
-    spectrogram: SpectrogramConfig = SpectrogramConfig()
+    spectrogram: FrontEnd = SpectrogramConfig()
     segments: SegmentConfig = SegmentConfig()
     augment: AugmentConfig = AugmentConfig()
     model: NetworkConfig = MultiChannelConfig()
@@ -69,7 +71,19 @@ class TrainConfig:
                 "segment; turn one of them off"
             )
         if self.spectrogram.num_frames(self.segments.seconds) < 1:
-            raise ValueError("segments.seconds is less than one frame of spectrogram.stft.n_fft")
+            raise ValueError("segments.seconds is less than one frame of a spectrogram")
+        seen = self.spectrogram
+        for field in dataclasses.fields(self.augment):
+            if getattr(self.augment, field.name) and field.name not in seen.augmentations:
+                raise ValueError(
+                    f"augment.{field.name} means nothing where spectrogram.name is {seen.name}; "
+                    f"{' and '.join(seen.augmentations)} do"
+                )
+
+    @property
+    def hears_audio(self) -> bool:
+        """Whether what is seen of a track is the spectrogram of its waveform."""
+        return isinstance(self.spectrogram, SpectrogramConfig)
 
     @property
     def segment_frames(self) -> int:

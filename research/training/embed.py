@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 
 from research.audio.waveform import Waveform, load_waveform
+from research.data.spectrograms import spectrogram
 from research.data.tracks import Collection, Track
 from research.errors import InputError, about
 from research.models import classifier
@@ -183,7 +184,7 @@ def hear_tracks(
       indices of the tracks, `[tracks]`.
 
     Raises:
-      InputError: see `cut`.
+      InputError: see `spectrogram`.
     """
     listen = functools.partial(
         in_batches,
@@ -197,7 +198,7 @@ def hear_tracks(
     (features, tracks), (log_probs, _) = (by_track(values, track) for values in segments)
     for name, take in takes.items():
         with about(name):
-            pieces, starts = cut(take, config)
+            pieces, starts = cut(spectrogram(take, config.spectrogram), config)
         heard = listen(read=pieces.__getitem__, indices=starts)
         mean_features, mean_log_probs = (values.mean(0, dtype=np.float64) for values in heard)
         features = np.vstack([features, mean_features])

@@ -9,11 +9,13 @@ import numpy as np
 from flax import nnx
 
 from research.data.batches import SegmentReader, TrainingBatches
+from research.data.descriptor_tracks import DescriptorTracks
+from research.data.front_end import load_tracks
 from research.data.segments import place_segments
-from research.data.spectrograms import SpectrogramCache, default_cache
+from research.data.spectrograms import SpectrogramCache, SpectrogramConfig, default_cache
 from research.data.splits import Split, make_splits
 from research.data.synthetic import make_synthetic
-from research.data.tracks import Collection, load_collection
+from research.data.tracks import Collection
 from research.errors import InputError, about
 from research.models import classifier
 from research.models.classifier import Variables
@@ -26,6 +28,10 @@ from research.training.evaluation import classify
 from research.training.loop import fit, start_state
 from research.training.run_log import RunLog
 from research.training.sharding import make_mesh, replicate
+from research.training.standardisation import standardised
+
+Frames = SpectrogramCache | DescriptorTracks
+"""Where what is seen of each track can be read."""
 
 OnProgress = Callable[[str, int, int], None]
 """Called with what is counted, how many are done, and how many there are."""
@@ -52,28 +58,32 @@ class Fit:
         return np.unique(self.reader.segments.track[self.split.parts[part]])
 
 
-def load_data(config: TrainConfig, on_progress: OnProgress) -> tuple[Collection, SpectrogramCache]:
-    """The collection of a config, its spectrograms in the cache.
+def load_data(config: TrainConfig, on_progress: OnProgress) -> tuple[Collection, Frames]:
+    """The collection of a config, and where what is seen of its tracks can be read.
 
     Raises:
-      InputError: see `load_collection`.
+      InputError: see `load_tracks`; or there are neither pictures nor a table to train on.
     """
     folder = pathlib.Path(config.data.cache).expanduser() if config.data.cache else default_cache()
     root = config.data.root
+    if root is None and not config.hears_audio:
+        raise InputError(
+            "config.data.root is not given; give a folder of GTZAN's pictures, or for descriptors "
+            "a CSV file such as --mode=describe writes"
+        )
     if root is None:
         root = str(make_synthetic(folder, config.data.synthetic))
-    cache = SpectrogramCache(folder, config.spectrogram)
-    collection = load_collection(
+    return load_tracks(
         root,
-        cache,
+        config.spectrogram,
+        folder,
         max_bad_share=config.data.max_bad_share,
         min_frames=config.segment_frames,
         on_progress=lambda done, total: on_progress("spectrograms", done, total),
     )
-    return collection, cache
 
 
-def plan(config: TrainConfig, collection: Collection, cache: SpectrogramCache) -> list[Fit]:
+def plan(config: TrainConfig, collection: Collection, cache: Frames) -> list[Fit]:
     """The trainings of an experiment: one for each seed and fold.
 
     Raises:
@@ -108,7 +118,7 @@ def match_genres(collection: Collection, genres: list[str]) -> Collection:
 
 
 def plan_test(
-    config: TrainConfig, collection: Collection, cache: SpectrogramCache, trained: list[str]
+    config: TrainConfig, collection: Collection, cache: Frames, trained: list[str]
 ) -> list[Fit]:
     """For each fit that was trained, what it is tested on: its own fold, or the one split.
 
@@ -182,6 +192,7 @@ def train(
         structure, variables = classifier.init(
             config.model, one.reader.shape, num_classes, one.seed
         )
+        variables = standardised(variables, one.reader, one.split.train, config.batch_size)
         batches = TrainingBatches(
             one.reader, one.split.train, config.batch_size, one.seed, config.augment.crop
         )
@@ -247,6 +258,9 @@ def load_run(
     manifest = _load_dict(workdir / "data.json", {"genres": list, "tracks": dict, "fits": dict})
     # No part of a training, and runs from before it was there have none.
     chosen.setdefault("pca", dataclasses.asdict(PcaConfig()))
+    # All runs from before there was a choice saw audio.
+    if isinstance(chosen.get("spectrogram"), dict):
+        chosen["spectrogram"].setdefault("name", SpectrogramConfig.name)
     for key, value in (changes or {}).items():
         *outer, last = key.split(".")
         place = chosen
@@ -272,7 +286,7 @@ def load_checkpoint(checkpoint: str) -> tuple[pathlib.Path, TrainConfig, dict[st
     """Workdir, config and manifest of the training that `config.checkpoint` names.
 
     Raises:
-      InputError: there is no such folder, no training in it, or it is damaged.
+      InputError: there is no such folder, no training in it, or it is damaged, or not of audio.
     """
     key, workdir = f"config.checkpoint {checkpoint}", pathlib.Path(checkpoint).expanduser()
     mend = "give the --workdir of a run_train.py run"
@@ -283,7 +297,13 @@ def load_checkpoint(checkpoint: str) -> tuple[pathlib.Path, TrainConfig, dict[st
     if not was_trained(workdir):
         raise InputError(f"{key} holds no training; {mend}")
     with about(key):
-        return workdir, *load_run(workdir)
+        config, manifest = load_run(workdir)
+    if not config.hears_audio:
+        raise InputError(
+            f"{key} knows no audio, its spectrogram.name is {config.spectrogram.name}; {mend} on "
+            "audio"
+        )
+    return workdir, config, manifest
 
 
 def restore(
@@ -295,7 +315,7 @@ def restore(
       InputError: there is no checkpoint, or it is damaged.
     """
     folder = workdir / "checkpoints" / name
-    shape = config.segment_frames, config.spectrogram.stft.num_bins
+    shape = config.segment_frames, config.spectrogram.num_bins
     structure, variables = classifier.init(config.model, shape, num_classes, config.seed)
     like = replicate(start_state(variables), make_mesh(config.batch_size))
     if not folder.is_dir():

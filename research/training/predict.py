@@ -1,4 +1,4 @@
-"""Genres of audio of any length, in files and in memory."""
+"""Genres of audio of any length, in files and in memory; and of pictures and rows of tables."""
 
 import dataclasses
 import functools
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from research.audio.waveform import Waveform, load_waveform
+from research.audio.waveform import Waveform
+from research.data.front_end import read_inputs
 from research.data.segments import SegmentConfig, place_segments
 from research.data.spectrograms import spectrogram
 from research.errors import InputError, about
@@ -62,18 +63,14 @@ def load_ensemble(checkpoint: str) -> Ensemble:
         return restore_ensemble(*run)
 
 
-def cut(waveform: Waveform, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Segments of a waveform, as even and as many as fit; what is shorter than one is repeated.
+def cut(frames: np.ndarray, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Segments of `[frames, bins]`, as even and as many as fit; what is shorter is repeated.
 
     Returns:
       all pieces of a segment's length, a view `[frames, segment frames, bins]` by their first
       frame, and the first frames of the segments, `[segments]`.
-
-    Raises:
-      InputError: see `spectrogram`.
     """
     num_frames = config.segment_frames
-    frames = spectrogram(waveform, config.spectrogram)
     frames = np.tile(frames, (-(-num_frames // len(frames)), 1))
     pieces = np.lib.stride_tricks.sliding_window_view(frames, num_frames, axis=0)
     starts = place_segments([len(frames)], num_frames, SegmentConfig(), 0).start
@@ -81,19 +78,25 @@ def cut(waveform: Waveform, config: TrainConfig) -> tuple[np.ndarray, np.ndarray
 
 
 def hear(ensemble: Ensemble, waveform: Waveform) -> dict[str, Any]:
-    """Probabilities of the genres of a waveform.
-
-    It is heard in the segments of `cut`; log-probabilities are averaged over segments and over
-    the networks.
-
-    Returns:
-      `probabilities` by genre, with those of each of the `segments`, at `seconds`.
+    """Probabilities of the genres of a waveform, by networks of audio; see `hear_frames`.
 
     Raises:
       InputError: see `spectrogram`.
     """
+    return hear_frames(ensemble, spectrogram(waveform, ensemble.config.spectrogram))
+
+
+def hear_frames(ensemble: Ensemble, frames: np.ndarray) -> dict[str, Any]:
+    """Probabilities of the genres of `[frames, bins]`.
+
+    They are heard in the segments of `cut`; log-probabilities are averaged over segments and over
+    the networks.
+
+    Returns:
+      `probabilities` by genre, with those of each of the `segments`, at `seconds`.
+    """
     config, genres = ensemble.config, ensemble.genres
-    pieces, starts = cut(waveform, config)
+    pieces, starts = cut(frames, config)
     mesh = make_mesh(config.batch_size)
     each = [
         in_batches(
@@ -106,12 +109,11 @@ def hear(ensemble: Ensemble, waveform: Waveform) -> dict[str, Any]:
         for structure, variables in ensemble.networks
     ]
     log_probs = np.mean(each, axis=0, dtype=np.float64)
-    stft, rate = config.spectrogram.stft, config.spectrogram.sample_rate
     return {
         "probabilities": _by_genre(log_probs.mean(0), genres),
         "segments": [
             {
-                "seconds": float(start * stft.hop_length / rate),
+                "seconds": float(start * config.spectrogram.frame_seconds),
                 "probabilities": _by_genre(row, genres),
             }
             for start, row in zip(starts, log_probs, strict=True)
@@ -132,16 +134,13 @@ def ranked(probabilities: dict[str, float]) -> dict[str, float]:
 
 def predict(
     ensemble: Ensemble, files: list[pathlib.Path]
-) -> Iterator[tuple[pathlib.Path, dict[str, Any] | InputError]]:
-    """Each file with what is heard in it, or why nothing is; see `hear`."""
-    for file in files:
-        try:
-            waveform = load_waveform(file)
-            with about(file):
-                answer = hear(ensemble, waveform)
-        except InputError as error:
-            answer = error
-        yield file, answer
+) -> Iterator[tuple[pathlib.Path | str, dict[str, Any] | InputError]]:
+    """Each file, or track of a table, with what is heard in it, or why nothing is.
+
+    See `read_inputs` and `hear_frames`.
+    """
+    for name, frames in read_inputs(files, ensemble.config.spectrogram):
+        yield name, frames if isinstance(frames, InputError) else hear_frames(ensemble, frames)
 
 
 def verdicts(ensemble: Ensemble, takes: dict[str, Waveform]) -> dict[str, dict[str, Any]]:

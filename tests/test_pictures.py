@@ -1,0 +1,275 @@
+"""GTZAN's pictures against a colour map and margins put on by hand, and the real script on them."""
+
+import functools
+import json
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import matplotlib
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from configs import pictures as config_file
+from research.data import spectrograms
+from research.data.front_end import find_inputs, load_tracks, read_inputs
+from research.data.pictures import PictureConfig, load_picture
+from research.data.spectrograms import SpectrogramCache
+from research.data.splits import FileLists, SplitConfig, make_splits
+from research.errors import InputError
+from research.settings import freeze
+from research.training.config import TrainConfig
+from research.training.experiment import load_checkpoint, load_data, plan
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
+MAGMA = matplotlib.colormaps["magma"](np.arange(256))
+# As Matplotlib gives them, and as the published pictures have them.
+CUT = matplotlib.colormaps["magma"](np.arange(256), bytes=True)
+VIRIDIS = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)
+ROUNDED = np.round(255 * MAGMA).astype(np.uint8)
+
+
+def random_levels(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (216, 334)).astype(np.uint8)
+
+
+def write_picture(
+    path: pathlib.Path, levels: np.ndarray, colours: np.ndarray = CUT, mode: str = "RGBA"
+) -> pathlib.Path:
+    """A figure with white margins and an edge around levels, row 0 at the bottom."""
+    canvas = np.full((288, 432, 4), 255, np.uint8)
+    canvas[35:253, 54:390] = colours[200]
+    canvas[36:252, 55:389] = colours[levels[::-1]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(canvas).convert(mode).save(path, "PNG")
+    return path
+
+
+def write_genres(root: pathlib.Path, count: int) -> pathlib.Path:
+    """Pictures as GTZAN names them: low ones are loud below, high ones above."""
+    for genre, rows in (("low", slice(0, 100)), ("high", slice(116, 216))):
+        for i in range(count):
+            levels = random_levels(i) // 4
+            levels[rows] += 128
+            write_picture(root / "images_original" / genre / f"{genre}{i:05d}.png", levels)
+    return root
+
+
+@pytest.fixture(scope="module")
+def genres(tmp_path_factory) -> pathlib.Path:
+    return write_genres(tmp_path_factory.mktemp("gtzan"), 4)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "RGB"])
+def test_levels_come_back_and_margins_and_edge_do_not(tmp_path, mode):
+    levels = random_levels()
+    found = load_picture(write_picture(tmp_path / "a.png", levels, mode=mode))
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, levels)
+
+
+def test_rounded_colours_are_at_most_a_level_off(tmp_path):
+    levels = random_levels()
+    found = load_picture(write_picture(tmp_path / "a.png", levels, ROUNDED))
+    np.testing.assert_allclose(found.astype(int), levels, rtol=0, atol=1)
+
+
+def test_the_published_pictures_come_out_as_others_inverted_them():
+    files = sorted((GTZAN / "images_original").rglob("*.png"))
+    if not files:
+        pytest.skip("there are no published pictures here")
+    known = {}
+    for part in ("train", "valid"):
+        with np.load(GTZAN / f"images_{part}.npz") as archive:
+            known |= dict(zip(archive["names"].tolist(), archive["images"], strict=True))
+    for file in files:
+        np.testing.assert_array_equal(
+            load_picture(file), known[f"{file.stem[:-5]}.{file.stem[-5:]}"]
+        )
+
+
+def test_frames_are_columns_from_0_to_1_and_kept(genres, tmp_path, monkeypatch):
+    files = sorted(genres.rglob("*.png"))
+    cache = SpectrogramCache(tmp_path, PictureConfig())
+    entries = cache.add(files)
+    assert [frames for _, frames in entries] == [334] * 8
+    assert len({digest for digest, _ in entries}) == 8
+    found = np.empty((100, 216), np.float16)
+    cache.read(entries[3][0], 50, found)
+    levels = load_picture(files[3])[:, 50:150]
+    np.testing.assert_array_equal(np.round(255 * found.astype(np.float64)), levels.T)
+    monkeypatch.setattr(PictureConfig, "decode", None)
+    assert cache.add(files) == entries
+    assert spectrograms.SpectrogramConfig().folder not in cache.folder.name
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda path: path.write_text("no picture"), ["is no PNG file"]),
+        (
+            lambda path: Image.new("RGB", (432, 288), "white").save(path, "JPEG"),
+            ["is no PNG file"],
+        ),
+        (
+            lambda path: Image.new("RGB", (640, 480), "black").save(path),
+            ["has 640 by 480 pixels, not 432 by 288"],
+        ),
+        (
+            lambda path: Image.new("RGB", (432, 288), "white").save(path),
+            ["not in the colour map magma, such as (255, 255, 255), in 100.0%"],
+        ),
+        (
+            lambda path: write_picture(path, random_levels(), VIRIDIS),
+            ["not in the colour map magma, such as"],
+        ),
+        (
+            lambda path: path.write_bytes(write_picture(path, random_levels()).read_bytes()[:9000]),
+            ["cannot be read"],
+        ),
+        (lambda path: path.mkdir(), ["cannot be read"]),
+    ],
+)
+def test_what_is_no_such_picture_is_named_in_one_line(tmp_path, write, words):
+    path = tmp_path / "a.png"
+    write(path)
+    with pytest.raises(InputError) as error:
+        load_picture(path)
+    text = str(error.value)
+    assert "\n" not in text
+    assert text.startswith(f"{path} ")
+    assert text.endswith("; give GTZAN's pictures of spectrograms as published")
+    assert all(word in text for word in words), text
+
+
+def test_lists_of_audio_files_split_pictures(genres, tmp_path):
+    lists = {"train": ["00000", "00001"], "validation": ["00003"], "test": ["00002"]}
+    for part, numbers in lists.items():
+        lines = [f"{genre}/{genre}.{number}.wav" for genre in ("low", "high") for number in numbers]
+        (tmp_path / part).write_text("\n".join(lines))
+    collection, cache = load_tracks(
+        str(genres), PictureConfig(), tmp_path, max_bad_share=0.0, min_frames=56
+    )
+    files = FileLists(**{part: str(tmp_path / part) for part in lists})
+    config = freeze(TrainConfig, config_file.get_config())
+    [fit] = plan(config, collection, cache)
+    [split] = make_splits(collection, fit.reader.segments, SplitConfig("files", files=files), 0)
+    assert not split.left_out
+    for part, numbers in lists.items():
+        tracks = {collection.tracks[i].name for i in fit.reader.segments.track[split.parts[part]]}
+        assert tracks == {f"{genre}/{genre}{n}.png" for genre in ("low", "high") for n in numbers}
+        assert len(split.parts[part]) == 6 * len(tracks)  # Of 5 s in 30 s.
+
+
+def test_bad_pictures_are_told_and_others_used(genres, tmp_path):
+    root = shutil.copytree(genres, tmp_path / "root")
+    (root / "images_original" / "low" / "low00009.png").write_text("no picture")
+    (root / "images_original" / "low" / "low00009.wav").write_text("no picture")
+    with pytest.warns(UserWarning, match="no PNG") as warned:
+        collection, _ = load_tracks(
+            str(root), PictureConfig(), tmp_path / "cache", max_bad_share=0.2, min_frames=334
+        )
+    assert len(warned) == 2
+    assert set(collection.skipped) == {"low/low00009.png", "low/low00009.wav"}
+    assert len(collection.tracks) == 8
+    with pytest.raises(InputError, match=r"1 of the 9 PNG files .*/low00009\.png is no PNG file"):
+        load_tracks(str(root), PictureConfig(), tmp_path, max_bad_share=0.0, min_frames=1)
+
+
+def test_a_folder_of_other_files_is_told(tmp_path):
+    for genre in ("low", "high"):
+        (tmp_path / genre).mkdir()
+        (tmp_path / genre / "a.wav").touch()
+    with pytest.raises(InputError, match=r"holds no PNG files, only others \(high/a\.wav, "):
+        load_tracks(str(tmp_path), PictureConfig(), tmp_path, max_bad_share=0.5, min_frames=1)
+
+
+def test_inputs_are_pictures_by_name(genres, tmp_path):
+    config = PictureConfig()
+    (genres / "notes.txt").write_text("no picture")
+    files = find_inputs(str(genres), "--input", config)
+    assert len(files) == 8
+    (name, frames), *_ = read_inputs(files, config)
+    assert name == files[0]
+    assert frames.shape == (334, 216)
+    (tmp_path / "music").mkdir()
+    with pytest.raises(InputError, match=r"--input .* holds no PNG; give a PNG file or a folder"):
+        find_inputs(str(tmp_path / "music"), "--input", config)
+
+
+def test_what_means_nothing_to_pictures_is_refused():
+    chosen = config_file.get_config()
+    chosen.augment.gain_db = 1.0
+    with pytest.raises(InputError, match=r"augment\.gain_db means nothing .* picture; crop and"):
+        freeze(TrainConfig, chosen)
+
+
+@pytest.fixture(scope="module")
+def run(run_script) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs the script."""
+    return functools.partial(run_script, "run_train.py", JAX_DISABLE_MOST_OPTIMIZATIONS="1")
+
+
+@pytest.fixture(scope="module")
+def trained(run, genres, tmp_path_factory) -> pathlib.Path:
+    """The workdir of a run on pictures."""
+    workdir = tmp_path_factory.mktemp("run") / "work"
+    result = run(
+        "--config=configs/pictures.py",
+        f"--config.data.root={genres}",
+        "--config.data.test_share=0.5",
+        "--config.model.num_filters=(2, 2)",
+        "--config.model.num_features=8",
+        "--config.segments.seconds=15",
+        "--config.augment.time_mask=8",
+        "--config.batch_size=2",
+        "--config.num_epochs=3",
+        f"--workdir={workdir}",
+    )
+    assert result.returncode == 0, result.stderr
+    return workdir
+
+
+def test_learns_low_and_high(trained):
+    results = json.loads((trained / "results.json").read_text())
+    assert results["num_tracks"] == {"train": 4, "validation": 0, "test": 4}
+    assert results["num_segments"] == {"train": 8, "validation": 0, "test": 8}
+    assert results["accuracy"] == 1.0
+
+
+def test_predicts_a_folder_of_pictures(run, trained, genres, tmp_path):
+    folder = shutil.copytree(genres / "images_original" / "high", tmp_path / "new")
+    (folder / "bad.png").write_text("no picture")
+    result = run("--mode=predict", f"--workdir={trained}", f"--input={folder}")
+    assert result.returncode == 0, result.stderr
+    assert f"skipped: {folder / 'bad.png'} is no PNG file" in result.stderr
+    predictions = json.loads((trained / "predictions.json").read_text())
+    assert set(predictions) == {str(path) for path in folder.glob("high*.png")}
+    for answer in predictions.values():
+        assert max(answer["probabilities"], key=answer["probabilities"].get) == "high"
+        assert [one["seconds"] for one in answer["segments"]] == pytest.approx([0.0, 15.0])
+
+
+def test_what_is_for_audio_is_refused_in_one_line(run, assert_refused, trained):
+    result = run("--mode=pca", f"--workdir={trained}")
+    assert_refused(result, "--mode=pca is for classifiers of audio", "spectrogram.name is picture")
+
+
+def test_there_are_no_synthetic_pictures():
+    config = freeze(TrainConfig, config_file.get_config())
+    with pytest.raises(
+        InputError, match=r"config\.data\.root is not given; give a folder of GTZAN"
+    ):
+        load_data(config, lambda what, done, total: None)
+
+
+def test_a_transfer_cannot_use_it(trained):
+    with pytest.raises(
+        InputError, match=r"config\.checkpoint .* knows no audio.* picture"
+    ) as error:
+        load_checkpoint(str(trained))
+    assert "\n" not in str(error.value)
