@@ -10,7 +10,6 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.signal import get_window
 
 from research.settings import at_least
 
@@ -59,7 +58,12 @@ class StftConfig:
         """The window, zero-padded to `[n_fft]`, float32."""
         length = self.win_length or self.n_fft
         before = (self.n_fft - length) // 2
-        values = get_window(self.window, length, fftbins=True)
+        if self.window == "hann":
+            values = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+        else:  # SciPy takes most of a second to load.
+            from scipy.signal import get_window
+
+            values = get_window(self.window, length, fftbins=True)
         return np.pad(values, (before, self.n_fft - length - before)).astype(np.float32)
 
 

@@ -2,11 +2,12 @@
 
 import os
 import time
-from typing import Self
+import typing
 
 from tqdm import tqdm
 
-from research.transfer.optimise import Progress
+if typing.TYPE_CHECKING:
+    from research.transfer.optimise import Progress
 
 
 class ProgressBar:
@@ -21,14 +22,14 @@ class ProgressBar:
         )
         self._last = (0.0, 0)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> typing.Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
         self._bar.leave = kind is None
         self._bar.close()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: "Progress") -> None:
         """Move the bar to a point of the optimisation."""
         before, evaluations = self._last
         now = time.perf_counter()
@@ -52,7 +53,7 @@ class CountingBar:
         self._stream = os.fdopen(os.dup(2), "w")
         self._bar, self._what = None, None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> typing.Self:
         return self
 
     def __exit__(self, *_) -> None:
