@@ -406,6 +406,20 @@ def test_clipped_is_the_share_at_full_scale(judge, content):
     assert judge(0.5 * loud).measures["clipped"] == 0
 
 
+def test_naturalness_is_what_the_worst_damage_leaves(judge, content, style):
+    for natural in (content, style, 0.6 * content + 0.4 * style):
+        assert judge(natural).naturalness == 1
+    assert judge(noise(content)).naturalness < 0.1
+    loud = np.clip(content / np.abs(content).max() * 1.5, -1, 1)
+    assert judge(loud).naturalness == 0  # More than a hundredth is clipped.
+    damaged = content.copy()
+    damaged[np.arange(6) * 14_000 + 7_000] += content.max()
+    measures = judge(damaged).measures
+    more = measures["clicks"] - measures["clicks_inputs"]
+    assert more > 0.1
+    assert judge(damaged).naturalness == pytest.approx(1 / (1 + more))
+
+
 # Shapes, rates and lengths.
 
 
