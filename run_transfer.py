@@ -106,7 +106,7 @@ def _make_one(config: TransferConfig, take: PlannedTake, started: float) -> None
     from research.report.progress import ProgressBar
     from research.report.spectrograms import draw_spectrograms
     from research.report.takes import find_takes
-    from research.report.workdir import environment, load_json, make_workdir, save_json
+    from research.report.workdir import environment, make_workdir, save_json
     from research.transfer.experiment import make_takes, write_results
 
     workdir = make_workdir(take.folder)
@@ -130,7 +130,7 @@ def _make_one(config: TransferConfig, take: PlannedTake, started: float) -> None
     sounds = {"content": pair.content, "style": pair.style, "output": result.output}
     sounds = {name: sound for name, sound in sounds.items() if sound is not None}
     draw_spectrograms(workdir / "spectrograms.png", sounds, config.sample_rate, config.stft)
-    metrics = load_json(workdir / "metrics.json")
+    metrics = pair.takes[0].metrics
     if metrics["stopped"] == "non-finite":
         raise InputError(
             f"the loss was no longer finite at iteration {metrics['num_iterations']}; the best "

@@ -45,9 +45,10 @@ def chord() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def script_environment(tmp_path_factory) -> dict[str, str]:
-    """Environment of a script that keeps what it caches out of the home folder."""
+    """Environment of a script that compiles quickly and keeps its caches out of the home folder."""
     return {
         **os.environ,
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
         "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")),
     }

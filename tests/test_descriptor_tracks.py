@@ -278,7 +278,7 @@ def test_published_rows_by_track():
 @pytest.fixture(scope="module")
 def run(run_script) -> Callable[..., subprocess.CompletedProcess]:
     """Runs the script."""
-    return functools.partial(run_script, "run_train.py", JAX_DISABLE_MOST_OPTIMIZATIONS="1")
+    return functools.partial(run_script, "run_train.py")
 
 
 @pytest.fixture(scope="module")

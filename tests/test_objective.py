@@ -235,8 +235,8 @@ def test_a_weight_multiplies_its_term_once():
 
     @given(*[st.floats(0.0, 1e4, width=32)] * 2)
     def check(features_weight, gram_weight):
-        weights = {"features": [features_weight], "gram": [gram_weight]}
-        [(loss, terms)] = evaluate(objective, problem.variable[None], targets, weights)
+        weights = {"features": features_weight, "gram": gram_weight}
+        loss, terms = evaluate(objective, problem.variable, targets, weights)
         expected = features_weight * terms["features"] + gram_weight * terms["gram"]
         assert loss == pytest.approx(expected, rel=1e-6)
 

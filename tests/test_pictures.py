@@ -211,7 +211,7 @@ def test_what_means_nothing_to_pictures_is_refused():
 @pytest.fixture(scope="module")
 def run(run_script) -> Callable[..., subprocess.CompletedProcess]:
     """Runs the script."""
-    return functools.partial(run_script, "run_train.py", JAX_DISABLE_MOST_OPTIMIZATIONS="1")
+    return functools.partial(run_script, "run_train.py")
 
 
 @pytest.fixture(scope="module")

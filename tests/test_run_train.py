@@ -52,14 +52,10 @@ def tones(tmp_path_factory) -> pathlib.Path:
     return root
 
 
-# Compiled without most optimisations.
-QUICKLY = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-
-
 @pytest.fixture(scope="module")
 def run(run_script) -> Callable[..., subprocess.CompletedProcess]:
     """Runs the script."""
-    return functools.partial(run_script, "run_train.py", **QUICKLY)
+    return functools.partial(run_script, "run_train.py")
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +219,7 @@ def test_a_killed_run_ends_with_the_same_weights(run, tones, script_environment,
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=script_environment | QUICKLY,
+            env=script_environment,
         )
         while not log.exists() or log.read_text().count("\n") < lines:
             assert process.poll() is None, process.stderr.read()

@@ -24,7 +24,7 @@ LAYERS = ("logits", "conv1", "pool1", "conv2", "pool2", "features")
 @pytest.fixture(scope="module")
 def run(run_script) -> Callable[..., subprocess.CompletedProcess]:
     """Runs the script."""
-    return functools.partial(run_script, "run_transfer.py", JAX_DISABLE_MOST_OPTIMIZATIONS="1")
+    return functools.partial(run_script, "run_transfer.py")
 
 
 def beats(seconds: float, rate: int, seed: int) -> np.ndarray:
@@ -315,7 +315,7 @@ def swept(run, pair, sounds, script_environment, tmp_path_factory) -> dict[str, 
     given = [f"--pairs={table}", *SWEEP]
     folders = {name: tmp_path_factory.mktemp(name) for name in ("killed", "four")}
     first = folders["killed"] / "takes" / "000" / "metrics.json"
-    one_device = {"JAX_NUM_CPU_DEVICES": "1", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    one_device = {"JAX_NUM_CPU_DEVICES": "1"}
     with subprocess.Popen(
         [sys.executable, "run_transfer.py", *given, f"--workdir={folders['killed']}"],
         cwd=ROOT,

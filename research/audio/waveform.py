@@ -4,6 +4,7 @@ Channels are a leading axis from here on: `[channels, samples]`, float32, full s
 """
 
 import dataclasses
+import hashlib
 import mimetypes
 import os
 import pathlib
@@ -37,6 +38,13 @@ class Waveform:
     def seconds(self) -> float:
         """Duration."""
         return self.samples.shape[-1] / self.sample_rate
+
+    def digest(self, kind: str = "") -> str:
+        """Hexadecimal digest of the samples and their rate; another for each `kind` of use."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(f"{kind}{self.sample_rate} Hz, {len(self.samples)} channels".encode())
+        digest.update(self.samples.data)
+        return digest.hexdigest()
 
 
 def may_be_audio(path: str | os.PathLike) -> bool:

@@ -4,7 +4,6 @@ Worker processes import this module, so that nothing in it may import JAX.
 """
 
 import concurrent.futures
-import hashlib
 import multiprocessing
 import os
 import pathlib
@@ -15,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 
-from research.audio.waveform import Waveform, load_waveform
+from research.audio.waveform import load_waveform
 from research.data.descriptors import FEATURES, HOP_LENGTH, describe_track
 from research.errors import InputError, about
 from research.files import written_whole
@@ -85,7 +84,7 @@ class DescriptorCache:
         """The same of one file, in this process."""
         try:
             waveform = load_waveform(file)
-            digest = _digest(waveform)
+            digest = waveform.digest(f"{_VERSION}, ")
             rows = self._load(digest)
             if rows is not None:
                 return digest, _num_frames(rows)
@@ -120,14 +119,6 @@ class DescriptorCache:
 
 def _num_frames(rows: np.ndarray) -> int:
     return 1 + int(rows[0, 0]) // HOP_LENGTH
-
-
-def _digest(waveform: Waveform) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    kind = f"{_VERSION}, {waveform.sample_rate} Hz, {len(waveform.samples)} channels"
-    digest.update(kind.encode())
-    digest.update(waveform.samples.data)
-    return digest.hexdigest()
 
 
 def _start() -> None:

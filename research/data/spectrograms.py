@@ -87,7 +87,7 @@ class SpectrogramConfig:
           InputError: the file cannot be decoded.
         """
         waveform = load_waveform(file)
-        return _digest(waveform), lambda: spectrogram(waveform, self)
+        return waveform.digest(), lambda: spectrogram(waveform, self)
 
     def num_frames(self, seconds: float) -> int:
         """Frames of a waveform that lasts so long."""
@@ -282,10 +282,3 @@ def _read_index(path: pathlib.Path) -> dict[str, list]:
 def _stamp(file: pathlib.Path) -> tuple[int, int]:
     status = file.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def _digest(waveform: Waveform) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{waveform.sample_rate} Hz, {len(waveform.samples)} channels".encode())
-    digest.update(waveform.samples.data)
-    return digest.hexdigest()

@@ -233,23 +233,17 @@ def _evaluate(variables, targets, weights, *, objective, layout):
 
 
 def evaluate(
-    objective: Callable,
-    variables: jax.Array,
-    targets: Any,
-    weights: dict[str, Any],
-    *,
-    own: Any = False,
-    devices: Sequence[jax.Device] = (),
-) -> list[tuple[float, dict[str, float]]]:
-    """Loss and unweighted terms of every variable, in float32 as `minimise_each` sees them.
-
-    Arguments as of `minimise_each`.
-    """
-    layout = _lay_out(devices or jax.devices()[:1], targets, own)
+    objective: Callable, variable: jax.Array, targets: Any, weights: dict[str, float]
+) -> tuple[float, dict[str, float]]:
+    """Loss and unweighted terms of a variable, in float32 as `minimise` sees them."""
     loss, terms, _ = _evaluate(
-        variables, targets, _to_float32(weights), objective=objective, layout=layout
+        variable[None],
+        targets,
+        _to_float32(_of_one(weights)),
+        objective=objective,
+        layout=_lay_out(jax.devices()[:1], targets, False),
     )
-    return _by_take(loss, terms)
+    return _by_take(loss, terms)[0]
 
 
 def minimise(
@@ -267,7 +261,7 @@ def minimise(
         objective,
         variable[None],
         targets,
-        {name: [weight] for name, weight in weights.items()},
+        _of_one(weights),
         config=config,
         num_iterations=num_iterations,
         on_progress=lambda progress: on_progress(progress[0]),
@@ -386,12 +380,14 @@ def bytes_of_take(
     That is what the compiled loss and gradient need, twice, since a line search compares two, and
     the variables that an optimiser remembers, twice, since it makes them anew.
     """
-    weights = _to_float32({name: [weight] for name, weight in weights.items()})
-    layout = _lay_out(jax.devices()[:1], targets, False)
-    compiled = _evaluate.lower(
-        variable[None], targets, weights, objective=objective, layout=layout
-    ).compile()
-    needed = compiled.memory_analysis()
+    lowered = _evaluate.lower(
+        variable[None],
+        targets,
+        _to_float32(_of_one(weights)),
+        objective=objective,
+        layout=_lay_out(jax.devices()[:1], targets, False),
+    )
+    needed = lowered.compile().memory_analysis()
     state = jax.eval_shape(_optimiser(config).init, variable)
     remembered = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     remembered += 3 * variable.nbytes
@@ -410,6 +406,11 @@ def _by_take(loss: jax.Array, terms: dict[str, jax.Array]) -> list[tuple[float, 
         (value, {name: values[take] for name, values in terms.items()})
         for take, value in enumerate(np.asarray(loss).tolist())
     ]
+
+
+def _of_one(weights: dict[str, float]) -> dict[str, list[float]]:
+    """Weights of a single take as those of several."""
+    return {name: [weight] for name, weight in weights.items()}
 
 
 def _to_float32(weights: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -200,8 +200,7 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
         again = resample(recording, config.sample_rate).samples
         again = fit_length(match_channels(again, len(samples)), samples.shape[-1])
         again = again * np.float32(level / max(rms(again), 1e-30))
-        weights = {name: [weight] for name, weight in problem.weights.items()}
-        return evaluate(heard, again[None], problem.targets, weights)[0][0]
+        return evaluate(heard, again, problem.targets, problem.weights)[0]
 
     return Transfer(_as_given(output, problem), minimum, seconds, rendered_loss)
 
