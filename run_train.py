@@ -11,6 +11,7 @@ pictures of spectrograms, or of such tables, as the config says.
     python run_train.py --mode=describe --workdir=results/described --config.data.root=gtzan
     python run_train.py --config=configs/descriptors.py --config.data.root=features_30_sec.csv
     python run_train.py --config=configs/pictures.py --config.data.root=gtzan
+    python run_train.py --mode=predict --config.checkpoint=shipped --input=song.mp3
 
 Without `--config.data.root`, a synthetic set of ten genres is made and trained on.
 """
@@ -75,15 +76,17 @@ def train(workdir: pathlib.Path) -> None:
     from research.report.workdir import claim, environment, make_workdir, save_json
     from research.training import experiment
     from research.training.run_log import RunLog
+    from research.training.runs import was_trained
 
     config = _load_config()
     make_workdir(workdir)
     log = RunLog(workdir, config.tensorboard)
     # What was trained or fitted already binds; a start that came to nothing does not.
-    begun = experiment.was_trained(workdir) or (workdir / "pca.npz").exists()
+    begun = was_trained(workdir) or (workdir / "pca.npz").exists()
     with held_alone(workdir), CountingBar() as bar:
         chosen = json.loads(CONFIG.value.to_json())
-        moved = ["data.cache", "data.root", "tensorboard", *(f"pca.{key}" for key in chosen["pca"])]
+        moved = ["data.cache", "data.root", "tensorboard", "checkpoint"]
+        moved += [f"pca.{key}" for key in chosen["pca"]]
         if config.hears_audio:
             moved.append("spectrogram.name")  # Runs from before there was a choice have none.
         claim(workdir / "config.json", chosen, binding=begun, free=moved)
@@ -95,20 +98,27 @@ def train(workdir: pathlib.Path) -> None:
         experiment.train(
             config, fits, len(collection.genres), workdir, log=log, on_progress=bar, say=bar.say
         )
-        _test(config, collection, fits, workdir, manifest, bar)
+        _test(config, collection, fits, workdir, workdir, manifest, bar)
         draw_curves(workdir / "curves.png", log.read())
 
 
 def evaluate(workdir: pathlib.Path) -> None:
     """Test what was trained in a workdir: as it was tested then, or by another split."""
+    from research.errors import InputError
     from research.report.progress import CountingBar
+    from research.training.runs import was_trained
 
-    config, manifest = _load_run(workdir)
+    networks, config, manifest = _load_run(workdir)
+    if networks != workdir and was_trained(workdir):
+        raise InputError(
+            f"{workdir} holds a training of its own, whose results would be lost; give another "
+            "--workdir"
+        )
     with CountingBar() as bar:
         collection, fits = _plan_test(config, manifest, list(manifest["fits"]), bar)
-        if _splits_again() and (workdir / "results.json").exists():
+        if networks == workdir and _splits_again() and (workdir / "results.json").exists():
             _keep_training_results(workdir)
-        _test(config, collection, fits, workdir, manifest, bar)
+        _test(config, collection, fits, networks, workdir, manifest, bar)
 
 
 def predict(workdir: pathlib.Path) -> None:
@@ -123,9 +133,9 @@ def predict(workdir: pathlib.Path) -> None:
         raise InputError(
             "--mode=predict needs --input; give a file of what was trained on, or a folder of them"
         )
-    config, manifest = _load_run(workdir)
+    networks, config, manifest = _load_run(workdir)
     files = find_inputs(INPUT.value, "--input", config.spectrogram)
-    ensemble = restore_ensemble(workdir, config, manifest)
+    ensemble = restore_ensemble(networks, config, manifest)
     predictions = {}
     for file, answer in predict_files(ensemble, files):
         if isinstance(answer, InputError):
@@ -151,10 +161,15 @@ def pca(workdir: pathlib.Path) -> None:
     from research.report.workdir import environment, make_workdir, save_json
     from research.training import experiment
     from research.training.pca import fit_training_part, in_words
+    from research.training.runs import was_trained
 
-    trained = experiment.was_trained(workdir)
-    config, before = _load_run(workdir) if trained else (_load_config(), {})
-    _check_hears_audio(config, "--mode=pca")
+    trained = was_trained(workdir)
+    _, config, before = _load_run(workdir) if trained else (workdir, _load_config(), {})
+    if config.spectrogram.name != "stft":
+        raise InputError(
+            "--mode=pca is for spectrograms that can be turned back into audio, and "
+            f"spectrogram.name is {config.spectrogram.name}; give the --workdir or --config of stft"
+        )
     make_workdir(workdir)
     with held_alone(workdir), CountingBar() as bar:
         collection, cache = experiment.load_data(config, bar)
@@ -176,19 +191,23 @@ def pca(workdir: pathlib.Path) -> None:
 
 def embed(workdir: pathlib.Path) -> None:
     """Draw what the first network of a workdir hears in each track, and in a transfer."""
+    from research.errors import InputError
     from research.report.feature_map import draw_points, save_points
     from research.report.progress import CountingBar
     from research.training.embed import embed, in_words, load_takes
     from research.training.results import protocol
 
-    config, manifest = _load_run(workdir)
-    if TRANSFER.value is not None:
-        _check_hears_audio(config, "--transfer")
+    networks, config, manifest = _load_run(workdir)
+    if TRANSFER.value is not None and not config.hears_audio:
+        raise InputError(
+            "--transfer is for classifiers of audio, and spectrogram.name is "
+            f"{config.spectrogram.name}; give the --workdir or --config of one of audio"
+        )
     takes = {} if TRANSFER.value is None else load_takes(TRANSFER.value)
     name, *others = manifest["fits"]
     with CountingBar() as bar:
         collection, (one,) = _plan_test(config, manifest, [name], bar)
-        found = embed(config, collection, one, workdir, manifest, takes)
+        found = embed(config, collection, one, networks, manifest, takes)
         data = f" on {collection.root}" if config.data.root else ""
         fit = f"{name}, the first of {1 + len(others)} fits" if others else name
         draw_points(
@@ -257,7 +276,7 @@ def _overrides() -> dict[str, object]:
 
 def _splits_again() -> bool:
     """Whether the command line asks for another split than that of the training."""
-    return any(key not in ("data.root", "data.cache") for key in _overrides())
+    return any(key not in ("data.root", "data.cache", "checkpoint") for key in _overrides())
 
 
 def _load_config() -> "TrainConfig":
@@ -269,16 +288,22 @@ def _load_config() -> "TrainConfig":
     config = freeze(TrainConfig, CONFIG.value)
     if config.data.split == "all":
         raise InputError("config.data.split=all has no training part; it is for --mode=evaluate")
+    if config.checkpoint:
+        raise InputError(
+            "config.checkpoint names networks to use, and "
+            f"--mode={MODE.value} makes its own; leave it out"
+        )
     return config
 
 
-def _load_run(workdir: pathlib.Path) -> tuple["TrainConfig", dict]:
-    """Config and manifest of a trained run, with what the command line says about data."""
+def _load_run(workdir: pathlib.Path) -> tuple[pathlib.Path, "TrainConfig", dict]:
+    """Where the networks are; their config with what the command line says of data; manifest."""
     from research.errors import InputError
-    from research.training.experiment import load_run
+    from research.report.workdir import make_workdir
+    from research.training.runs import SHIPPED, find_checkpoint, load_run, seeing, was_trained
 
     changes = {"pca": CONFIG.value.pca.to_dict()}
-    free, others = ("data.root", "data.split"), "data"
+    free, others = ("data.root", "data.split", "checkpoint"), "data"
     if MODE.value == "pca":
         free, others = ("data.root", "data.cache"), "pca"
     for key, value in _overrides().items():
@@ -289,18 +314,23 @@ def _load_run(workdir: pathlib.Path) -> tuple["TrainConfig", dict]:
                 f"--mode={MODE.value}; {' and '.join(f'config.{name}' for name in free)} can"
             )
         changes[key] = value
-    return load_run(workdir, changes)
-
-
-def _check_hears_audio(config: "TrainConfig", flag: str) -> None:
-    """Refuse what only makes sense for a classifier of audio."""
-    from research.errors import InputError
-
-    if not config.hears_audio:
+    networks = workdir
+    if CONFIG.value.checkpoint:
+        networks = find_checkpoint(CONFIG.value.checkpoint)
+    elif not was_trained(workdir):
+        networks = SHIPPED
+        warnings.warn(f"no training in {workdir}: the shipped weights are used", stacklevel=2)
+    config, manifest = load_run(networks, changes)
+    if networks == SHIPPED and config.data.root is None and MODE.value != "predict":
         raise InputError(
-            f"{flag} is for classifiers of audio, and spectrogram.name is "
-            f"{config.spectrogram.name}; give the --workdir or --config of one of audio"
+            f"--mode={MODE.value} needs --config.data.root for the shipped weights; give a folder "
+            f"that has one folder of files a genre, of {', '.join(manifest['genres'])}"
         )
+    if networks != workdir:
+        make_workdir(workdir)
+        picture = MODE.value == "predict" and INPUT.value.lower().endswith(".png")
+        config = seeing(config, "picture" if picture else CONFIG.value.spectrogram.name)
+    return networks, config, manifest
 
 
 def _plan_test(config, manifest, names, bar) -> tuple["Collection", list["Fit"]]:
@@ -308,7 +338,7 @@ def _plan_test(config, manifest, names, bar) -> tuple["Collection", list["Fit"]]
     from research.training import experiment
 
     collection, cache = experiment.load_data(config, bar)
-    if not _splits_again():
+    if config.data.split != "all" and not _splits_again():
         experiment.check_unchanged(collection, manifest)
     collection = experiment.match_genres(collection, manifest["genres"])
     return collection, experiment.plan_test(config, collection, cache, names)
@@ -323,22 +353,21 @@ def _keep_training_results(workdir: pathlib.Path) -> None:
         save_json(kept, load_json(workdir / "results.json"))
 
 
-def _test(config, collection, fits, workdir, manifest, bar) -> None:
+def _test(config, collection, fits, networks, workdir, manifest, bar) -> None:
     """Score the fits and write what came of it."""
     from research.report.classification import draw_confusion
     from research.report.workdir import save_json
-    from research.training.results import in_words, score
+    from research.training.results import in_words, save_tracks, score
+    from research.training.runs import training_parts
 
-    used = {
-        name: {manifest["tracks"][track] for part in ("train", "validation") for track in fit[part]}
-        for name, fit in manifest["fits"].items()
-    }
-    results = score(config, collection, fits, workdir, used, bar)
+    parts = training_parts(config, manifest, collection)
+    results, tracks = score(config, collection, fits, networks, parts, bar)
     save_json(workdir / "results.json", results)
+    save_tracks(workdir / "tracks.csv", tracks)
     draw_confusion(
         workdir / "confusion.png", results["confusion"], results["genres"], results["protocol"]
     )
-    bar.say(f"{in_words(results)}\nWrote {workdir / 'results.json'}")
+    bar.say(f"{in_words(results)}\nWrote {workdir / 'results.json'} and {workdir / 'tracks.csv'}")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def code() -> ConfigDict:
     config.num_epochs = 50
     config.model.num_filters = (32, 64)
     config.model.dropout = 0.5
-    config.segments = ConfigDict({"seconds": 3.0, "placement": "random", "count": 5})
+    config.segments.update(seconds=3.0, placement="random", count=5)
     return config
 
 

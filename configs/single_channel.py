@@ -45,7 +45,7 @@ def code() -> ConfigDict:
     config.num_epochs = 50
     config.spectrogram.stft.hop_length = 258
     config.model.nonlinearity = "tanh"
-    config.segments = ConfigDict({"seconds": 3.0, "placement": "random", "count": 5})
+    config.segments.update(seconds=3.0, placement="random", count=5)
     return config
 
 

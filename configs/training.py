@@ -14,6 +14,11 @@ def base() -> ConfigDict:
     config.num_epochs = 10
     config.batch_size = 32
     config.learning_rate = 1e-3
+    config.schedule = "constant"
+    config.warmup_epochs = 0
+    config.weight_decay = 0.0
+    config.label_smoothing = 0.0
+    config.averaging = 0.0
     config.tensorboard = False
     config.data = ConfigDict(
         {
@@ -45,13 +50,24 @@ def base() -> ConfigDict:
             },
         }
     )
-    config.segments = ConfigDict({"seconds": 5.0, "placement": "regular", "count": 0})
+    config.segments = ConfigDict(
+        {"seconds": 5.0, "placement": "regular", "count": 0, "overlap": 0.0}
+    )
     config.augment = ConfigDict(
-        {"crop": False, "gain_db": 0.0, "time_mask": 0, "frequency_mask": 0, "mixup": 0.0}
+        {
+            "crop": False,
+            "gain_db": 0.0,
+            "equaliser_db": 0.0,
+            "shift": 0,
+            "time_mask": 0,
+            "frequency_mask": 0,
+            "mixup": 0.0,
+        }
     )
     config.pca = ConfigDict(
         {"explained_variance": 0.95, "max_components": 512, "num_segments": 2000}
     )
+    config.checkpoint = ""
     return config
 
 

@@ -66,7 +66,7 @@ def default() -> ConfigDict:
             "seed": 0,
         }
     )
-    config.checkpoint = ""
+    config.checkpoint = "shipped"
     config.layers = ()
     config.pca = ""
     config.scale = "root"

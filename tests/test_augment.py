@@ -6,11 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.stats import beta, kstest
+from scipy.fft import dct
+from scipy.stats import beta, chisquare, kstest
 
+from research.data.mel import MelConfig
+from research.data.spectrograms import SpectrogramConfig
 from research.training.augment import AugmentConfig, augment
 
-jitted = jax.jit(augment, static_argnames="config")
+jitted = jax.jit(
+    functools.partial(augment, front_end=SpectrogramConfig()), static_argnames="config"
+)
 
 
 def segments(batch: int = 8, num_frames: int = 12, num_bins: int = 7) -> np.ndarray:
@@ -111,7 +116,63 @@ def test_shares_of_mixup_have_the_beta_distribution(mixup):
     assert kstest(smaller, folded).pvalue > 0.01
 
 
-ALL = {"gain_db": 6.0, "time_mask": 4, "frequency_mask": 3, "mixup": 0.4}
+def test_an_equaliser_is_one_smooth_curve_a_segment_of_the_deviation_asked_for():
+    x, config = segments(batch=400, num_bins=60), AugmentConfig(equaliser_db=5.0)
+    spectrogram, target = jitted(x, targets(400), jax.random.key(0), config=config)
+    before, after = (np.expm1(np.asarray(one, np.float64)) for one in (x, spectrogram))
+    loud = before > 1.0
+    decibels = 20 * np.log10(np.where(loud, after, 1.0) / np.where(loud, before, 1.0))
+    curves = np.sum(decibels, 1) / np.maximum(np.sum(loud, 1), 1)
+    np.testing.assert_allclose(decibels, loud * curves[:, None], atol=2e-3)
+    curves = curves[loud.any(1).all(1)]
+    assert len(curves) > 300
+    # A cubic through six knots has next to nothing of faster cosines.
+    fast = dct(curves - curves.mean(1, keepdims=True), norm="ortho")[:, 20:]
+    assert np.square(fast).sum() < 1e-3 * np.square(curves).sum()
+    assert 4.0 < curves[:, 5].std() < 6.0  # At the first knot.
+    assert abs(np.corrcoef(curves[:, 5], curves[:, 55])[0, 1]) < 0.15
+    np.testing.assert_array_equal(target, targets(400))
+
+
+@pytest.mark.parametrize("shift", [1, 3, 1000])
+def test_a_shift_moves_all_bins_of_a_segment_and_repeats_its_edge(shift):
+    x, config = segments(batch=300), AugmentConfig(shift=shift)
+    spectrogram, target = jitted(x, targets(300), jax.random.key(0), config=config)
+    most, moved = min(shift, 6), []
+    for before, after in zip(x, np.asarray(spectrogram), strict=True):
+        padded = np.pad(before, [(0, 0), (most, most)], "edge")
+        same = [
+            bins
+            for bins in range(-most, most + 1)
+            if np.array_equal(padded[:, most - bins : most - bins + 7], after)
+        ]
+        assert len(same) == 1
+        moved += same
+    counts = np.bincount(np.array(moved) + most, minlength=2 * most + 1)
+    assert chisquare(counts).pvalue > 0.01
+    np.testing.assert_array_equal(target, targets(300))
+
+
+@pytest.mark.parametrize("kind", ["gain_db", "equaliser_db"])
+def test_log_mel_frames_get_louder_in_their_own_decibels(kind):
+    x = np.random.default_rng(0).uniform(0.3, 0.7, (50, 12, 7)).astype(np.float32)
+    x[:, 3] = 0.0
+    config = AugmentConfig(**{kind: 3.0})
+    found, _ = augment(x, targets(50), jax.random.key(0), config, MelConfig())
+    assert not np.any(found[:, 3])
+    changes = 40 * (np.delete(found, 3, 1) - np.delete(x, 3, 1))
+    np.testing.assert_allclose(changes, np.broadcast_to(changes[:, :1], changes.shape), atol=1e-4)
+    assert 1.0 < changes.std() < 4.5
+
+
+ALL = {
+    "gain_db": 6.0,
+    "equaliser_db": 3.0,
+    "shift": 2,
+    "time_mask": 4,
+    "frequency_mask": 3,
+    "mixup": 0.4,
+}
 
 
 @pytest.mark.parametrize("off", [None, *ALL])

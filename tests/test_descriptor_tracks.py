@@ -23,7 +23,8 @@ from research.errors import InputError
 from research.models import classifier
 from research.settings import freeze
 from research.training.config import TrainConfig
-from research.training.experiment import load_checkpoint, match_genres, plan, restore
+from research.training.experiment import match_genres, plan
+from research.training.runs import load_checkpoint, restore
 from research.training.standardisation import standardised
 
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
@@ -193,7 +194,7 @@ def test_what_standardises_is_no_parameter_and_stays(fitted):
     fit, structure, variables = fitted
     assert "standardise" not in variables.params
     seen = fit.reader.read(np.arange(4)).spectrogram
-    _, stats = classifier.apply_training(structure, variables, seen, jax.random.key(0))
+    _, _, stats = classifier.apply_training(structure, variables, seen, jax.random.key(0))
     jax.tree.map(np.testing.assert_array_equal, stats, variables.stats)
 
 

@@ -14,7 +14,6 @@ from matplotlib import pyplot
 from configs import single_channel
 from research.audio.waveform import Waveform, load_waveform
 from research.data.spectrograms import spectrogram
-from research.data.tracks import Track
 from research.errors import InputError
 from research.models import classifier
 from research.report import feature_map
@@ -183,17 +182,6 @@ def plain_votes(points: np.ndarray, classes: list[int]) -> list[int]:
 def test_too_few_held_out_tracks_say_nothing(counts):
     classes = np.repeat(np.arange(len(counts)), counts).astype(int)
     assert embed.count_nearest(np.arange(len(classes))[:, None] * 1.0, classes) is None
-
-
-def test_parts_are_those_of_the_training_whatever_a_track_is_called_now():
-    manifest = {
-        "tracks": {"a/1": "one", "a/2": "two", "b/3": "three", "b/4": "four"},
-        # Pieces of one track may be on all sides.
-        "fits": {"f": {"train": ["a/1"], "validation": ["a/1", "a/2"], "test": ["a/1", "b/3"]}},
-    }
-    tracks = [Track("x", 0, digest, 9) for digest in ("one", "two", "three", "four", "never seen")]
-    parts = ["train", "validation", "test", "test", "test"]
-    assert embed.parts_of(tracks, manifest, "f") == parts
 
 
 def test_duplicates_count_once(run_of, monkeypatch):

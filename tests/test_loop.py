@@ -19,8 +19,9 @@ from research.models.multi_channel import MultiChannelConfig
 from research.models.single_channel import SingleChannelConfig
 from research.training.augment import AugmentConfig
 from research.training.checkpoints import Checkpoints
+from research.training.config import TrainConfig
 from research.training.evaluation import log_probabilities
-from research.training.loop import fit, start_state, train_step, widen
+from research.training.loop import StepConfig, fit, learning_rates, start_state, train_step, widen
 from research.training.sharding import make_mesh, replicate
 
 SHAPE, CLASSES = (16, 9), 3
@@ -54,22 +55,25 @@ class Batches:
         return Batch(self.all.spectrogram[chosen], self.all.label[chosen])
 
 
-def run(folder, model=MULTI, batches=Batches(), num_epochs=3, **options):
+def run(
+    folder, model=MULTI, batches=Batches(), num_epochs=3, learning_rate=0.01, recipe=None, **options
+):
     """A fit into a folder: its latest state, the history there, and the steps latest and best."""
+    config = TrainConfig(num_epochs=num_epochs, learning_rate=learning_rate, **recipe or {})
     structure, variables = classifier.init(model, SHAPE, CLASSES, batches.seed)
     mesh = make_mesh(batches.batch_size)
     # A fit may give away the arrays that it starts from.
-    like = replicate(start_state(jax.tree.map(jnp.copy, variables)), mesh)
+    like = replicate(start_state(jax.tree.map(jnp.copy, variables), config.averaging), mesh)
     with Checkpoints(folder) as checkpoints:
         fit(
             structure,
             variables,
             batches,
             num_classes=CLASSES,
-            num_epochs=num_epochs,
-            **{"learning_rate": 0.01, "augmentation": AugmentConfig()} | options,
+            config=config,
             mesh=mesh,
             checkpoints=checkpoints,
+            **options,
         )
         state, history = checkpoints.load(checkpoints.latest, like)
         return state, history, checkpoints.latest, checkpoints.best
@@ -101,7 +105,7 @@ def wave(*shape: int, rate: float) -> np.ndarray:
     return np.sin(rate * np.arange(1, math.prod(shape) + 1)).reshape(shape).astype(np.float32)
 
 
-def step_once(state, structure, spectrogram, label, seed=0, learning_rate=0.01, **augmentation):
+def step_once(state, structure, spectrogram, label, seed=0, learning_rate=0.01, **recipe):
     return train_step(
         state,
         jnp.asarray(spectrogram),
@@ -110,7 +114,7 @@ def step_once(state, structure, spectrogram, label, seed=0, learning_rate=0.01, 
         learning_rate,
         structure=structure,
         num_classes=CLASSES,
-        config=AugmentConfig(**augmentation),
+        config=StepConfig(**recipe),
     )
 
 
@@ -146,33 +150,94 @@ def test_three_steps_are_those_of_adam_in_pytorch():
     np.testing.assert_allclose(logits, wanted, atol=1e-4)
 
 
-def losses_at_rest(model, num_steps=3, seed=0, **augmentation):
+LOSSES = (1.1464800176, 1.0384711085, 0.8970442081)
+# First two rows of the last kernel, and the last bias.
+WEIGHTS = [
+    [0.472694, 0.362708, -0.045342],
+    [-0.433235, -0.381417, 0.187698],
+    [0.455507, 0.41978, 0.104745],
+]
+AVERAGES = [
+    [0.470276, 0.366376, -0.047984],
+    [-0.436966, -0.378867, 0.184877],
+    [0.452406, 0.422889, 0.101783],
+]
+
+
+def test_three_steps_of_the_whole_recipe_are_those_of_adamw_in_pytorch():
+    # As above: torch.optim.AdamW(betas=(0.9, 0.999), weight_decay=0.5) on kernels and 0 on biases,
+    # cross_entropy(label_smoothing=0.3), lr of 0.01, 0.02 and 0.005; AveragedModel whose avg_fn is
+    # old + (1 - k) (new - old), k = 2/11, 3/12 and then 0.3.
+    config = MultiChannelConfig(num_filters=(3, 4), width=4)
+    structure, variables = classifier.init(config, (10, 5), CLASSES, 0)
+    params = jax.tree.map(
+        lambda leaf: jnp.asarray(0.5 * wave(*leaf.shape, rate=0.9 + 0.1 * leaf.ndim)),
+        variables.params,
+    )
+    state = start_state(Variables(params, {}), 0.3)
+    x, label = wave(2, 10, 5, rate=1.3), np.int32([2, 0])
+    recipe = {"weight_decay": 0.5, "label_smoothing": 0.3, "averaging": 0.3}
+    total = 0.0
+    for rate, loss in zip((0.01, 0.02, 0.005), LOSSES, strict=True):
+        state = step_once(state, structure, x, label, learning_rate=rate, **recipe)
+        total += 2 * loss
+        assert float(state.totals["loss"]) == pytest.approx(total, rel=1e-5)
+    for kept, wanted in ((state.variables, WEIGHTS), (state.average, AVERAGES)):
+        np.testing.assert_allclose(kept.params["head"]["kernel"][:2], wanted[:2], atol=2e-5)
+        np.testing.assert_allclose(kept.params["head"]["bias"], wanted[2], atol=2e-5)
+    assert_same_bits(state.kept, state.average)
+
+
+def test_rates_rise_and_fall_along_a_cosine():
+    # Ten epochs of 100 steps, but the segments of the first fill no whole batch.
+    config = TrainConfig(num_epochs=10, learning_rate=0.5, schedule="cosine", warmup_epochs=2)
+    batches = Batches(count=799)
+    schedule = optax.warmup_cosine_decay_schedule(0.0, 0.5, 200, 999)
+    wanted = schedule(np.arange(1, 201)), schedule(np.arange(200, 999))
+    rates = learning_rates(config, batches)
+    assert rates.dtype == np.float32
+    np.testing.assert_allclose(rates, np.concatenate(wanted), rtol=1e-5, atol=1e-8)
+    flat = dataclasses.replace(config, schedule="constant", warmup_epochs=0)
+    np.testing.assert_array_equal(learning_rates(flat, batches), np.full(999, np.float32(0.5)))
+
+
+def test_the_average_is_what_is_validated(tmp_path):
+    seen = []
+
+    def validate(variables):
+        seen.append(jax.tree.map(np.array, variables))
+        return {"validation_accuracy": 0.5}
+
+    state, *_ = run(tmp_path, recipe={"averaging": 0.5}, validate=validate)
+    assert_same_bits(seen[-1], state.average)
+    assert np.any(seen[-1].params["head"]["kernel"] != state.variables.params["head"]["kernel"])
+
+
+def losses_at_rest(model, num_steps=3, seed=0, **recipe):
     """The loss of each step on one batch when nothing is learnt."""
     structure, variables = classifier.init(model, SHAPE, CLASSES, 0)
     state, totals = start_state(variables), [0.0]
     spectrogram, label = Batches()(0)
     for _ in range(num_steps):
-        state = step_once(
-            state, structure, np.float32(spectrogram), label, seed, 0.0, **augmentation
-        )
+        state = step_once(state, structure, np.float32(spectrogram), label, seed, 0.0, **recipe)
         totals.append(float(state.totals["loss"]))
     return np.diff(totals)
 
 
 @pytest.mark.parametrize(
-    ("model", "augmentation"),
+    ("model", "recipe"),
     [
         (dataclasses.replace(MULTI, dropout=0.5), {}),
         (dataclasses.replace(SINGLE, dropout=0.5), {}),
-        (MULTI, {"gain_db": 6.0}),
+        (MULTI, {"augment": AugmentConfig(gain_db=6.0)}),
     ],
     ids=["dropout", "dropout of single_channel", "augmentation"],
 )
-def test_each_step_draws_anew_and_by_the_seed(model, augmentation):
-    first = losses_at_rest(model, **augmentation)
+def test_each_step_draws_anew_and_by_the_seed(model, recipe):
+    first = losses_at_rest(model, **recipe)
     assert len(set(np.round(first, 4))) == len(first)
-    np.testing.assert_array_equal(first, losses_at_rest(model, **augmentation))
-    assert np.all(np.abs(first - losses_at_rest(model, seed=1, **augmentation)) > 1e-4)
+    np.testing.assert_array_equal(first, losses_at_rest(model, **recipe))
+    assert np.all(np.abs(first - losses_at_rest(model, seed=1, **recipe)) > 1e-4)
 
 
 def test_nothing_is_drawn_without_dropout_and_augmentation():
@@ -209,7 +274,14 @@ def test_the_step_compiles_once_for_epochs_seeds_rates_and_restarts(tmp_path):
 EVERYTHING = {
     "model": dataclasses.replace(MULTI, dropout=0.5, batch_norm=True),
     "batches": Batches(seed=3, count=20),  # Epochs of 3, 2 and 3 steps.
-    "augmentation": AugmentConfig(gain_db=3.0, time_mask=4, frequency_mask=3, mixup=0.4),
+    "recipe": {
+        "augment": AugmentConfig(gain_db=3.0, time_mask=4, frequency_mask=3, mixup=0.4),
+        "schedule": "cosine",
+        "warmup_epochs": 1,
+        "weight_decay": 0.1,
+        "label_smoothing": 0.1,
+        "averaging": 0.9,
+    },
 }
 
 

@@ -58,7 +58,7 @@ def test_values_are_those_of_numpy():
 def test_what_standardises_is_no_parameter_and_training_leaves_it():
     structure, variables = small()
     assert set(variables.params) == {"hidden", "head"}
-    logits, stats = apply_training(structure, variables, rows(), jax.random.key(0))
+    logits, _, stats = apply_training(structure, variables, rows(), jax.random.key(0))
     jax.tree.map(np.testing.assert_array_equal, stats, variables.stats)
     np.testing.assert_allclose(logits, apply(structure, variables, rows())[0], rtol=1e-6)
 

@@ -193,7 +193,7 @@ def test_the_key_decides_what_is_dropped(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_without_dropout_and_batch_norm_training_sees_the_same(name):
     structure, variables = small(name)
-    logits, stats = apply_training(structure, variables, spectrogram(), jax.random.key(0))
+    logits, _, stats = apply_training(structure, variables, spectrogram(), jax.random.key(0))
     assert stats == variables.stats == {}
     np.testing.assert_array_equal(logits, apply(structure, variables, spectrogram())[0])
 
@@ -219,7 +219,7 @@ def test_batch_norm_follows_each_batch_and_uses_running_statistics_for_new_music
     for step in range(3):
         x = spectrogram(seed=step)
         before = variables
-        _, stats = apply_training(structure, before, x, jax.random.key(0))
+        _, _, stats = apply_training(structure, before, x, jax.random.key(0))
         variables = before._replace(stats=stats)
         filtered = jax.lax.conv_general_dilated(
             x, conv["kernel"], (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC")
@@ -239,8 +239,8 @@ def test_batch_norm_in_training_sees_the_batch_alone(name):
     structure, variables = small(name, batch_norm=True)
     others = variables._replace(stats=jax.tree.map(lambda leaf: 3.0 * leaf + 1, variables.stats))
     x, key = spectrogram(), jax.random.key(0)
-    logits, stats = apply_training(structure, variables, x, key)
-    again, other_stats = apply_training(structure, others, x, key)
+    logits, _, stats = apply_training(structure, variables, x, key)
+    again, _, other_stats = apply_training(structure, others, x, key)
     np.testing.assert_array_equal(logits, again)
     assert jax.tree.structure(stats) == jax.tree.structure(variables.stats)
     for one, other in zip(jax.tree.leaves(stats), jax.tree.leaves(other_stats), strict=True):

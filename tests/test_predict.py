@@ -13,11 +13,12 @@ import soundfile
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform, load_waveform
 from research.data.segments import SegmentConfig
-from research.data.spectrograms import SpectrogramCache, SpectrogramConfig, spectrogram
+from research.data.spectrogram_cache import SpectrogramCache
+from research.data.spectrograms import SpectrogramConfig, spectrogram
 from research.errors import InputError
 from research.models import classifier
 from research.models.multi_channel import MultiChannelConfig
-from research.training import experiment, predict
+from research.training import predict, runs
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.evaluation import log_probabilities
@@ -145,7 +146,7 @@ def test_networks_are_restored_once_for_all_takes(workdir, monkeypatch):
 
     def counting(config, workdir, name, num_classes):
         restored.append(name)
-        return experiment.restore(config, workdir, name, num_classes)
+        return runs.restore(config, workdir, name, num_classes)
 
     monkeypatch.setattr(predict, "restore", counting)
     ensemble = predict.load_ensemble(str(workdir))
@@ -233,7 +234,7 @@ def truncate_the_second(workdir: pathlib.Path) -> None:
     largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
 
 
-RUN = "give the --workdir of a run_train.py run"
+RUN = "give shipped, or the --workdir of a run_train.py run"
 
 
 @pytest.mark.parametrize(
@@ -277,12 +278,12 @@ def test_home_folder_is_understood(workdir, monkeypatch):
 
 
 def test_a_run_is_loaded_as_it_was_chosen_or_with_changes(workdir):
-    config, manifest = experiment.load_run(workdir)
+    config, manifest = runs.load_run(workdir)
     assert config == CONFIG
     assert manifest["genres"] == GENRES
     changes = {"pca": {"explained_variance": 0.5, "max_components": 3, "num_segments": 9}}
-    changed, _ = experiment.load_run(workdir, {**changes, "data.files.test": "list.txt"})
+    changed, _ = runs.load_run(workdir, {**changes, "data.files.test": "list.txt"})
     assert changed.pca.max_components == 3
     assert changed.data.files.test == "list.txt"
     with pytest.raises(InputError, match=r"^config\.data\.split is 'x'; give one of"):
-        experiment.load_run(workdir, {"data.split": "x"})
+        runs.load_run(workdir, {"data.split": "x"})

@@ -18,7 +18,7 @@ import soundfile
 from research.files import held_alone
 from research.settings import freeze
 from research.training.config import TrainConfig
-from research.training.experiment import restore
+from research.training.runs import restore
 
 ROOT = pathlib.Path(__file__).parent.parent
 RATE = 8000
@@ -96,6 +96,7 @@ def test_leaves_what_it_promises(trained, tones):
         "environment.json",
         "metrics.jsonl",
         "results.json",
+        "tracks.csv",
     }
     results = read(trained)
     assert results["num_tracks"] == {"train": 12, "validation": 3, "test": 3}
@@ -355,7 +356,8 @@ def test_the_default_is_a_synthetic_set_and_says_so(run, tmp_path):
         (["--config.modle.dropout=0.1"], ["modle", 'Did you mean "model"']),
         (["--config=configs/multi_channel.py:txet"], ["txet", "text"]),
         (["--mode=predict"], ["--input"]),
-        (["--mode=predict", "--input={}"], ["config.json", "--workdir"]),
+        (["--mode=predict", "--input={}", "--config.checkpoint={}"], ["holds no training"]),
+        (["--config.checkpoint=shipped"], ["config.checkpoint names networks to use"]),
     ],
 )
 def test_bad_input_is_refused_in_one_line(run, assert_refused, tones, arguments, words, tmp_path):

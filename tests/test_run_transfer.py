@@ -17,7 +17,11 @@ import soundfile
 from conftest import ROOT
 
 # Few steps, and compiled without most optimisations.
-QUICK = ("--config.num_iterations=6", "--config.optimiser.log_every=6")
+QUICK = (
+    "--config.num_iterations=6",
+    "--config.optimiser.log_every=6",
+    "--config.checkpoint=",
+)
 LAYERS = ("logits", "conv1", "pool1", "conv2", "pool2", "features")
 
 
@@ -142,6 +146,15 @@ def test_its_numbers_are_of_the_run(first, pair):
     seconds = metrics["seconds"]
     assert set(seconds) == {"load", "compile", "start", "optimise", "phase", "judge"}
     assert all(taken >= 0 for taken in seconds.values())
+
+
+def test_the_shipped_weights_give_verdicts_where_nothing_else_is_said(run, pair, tmp_path):
+    result = run(*pair, "--config.num_iterations=1", f"--workdir={tmp_path}")
+    assert result.returncode == 0, result.stderr
+    genres = read(tmp_path)["genres"]
+    assert list(genres) == ["content", "style", "output"]
+    assert all(len(verdict["probabilities"]) == 10 for verdict in genres.values())
+    assert f"; heard as: content {genres['content']['genre']} (" in result.stdout
 
 
 def test_a_checkpoint_gives_verdicts(first, untrained):

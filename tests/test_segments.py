@@ -72,6 +72,26 @@ def test_segments_always_lie_inside_their_tracks(spare, length, count, placement
     assert set(segments.track) == set(range(len(frames)))
 
 
+@pytest.mark.parametrize(
+    ("overlap", "wanted"),
+    [(0.0, [0, 206]), (0.5, [0, 69, 137, 206]), (0.7, [0, 41, 82, 124, 165, 206])],
+)
+def test_more_segments_fit_where_they_overlap(overlap, wanted):
+    # A picture of GTZAN in pieces of 11.5 s: of 127 hops each, 206 are left of 334 frames.
+    segments = place_segments([334], 128, SegmentConfig(overlap=overlap), 0)
+    np.testing.assert_array_equal(segments.start, wanted)
+
+
+@hypothesis.given(spare=TRACKS, length=st.integers(1, 200), overlap=st.floats(0, 0.99))
+def test_overlapping_segments_are_as_many_as_fit(spare, length, overlap):
+    frames = [length + more for more in spare]
+    segments = place_segments(frames, length, SegmentConfig(overlap=overlap), 0)
+    stride = max(round((length - 1) * (1 - overlap)), 1)
+    for available, start in zip(frames, starts_by_track(segments), strict=True):
+        assert (np.diff(start) >= stride).all()
+        assert available - length < len(start) * stride
+
+
 def test_single_frames_are_all_segments():
     segments = place_segments([10, 1, 3], 1, REGULAR, 0)
     np.testing.assert_array_equal(segments.track, np.repeat([0, 1, 2], [10, 1, 3]))

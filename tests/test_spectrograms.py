@@ -17,13 +17,9 @@ from conftest import ROOT
 
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform
-from research.data import spectrograms
-from research.data.spectrograms import (
-    SpectrogramCache,
-    SpectrogramConfig,
-    default_cache,
-    spectrogram,
-)
+from research.data import spectrogram_cache, spectrograms
+from research.data.spectrogram_cache import SpectrogramCache, default_cache
+from research.data.spectrograms import SpectrogramConfig, spectrogram
 from research.errors import InputError
 
 SMALL = SpectrogramConfig(22050, StftConfig(256, 64))
@@ -408,7 +404,7 @@ def test_spectrogram_that_cannot_be_written_stops_the_work(cache, file, monkeypa
 
 def test_disk_that_is_nearly_full_stops_the_work(cache, file, monkeypatch):
     usage = type("Usage", (), {"free": 9999})
-    monkeypatch.setattr(spectrograms.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(spectrogram_cache.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(InputError, match="0 MiB left") as error:
         cache.add([file])
     assert "config.data.cache" in str(error.value)
@@ -437,7 +433,8 @@ import resource, shutil, sys
 import numpy as np
 from research.data.batches import SegmentReader, TrainingBatches
 from research.data.segments import SegmentConfig, place_segments
-from research.data.spectrograms import SpectrogramCache, SpectrogramConfig
+from research.data.spectrogram_cache import SpectrogramCache
+from research.data.spectrograms import SpectrogramConfig
 from research.data.tracks import Track
 
 cache = SpectrogramCache(sys.argv[1], SpectrogramConfig())
@@ -475,7 +472,7 @@ def test_duplicates_may_be_computed_at_the_same_time(cache, tmp_path, chord, mon
         save(*arguments)
         meet.wait()
 
-    monkeypatch.setattr(spectrograms.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(spectrogram_cache.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(np, "save", save_together)
     first, second = cache.add(files)
     assert first == second

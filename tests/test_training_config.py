@@ -2,13 +2,13 @@
 
 import pytest
 
-from configs import descriptors, multi_channel, pictures, single_channel
+from configs import descriptors, multi_channel, pictures, residual, single_channel
 from research.errors import InputError
 from research.models import classifier
 from research.settings import freeze
 from research.training.config import TrainConfig
 
-MODULES = multi_channel, single_channel, descriptors, pictures
+MODULES = multi_channel, single_channel, residual, descriptors, pictures
 PRESETS = [(module, preset) for module in MODULES for preset in module.PRESETS]
 
 
@@ -41,8 +41,15 @@ def test_the_faithful_presets_augment_nothing():
     ("changes", "words"),
     [
         ({"data.split": "tracks"}, ["config.data.split", "kfold"]),
-        ({"spectrogram.name": "mel"}, ["config.spectrogram.name", "stft, picture, descriptors"]),
-        ({"model.name": "resnet"}, ["config.model.name", "multi_channel"]),
+        (
+            {"spectrogram.name": "cqt"},
+            ["spectrogram.name", "stft, mel, picture, descriptors"],
+        ),
+        ({"model.name": "resnet"}, ["config.model.name", "multi_channel", "residual"]),
+        ({"warmup_epochs": 11}, ["warmup_epochs", "num_epochs, 10"]),
+        ({"averaging": 1.0}, ["config.averaging", "below 1"]),
+        ({"schedule": "linear"}, ["config.schedule", "constant, cosine"]),
+        ({"augment.shift": 3}, ["augment.shift", "stft"]),
         ({"model.dropout": 1.0}, ["config.model.dropout", "below 1"]),
         ({"model.num_filters": ()}, ["config.model.num_filters"]),
         ({"augment.crop": True, "data.split": "segment"}, ["augment.crop", "segment"]),

@@ -19,8 +19,7 @@ from research.benchmarks.race import race
 from research.models import classifier
 from research.models.multi_channel import MultiChannelConfig
 from research.models.single_channel import SingleChannelConfig
-from research.training.augment import AugmentConfig
-from research.training.loop import start_state, train_step, widen
+from research.training.loop import StepConfig, start_state, train_step, widen
 from research.training.sharding import make_mesh, replicate, shard
 
 BATCH, CLASSES, LEARNING_RATE = 32, 10, 1e-3
@@ -75,7 +74,7 @@ def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[],
             LEARNING_RATE,
             structure=structure,
             num_classes=CLASSES,
-            config=AugmentConfig(),
+            config=StepConfig(),
         )
         before, seen = seen, float(state.totals["loss"])
         return (seen - before) / BATCH

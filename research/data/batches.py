@@ -10,7 +10,7 @@ import numpy as np
 
 from research.data.descriptor_tracks import DescriptorTracks
 from research.data.segments import Segments
-from research.data.spectrograms import SpectrogramCache
+from research.data.spectrogram_cache import SpectrogramCache
 from research.data.tracks import Track
 
 T = TypeVar("T")

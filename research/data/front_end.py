@@ -1,4 +1,4 @@
-"""What a classifier sees of a track, one of three by `name`: from files to frames."""
+"""What a classifier sees of a track, one of four by `name`: from files to frames."""
 
 import pathlib
 from collections.abc import Callable, Iterator
@@ -13,13 +13,15 @@ from research.data.descriptor_tracks import (
     load_descriptor_tracks,
     rows_by_track,
 )
+from research.data.mel import MelConfig
 from research.data.pictures import PICTURES, PictureConfig
-from research.data.spectrograms import SpectrogramCache, SpectrogramConfig
+from research.data.spectrogram_cache import SpectrogramCache
+from research.data.spectrograms import SpectrogramConfig
 from research.data.tracks import Collection, load_collection
 from research.errors import InputError, about
 
-FrontEnd = SpectrogramConfig | PictureConfig | DescriptorConfig
-_KINDS = {SpectrogramConfig: AUDIO, PictureConfig: PICTURES}
+FrontEnd = SpectrogramConfig | MelConfig | PictureConfig | DescriptorConfig
+_KINDS = {SpectrogramConfig: AUDIO, MelConfig: AUDIO, PictureConfig: PICTURES}
 
 
 def load_tracks(

@@ -1,7 +1,8 @@
 """GTZAN's pictures of spectrograms, as the spectrograms that they show.
 
-Each is a figure of 432 by 288 pixels in the colour map magma, about 40 dB from the darkest to the
-brightest, 334 columns of 30 s by 216 rows, the lowest frequency at the bottom.
+Each is a figure of 432 by 288 pixels in the colour map magma, 40 dB from the darkest to the
+brightest, 334 columns of 30 s by 216 rows, the lowest frequency at the bottom. The rows show 128
+mel bands, one or two rows each.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from research.audio.find import FileKind
+from research.data.mel import DecibelFrames
 from research.errors import InputError
 
 PICTURES = FileKind(
@@ -26,45 +28,37 @@ PICTURES = FileKind(
 SIZE = 432, 288
 # Inside of the margins and of the box's own edge.
 ROWS, COLUMNS = slice(36, 252), slice(55, 389)
-_NUM_FRAMES, _NUM_BINS = COLUMNS.stop - COLUMNS.start, ROWS.stop - ROWS.start
+# The band of each row, from the lowest: Matplotlib drew 128 over 0.755 of the figure's height, of
+# which the first row is under the edge.
+_BANDS = (np.arange(1, 217) * DecibelFrames.num_bins / (0.755 * SIZE[1])).astype(int)
+_BAND_ROWS = np.unique(_BANDS, return_index=True)[1]
 _SECONDS = 30.0
 # Of how pictures are decoded; raise it when that changes, and what is kept is decoded anew.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class PictureConfig:
-    """What a classifier sees of GTZAN's pictures: `[334 frames, 216 bins]` from 0 to 1.
+class PictureConfig(DecibelFrames):
+    """What a classifier sees of GTZAN's pictures: `[334 frames, 128 mel bands]` from 0 to 1.
 
     Attributes:
       name: of this way to see a track.
-      dtype: of the frames.
-      augmentations: that mean something to the frames, of `AugmentConfig`.
-      num_bins: numbers a frame.
-      frame_seconds: from a frame to the next.
       folder: what the folder of such spectrograms is called.
     """
 
     name: ClassVar[str] = "picture"
-    dtype: ClassVar[type] = np.float16
-    augmentations: ClassVar[tuple[str, ...]] = ("crop", "time_mask", "frequency_mask", "mixup")
-    num_bins: ClassVar[int] = _NUM_BINS
-    frame_seconds: ClassVar[float] = _SECONDS / _NUM_FRAMES
+    frame_seconds: ClassVar[float] = _SECONDS / (COLUMNS.stop - COLUMNS.start)
     folder: ClassVar[str] = f"pictures_{_VERSION}"
 
-    def num_frames(self, seconds: float) -> int:
-        """Frames of so many seconds."""
-        return round(seconds / self.frame_seconds)
-
     def decode(self, file: pathlib.Path) -> tuple[str, Callable[[], np.ndarray]]:
-        """Digest of a picture, and what makes its frames, `[334, 216]` float16.
+        """Digest of a picture, and what makes its frames, `[334, 128]` float16.
 
         Raises:
           InputError: see `load_picture`.
         """
         levels = load_picture(file)
         digest = hashlib.blake2b(b"picture" + levels.tobytes(), digest_size=16).hexdigest()
-        return digest, lambda: np.ascontiguousarray(levels.T / 255, np.float16)
+        return digest, lambda: np.ascontiguousarray(levels[_BAND_ROWS].T / 255, np.float16)
 
 
 def load_picture(path: str | os.PathLike) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from research.settings import above, at_least, one_of
+from research.settings import above, at_least, one_of, share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,12 +15,14 @@ class SegmentConfig:
     Attributes:
       seconds: that a segment lasts.
       placement: evenly from the start of a track to its end, or at random.
-      count: segments a track; 0 for as many as fit without overlap.
+      count: segments a track; 0 for as many as fit.
+      overlap: share that a segment has in common with the next, where as many are made as fit.
     """
 
     seconds: float = above(5.0, 0)
     placement: str = one_of("regular", ["regular", "random"])
     count: int = at_least(0, 0)
+    overlap: float = share(0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +47,12 @@ def place_segments(
 
     A random start depends on the seed and the place of its track in the sequence alone.
     """
+    # Centred frames: n whole segments span n (num_frames - 1) hops. Single frames span none.
+    stride = max(round((num_frames - 1) * (1 - config.overlap)), 1)
     tracks, starts = [], []
     for track, available in enumerate(track_frames):
         last = available - num_frames
-        # Centred frames: n whole segments span n (num_frames - 1) hops. Single frames span none.
-        fitting = available if num_frames == 1 else (available - 1) // (num_frames - 1)
-        count = config.count or max(fitting, 1)
+        count = config.count or 1 + max(last, 0) // stride
         if config.placement == "random":
             start = np.random.default_rng([seed, track]).integers(0, last + 1, count)
         else:

@@ -206,7 +206,7 @@ def _by_lists(
 ) -> tuple[list[list[int]], dict[str, list[str]]]:
     by_key = collections.defaultdict(list)
     for index, track in enumerate(collection.tracks):
-        by_key[_key(track.name)].append(index)
+        by_key[track_key(track.name)].append(index)
     parts, listed, left_out = {}, {}, collections.defaultdict(list)
     for part in ("train", "validation", "test"):
         parts[part], path = [], getattr(files, part)
@@ -232,7 +232,7 @@ def _by_lists(
                 f"{collection.tracks[0].name}"
             )
     left_out["there and not listed"] = [
-        track.name for track in collection.tracks if _key(track.name) not in listed
+        track.name for track in collection.tracks if track_key(track.name) not in listed
     ]
     # A duplicate of what is tested must not be trained on, nor chosen by.
     seen = set()
@@ -265,12 +265,12 @@ def _read_list(path: str, part: str) -> list[str]:
 
 def _find(line: str, by_key: Mapping[str, list[int]]) -> str | None:
     """The key that a line means, whatever folders it puts before."""
-    folders = _key(line).split("/")
+    folders = track_key(line).split("/")
     ends = ("/".join(folders[i:]) for i in range(len(folders)))
     return next((end for end in ends if end in by_key), None)
 
 
-def _key(name: str) -> str:
+def track_key(name: str) -> str:
     """A name in lower case without its suffix; a number is not a suffix.
 
     GTZAN's pictures leave out a dot: `blues00029.png` is `blues.00029`.

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 
 from research.audio.find import AUDIO, FileKind, is_hidden
-from research.data.spectrograms import SpectrogramCache
+from research.data.spectrogram_cache import SpectrogramCache
 from research.errors import InputError
 
 

@@ -3,17 +3,20 @@
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from research.errors import InputError
 from research.models.mlp import Mlp, MlpConfig
 from research.models.multi_channel import MultiChannel, MultiChannelConfig
+from research.models.residual import Residual, ResidualConfig
 from research.models.single_channel import SingleChannel, SingleChannelConfig
 
-NetworkConfig = MultiChannelConfig | SingleChannelConfig | MlpConfig
+NetworkConfig = MultiChannelConfig | SingleChannelConfig | ResidualConfig | MlpConfig
 _NETWORKS = {
     MultiChannelConfig: MultiChannel,
     SingleChannelConfig: SingleChannel,
+    ResidualConfig: Residual,
     MlpConfig: Mlp,
 }
 
@@ -65,14 +68,18 @@ def apply(
 
 def apply_training(
     structure: nnx.GraphDef, variables: Variables, spectrogram: jax.Array, key: jax.Array
-) -> tuple[jax.Array, dict[str, Any]]:
-    """Logits as in training, units dropped by `key`, and the next running statistics."""
+) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
+    """Logits as in training, units dropped by `key`; those of each head; next running statistics.
+
+    The heads are what is trained, `[heads, batch, classes]`; most networks have one, their logits.
+    """
     network = nnx.merge(structure, *variables, copy=True)
     network = nnx.view(
         network, deterministic=False, use_running_average=False, raise_if_not_found=False
     )
-    logits, _ = network(spectrogram, nnx.Rngs(dropout=key))
-    return logits, nnx.to_pure_dict(nnx.state(network, nnx.BatchStat))
+    logits, activations = network(spectrogram, nnx.Rngs(dropout=key))
+    heads = jnp.stack([activations[name] for name in getattr(network, "heads", ("logits",))])
+    return logits, heads, nnx.to_pure_dict(nnx.state(network, nnx.BatchStat))
 
 
 def num_parameters(variables: Variables) -> int:

@@ -8,7 +8,10 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from research.data.front_end import FrontEnd
 from research.settings import at_least
+
+_KNOTS = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +21,9 @@ class AugmentConfig:
     Attributes:
       crop: whether each segment is read at a random place of its track.
       gain_db: loudness changes by up to so many dB, up or down.
+      equaliser_db: standard deviation of a random equaliser at six points over the bins, the curve
+        between them cubic.
+      shift: up to so many bins up or down, what moves in at the edge being repeated.
       time_mask: up to so many frames in a row are silenced (SpecAugment, Park et al. 2019).
       frequency_mask: up to so many bins in a row are silenced.
       mixup: parameter of the Beta distribution of mixing shares (Zhang et al. 2018).
@@ -25,24 +31,46 @@ class AugmentConfig:
 
     crop: bool = False
     gain_db: float = at_least(0.0, 0)
+    equaliser_db: float = at_least(0.0, 0)
+    shift: int = at_least(0, 0)
     time_mask: int = at_least(0, 0)
     frequency_mask: int = at_least(0, 0)
     mixup: float = at_least(0.0, 0)
 
 
 def augment(
-    spectrogram: jax.Array, target: jax.Array, key: jax.Array, config: AugmentConfig
+    spectrogram: jax.Array,
+    target: jax.Array,
+    key: jax.Array,
+    config: AugmentConfig,
+    front_end: FrontEnd,
 ) -> tuple[jax.Array, jax.Array]:
-    """Varied `[batch, frames, bins]` of `log(1 + magnitude)`, and targets `[batch, classes]`.
+    """Varied `[batch, frames, bins]`, and targets `[batch, classes]`.
 
-    Gain scales the magnitude. Masks are drawn for each segment. Mixup is linear in the magnitudes'
-    logarithm and in the targets, each segment with its neighbour in a random order.
+    Everything is drawn for each segment, in the order of `AugmentConfig`. Mixup is linear in the
+    values and in the targets, each segment with its neighbour in a random order.
+
+    Args:
+      spectrogram: segments.
+      target: what they should be taken for.
+      key: of what is drawn.
+      config: how they are varied.
+      front_end: whose frames these are; it knows what decibels do to them.
     """
     gain_key, time_key, frequency_key, mix_key = jax.random.split(key, 4)
-    batch = spectrogram.shape[0]
+    batch, _, num_bins = spectrogram.shape
     if config.gain_db:
         decibels = jax.random.uniform(gain_key, (batch, 1, 1), minval=-1.0) * config.gain_db
-        spectrogram = jnp.log1p(jnp.expm1(spectrogram) * 10 ** (decibels / 20))
+        spectrogram = front_end.amplify(spectrogram, decibels)
+    if config.equaliser_db:
+        knots = jax.random.normal(jax.random.fold_in(gain_key, 1), (batch, 1, _KNOTS))
+        curve = jax.image.resize(knots * config.equaliser_db, (batch, 1, num_bins), "cubic")
+        spectrogram = front_end.amplify(spectrogram, curve)
+    if config.shift:
+        most = min(config.shift, num_bins - 1)
+        bins = jax.random.randint(jax.random.fold_in(frequency_key, 1), (batch, 1), -most, most + 1)
+        source = jnp.clip(jnp.arange(num_bins) - bins, 0, num_bins - 1)
+        spectrogram = jnp.take_along_axis(spectrogram, source[:, None], axis=2)
     if config.time_mask:
         mask = _mask(time_key, batch, spectrogram.shape[1], config.time_mask)
         spectrogram = jnp.where(mask[:, :, None], 0.0, spectrogram)

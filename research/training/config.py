@@ -4,13 +4,13 @@ import dataclasses
 
 from research.data.front_end import FrontEnd
 from research.data.segments import SegmentConfig
-from research.data.spectrograms import SpectrogramConfig
+from research.data.spectrograms import SpectrogramConfig, WaveformFrames
 from research.data.splits import SplitConfig
 from research.data.synthetic import SyntheticConfig
 from research.models.classifier import NetworkConfig
 from research.models.multi_channel import MultiChannelConfig
 from research.models.pca import PcaConfig
-from research.settings import above, at_least, share
+from research.settings import above, at_least, one_of, share
 from research.training.augment import AugmentConfig
 
 
@@ -41,7 +41,13 @@ class TrainConfig:
       seeds: how many seeds, from `seed` on, the experiment is repeated with.
       num_epochs: times that each segment is seen.
       batch_size: segments a step.
-      learning_rate: of Adam.
+      learning_rate: of Adam, the highest.
+      schedule: whether the rate stays, or goes down to 0 along half a cosine.
+      warmup_epochs: in which the rate first rises from 0.
+      weight_decay: of matrices and kernels, a share of the rate (AdamW, Loshchilov & Hutter 2019).
+      label_smoothing: share of the target that is spread over all classes.
+      averaging: of the weights that are kept: how much of their moving average a step leaves as it
+        is; 0 for the weights of the last step.
       tensorboard: whether metrics are also written for TensorBoard.
       data: the tracks and their split.
       spectrogram: what is seen of a track: of its waveform, of a picture, or a row of a table.
@@ -49,6 +55,8 @@ class TrainConfig:
       augment: how training segments are varied.
       model: the network.
       pca: the principal components of `--mode=pca`; no part of the training.
+      checkpoint: workdir whose networks are used where none are trained, or `shipped`; empty for
+        those of `--workdir`, and where it has none, those that are shipped.
     """
 
     seed: int = at_least(0, 0)
@@ -56,6 +64,11 @@ class TrainConfig:
     num_epochs: int = at_least(10, 1)
     batch_size: int = at_least(32, 1)
     learning_rate: float = above(1e-3, 0)
+    schedule: str = one_of("constant", ["constant", "cosine"])
+    warmup_epochs: int = at_least(0, 0)
+    weight_decay: float = at_least(0.0, 0)
+    label_smoothing: float = share(0.0)
+    averaging: float = share(0.0)
     tensorboard: bool = False
     data: DataConfig = DataConfig()
     spectrogram: FrontEnd = SpectrogramConfig()
@@ -63,6 +76,7 @@ class TrainConfig:
     augment: AugmentConfig = AugmentConfig()
     model: NetworkConfig = MultiChannelConfig()
     pca: PcaConfig = PcaConfig()
+    checkpoint: str = ""
 
     def __post_init__(self):
         if self.augment.crop and self.data.leaks:
@@ -72,6 +86,8 @@ class TrainConfig:
             )
         if self.spectrogram.num_frames(self.segments.seconds) < 1:
             raise ValueError("segments.seconds is less than one frame of a spectrogram")
+        if self.warmup_epochs > self.num_epochs:
+            raise ValueError(f"warmup_epochs is more than num_epochs, {self.num_epochs}")
         seen = self.spectrogram
         for field in dataclasses.fields(self.augment):
             if getattr(self.augment, field.name) and field.name not in seen.augmentations:
@@ -82,8 +98,8 @@ class TrainConfig:
 
     @property
     def hears_audio(self) -> bool:
-        """Whether what is seen of a track is the spectrogram of its waveform."""
-        return isinstance(self.spectrogram, SpectrogramConfig)
+        """Whether what is seen of a track comes from its waveform."""
+        return isinstance(self.spectrogram, WaveformFrames)
 
     @property
     def segment_frames(self) -> int:

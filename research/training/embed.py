@@ -13,8 +13,7 @@ import numpy as np
 from flax import nnx
 
 from research.audio.waveform import Waveform, load_waveform
-from research.data.spectrograms import spectrogram
-from research.data.tracks import Collection, Track
+from research.data.tracks import Collection
 from research.errors import InputError, about
 from research.models import classifier
 from research.models.classifier import Variables
@@ -22,8 +21,9 @@ from research.report.takes import TAKES
 from research.report.workdir import load_json
 from research.training.config import TrainConfig
 from research.training.evaluation import by_track, in_batches, wilson_interval
-from research.training.experiment import Fit, restore
+from research.training.experiment import Fit
 from research.training.predict import cut
+from research.training.runs import restore, training_parts
 from research.training.sharding import make_mesh
 from research.transfer.bank import is_bank, parse_mix
 
@@ -148,7 +148,8 @@ def embed(
         )
     places, perplexity = t_sne(points, config.seed)
     tracks = [collection.tracks[number] for number in numbers]
-    parts = parts_of(tracks, manifest, one.name)
+    known = training_parts(config, manifest, collection)[one.name]
+    parts = [known.get(track.digest, "test") for track in tracks]
     described = [
         *(
             (track.name, genres[track.genre], part)
@@ -198,7 +199,7 @@ def hear_tracks(
     (features, tracks), (log_probs, _) = (by_track(values, track) for values in segments)
     for name, take in takes.items():
         with about(name):
-            pieces, starts = cut(spectrogram(take, config.spectrogram), config)
+            pieces, starts = cut(config.spectrogram.frames(take), config)
         heard = listen(read=pieces.__getitem__, indices=starts)
         mean_features, mean_log_probs = (values.mean(0, dtype=np.float64) for values in heard)
         features = np.vstack([features, mean_features])
@@ -218,19 +219,6 @@ def features_and_log_probabilities(
     """`[batch, frames, bins]` to `[batch, features]` and `[batch, classes]`."""
     logits, activations = classifier.apply(structure, variables, spectrogram.astype(jnp.float32))
     return activations["features"], jax.nn.log_softmax(logits)
-
-
-def parts_of(tracks: list[Track], manifest: dict[str, Any], fit: str) -> list[str]:
-    """The part that each track had in a fit, whatever it is called now; `test` if in no other.
-
-    A track of which any segment was trained on is of `train`.
-    """
-    known = {
-        manifest["tracks"][name]: part
-        for part in ("validation", "train")
-        for name in manifest["fits"][fit][part]
-    }
-    return [known.get(track.digest, "test") for track in tracks]
 
 
 def standardise(features: np.ndarray, num_tracks: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,22 +12,19 @@ from research.data.batches import SegmentReader, TrainingBatches
 from research.data.descriptor_tracks import DescriptorTracks
 from research.data.front_end import load_tracks
 from research.data.segments import place_segments
-from research.data.spectrograms import SpectrogramCache, SpectrogramConfig, default_cache
+from research.data.spectrogram_cache import SpectrogramCache, default_cache
 from research.data.splits import Split, make_splits
 from research.data.synthetic import make_synthetic
 from research.data.tracks import Collection
-from research.errors import InputError, about
+from research.errors import InputError
 from research.models import classifier
 from research.models.classifier import Variables
-from research.models.pca import PcaConfig
-from research.report.workdir import load_json
-from research.settings import freeze
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.evaluation import classify
-from research.training.loop import fit, start_state
+from research.training.loop import fit
 from research.training.run_log import RunLog
-from research.training.sharding import make_mesh, replicate
+from research.training.sharding import make_mesh
 from research.training.standardisation import standardised
 
 Frames = SpectrogramCache | DescriptorTracks
@@ -224,10 +221,8 @@ def train(
                 structure,
                 variables,
                 batches,
+                config=config,
                 num_classes=num_classes,
-                num_epochs=config.num_epochs,
-                learning_rate=config.learning_rate,
-                augmentation=config.augment,
                 mesh=mesh,
                 checkpoints=checkpoints,
                 validate=validate if len(one.split.validation) else None,
@@ -235,93 +230,3 @@ def train(
                 on_step=on_step,
                 on_epoch=on_epoch,
             )
-
-
-def was_trained(workdir: pathlib.Path) -> bool:
-    """Whether a training left a checkpoint in a workdir."""
-    return any((workdir / "checkpoints").glob("*/*"))
-
-
-def load_run(
-    workdir: pathlib.Path, changes: Mapping[str, Any] | None = None
-) -> tuple[TrainConfig, dict[str, Any]]:
-    """Config and manifest that a run left in its workdir.
-
-    Args:
-      workdir: of a run that was started.
-      changes: what takes the place of the run's own choices, by dotted key without `config.`.
-
-    Raises:
-      InputError: a file is missing or damaged, or the config does not allow a change.
-    """
-    chosen = _load_dict(workdir / "config.json", {})
-    manifest = _load_dict(workdir / "data.json", {"genres": list, "tracks": dict, "fits": dict})
-    # No part of a training, and runs from before it was there have none.
-    chosen.setdefault("pca", dataclasses.asdict(PcaConfig()))
-    # All runs from before there was a choice saw audio.
-    if isinstance(chosen.get("spectrogram"), dict):
-        chosen["spectrogram"].setdefault("name", SpectrogramConfig.name)
-    for key, value in (changes or {}).items():
-        *outer, last = key.split(".")
-        place = chosen
-        for name in outer:
-            place = place.setdefault(name, {})
-        place[last] = value
-    prefix = "config" if changes else f"{workdir / 'config.json'}: config"
-    return freeze(TrainConfig, chosen, prefix), manifest
-
-
-def _load_dict(path: pathlib.Path, kinds: dict[str, type]) -> dict[str, Any]:
-    """What a run left, some keys of it holding something of a kind."""
-    value = load_json(path)
-    if not isinstance(value, dict):
-        raise InputError(f"{path} is damaged (no keys in it); give another --workdir")
-    for key, kind in kinds.items():
-        if not (isinstance(value.get(key), kind) and value[key]):
-            raise InputError(f"{path} is damaged (no {key} in it); give another --workdir")
-    return value
-
-
-def load_checkpoint(checkpoint: str) -> tuple[pathlib.Path, TrainConfig, dict[str, Any]]:
-    """Workdir, config and manifest of the training that `config.checkpoint` names.
-
-    Raises:
-      InputError: there is no such folder, no training in it, or it is damaged, or not of audio.
-    """
-    key, workdir = f"config.checkpoint {checkpoint}", pathlib.Path(checkpoint).expanduser()
-    mend = "give the --workdir of a run_train.py run"
-    if not checkpoint:
-        raise InputError(f"config.checkpoint is empty; {mend}")
-    if not workdir.is_dir():
-        raise InputError(f"{key} is no folder; {mend}")
-    if not was_trained(workdir):
-        raise InputError(f"{key} holds no training; {mend}")
-    with about(key):
-        config, manifest = load_run(workdir)
-    if not config.hears_audio:
-        raise InputError(
-            f"{key} knows no audio, its spectrogram.name is {config.spectrogram.name}; {mend} on "
-            "audio"
-        )
-    return workdir, config, manifest
-
-
-def restore(
-    config: TrainConfig, workdir: pathlib.Path, name: str, num_classes: int
-) -> tuple[nnx.GraphDef, Variables, int]:
-    """Structure, best variables and step of a fit that was trained in a workdir.
-
-    Raises:
-      InputError: there is no checkpoint, or it is damaged.
-    """
-    folder = workdir / "checkpoints" / name
-    shape = config.segment_frames, config.spectrogram.num_bins
-    structure, variables = classifier.init(config.model, shape, num_classes, config.seed)
-    like = replicate(start_state(variables), make_mesh(config.batch_size))
-    if not folder.is_dir():
-        raise InputError(f"there is no checkpoint in {folder}; train first, in this --workdir")
-    with Checkpoints(folder, read_only=True) as checkpoints:
-        if checkpoints.best is None:
-            raise InputError(f"there is no checkpoint in {folder}; train first, in this --workdir")
-        state, _ = checkpoints.load(checkpoints.best, like)
-        return structure, state.variables, checkpoints.best

@@ -1,25 +1,46 @@
-"""The training loop: Adam on categorical cross-entropy, resumable to the bit."""
+"""The training loop: AdamW on categorical cross-entropy, resumable to the bit."""
 
+import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import Mesh
 
 from research.data.batches import TrainingBatches, read_ahead
+from research.data.front_end import FrontEnd
+from research.data.spectrograms import SpectrogramConfig
 from research.errors import InputError
 from research.models import classifier
 from research.models.classifier import Variables
 from research.training.augment import AugmentConfig, augment
 from research.training.checkpoints import Checkpoints
+from research.training.config import TrainConfig
 from research.training.sharding import replicate, shard
 
 # Python may run ahead of the device by so many steps; each holds its batch in memory.
 _STEPS_AHEAD = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class StepConfig:
+    """What of a training is compiled into its step; see `TrainConfig`."""
+
+    spectrogram: FrontEnd = SpectrogramConfig()
+    augment: AugmentConfig = AugmentConfig()
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    averaging: float = 0.0
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Self:
+        """That of a training."""
+        return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
 
 
 class TrainingState(NamedTuple):
@@ -30,18 +51,26 @@ class TrainingState(NamedTuple):
       optimiser: Adam's moments.
       step: steps done.
       totals: `loss`, `correct` and `seen`, summed since the epoch began.
+      average: of `variables` over the steps; None where no average is kept.
     """
 
     variables: Variables
     optimiser: optax.OptState
     step: jax.Array
     totals: dict[str, jax.Array]
+    average: Variables | None = None
+
+    @property
+    def kept(self) -> Variables:
+        """What the network is used with."""
+        return self.variables if self.average is None else self.average
 
 
-def start_state(variables: Variables) -> TrainingState:
+def start_state(variables: Variables, averaging: float = 0.0) -> TrainingState:
     """The state before the first step."""
     optimiser = optax.scale_by_adam().init(variables.params)
-    return TrainingState(variables, optimiser, jnp.zeros((), jnp.int32), no_totals())
+    average = jax.tree.map(jnp.copy, variables) if averaging else None
+    return TrainingState(variables, optimiser, jnp.zeros((), jnp.int32), no_totals(), average)
 
 
 def no_totals() -> dict[str, jax.Array]:
@@ -59,33 +88,63 @@ def train_step(
     *,
     structure: nnx.GraphDef,
     num_classes: int,
-    config: AugmentConfig,
+    config: StepConfig,
 ) -> TrainingState:
-    """One step of Adam on `[batch, frames, bins]` float32 and labels `[batch]`.
+    """One step of AdamW on `[batch, frames, bins]` float32 and labels `[batch]`.
 
-    Augmentation and dropout depend on `key` and the number of the step alone.
+    The loss is the mean over the heads of the network. Augmentation and dropout depend on `key` and
+    the number of the step alone.
     """
     key = jax.random.fold_in(key, state.step)
     augment_key, dropout_key = jax.random.split(key)
     target = jax.nn.one_hot(label, num_classes)
-    spectrogram, target = augment(spectrogram, target, augment_key, config)
+    spectrogram, target = augment(
+        spectrogram, target, augment_key, config.augment, config.spectrogram
+    )
+    target = optax.smooth_labels(target, config.label_smoothing)
 
     def loss_of(params: dict[str, Any]) -> tuple[jax.Array, tuple[jax.Array, dict[str, Any]]]:
         variables = Variables(params, state.variables.stats)
-        logits, stats = classifier.apply_training(structure, variables, spectrogram, dropout_key)
-        return optax.softmax_cross_entropy(logits, target).mean(), (logits, stats)
+        logits, heads, stats = classifier.apply_training(
+            structure, variables, spectrogram, dropout_key
+        )
+        return optax.softmax_cross_entropy(heads, target).mean(), (logits, stats)
 
     params = state.variables.params
     (loss, (logits, stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
     update, optimiser = optax.scale_by_adam().update(gradient, state.optimiser)
+    if config.weight_decay:
+        update = jax.tree.map(
+            lambda change, param: change + config.weight_decay * param * (param.ndim > 1),
+            update,
+            params,
+        )
     params = jax.tree.map(lambda param, change: param - learning_rate * change, params, update)
+    variables = Variables(params, stats)
     correct = jnp.sum(jnp.argmax(logits, axis=-1) == jnp.argmax(target, axis=-1))
     totals = {
         "loss": state.totals["loss"] + loss * len(label),
         "correct": state.totals["correct"] + correct,
         "seen": state.totals["seen"] + len(label),
     }
-    return TrainingState(Variables(params, stats), optimiser, state.step + 1, totals)
+    average = state.average
+    if average is not None:
+        # The first steps count less, being the farthest from the last.
+        kept = jnp.minimum(config.averaging, (state.step + 2) / (state.step + 11))
+        average = jax.tree.map(lambda old, new: old + (1 - kept) * (new - old), average, variables)
+    return TrainingState(variables, optimiser, state.step + 1, totals, average)
+
+
+def learning_rates(config: TrainConfig, batches: TrainingBatches) -> np.ndarray:
+    """The learning rate of every step, `[steps]` float32."""
+    num_steps = batches.epoch_end(config.num_epochs)
+    warmup = batches.epoch_end(config.warmup_epochs)
+    rates = np.full(num_steps, config.learning_rate)
+    rates[:warmup] *= np.arange(1, warmup + 1) / max(warmup, 1)
+    if config.schedule == "cosine":
+        done = np.arange(num_steps - warmup) / max(num_steps - warmup, 1)
+        rates[warmup:] *= (1 + np.cos(np.pi * done)) / 2
+    return rates.astype(np.float32)
 
 
 @jax.jit
@@ -102,10 +161,8 @@ def fit(
     variables: Variables,
     batches: TrainingBatches,
     *,
+    config: TrainConfig,
     num_classes: int,
-    num_epochs: int,
-    learning_rate: float,
-    augmentation: AugmentConfig,
     mesh: Mesh,
     checkpoints: Checkpoints,
     validate: Callable[[Variables], dict[str, float]] | None = None,
@@ -119,10 +176,8 @@ def fit(
       structure: of the network.
       variables: its first arrays, which are used up.
       batches: what to train on; its seed is that of dropout and augmentation, too.
+      config: of the training.
       num_classes: that are told apart.
-      num_epochs: times that each segment is seen.
-      learning_rate: of Adam.
-      augmentation: of the batches.
       mesh: over which a batch is split.
       checkpoints: where the state is kept after each epoch.
       validate: metrics on the validation part, `validation_accuracy` and `validation_loss`. The
@@ -134,24 +189,25 @@ def fit(
     Raises:
       InputError: a checkpoint is damaged, or the weights are no longer finite.
     """
-    state, history = replicate(start_state(variables), mesh), []
+    state, history = replicate(start_state(variables, config.averaging), mesh), []
     if checkpoints.latest is not None:
         state, history = checkpoints.load(checkpoints.latest, state)
     first = checkpoints.latest or 0
     on_resume(history)
-    epoch_ends = {batches.epoch_end(epoch): epoch for epoch in range(1, num_epochs + 1)}
+    epoch_ends = {batches.epoch_end(epoch): epoch for epoch in range(1, config.num_epochs + 1)}
+    rates, step_config = learning_rates(config, batches), StepConfig.of(config)
     key, started = jax.random.key(batches.seed), time.perf_counter()
-    steps = range(first, batches.epoch_end(num_epochs))
+    steps = range(first, len(rates))
     for step, batch in zip(steps, read_ahead(batches, steps), strict=True):
         state = train_step(
             state,
             widen(shard(batch.spectrogram, mesh)),
             shard(batch.label, mesh),
             key,
-            learning_rate,
+            rates[step],
             structure=structure,
             num_classes=num_classes,
-            config=augmentation,
+            config=step_config,
         )
         if step % _STEPS_AHEAD == 0:
             jax.block_until_ready(state.step)
@@ -164,7 +220,7 @@ def fit(
             "step": step + 1,
             "loss": float(totals["loss"] / totals["seen"]),
             "accuracy": float(totals["correct"] / totals["seen"]),
-            **(validate(state.variables) if validate else {}),
+            **(validate(state.kept) if validate else {}),
             "seconds": time.perf_counter() - started,
         }
         if not all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.variables)):

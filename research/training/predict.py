@@ -12,12 +12,11 @@ from flax import nnx
 from research.audio.waveform import Waveform
 from research.data.front_end import read_inputs
 from research.data.segments import SegmentConfig, place_segments
-from research.data.spectrograms import spectrogram
 from research.errors import InputError, about
 from research.models.classifier import Variables
 from research.training.config import TrainConfig
 from research.training.evaluation import in_batches, log_probabilities
-from research.training.experiment import load_checkpoint, restore
+from research.training.runs import load_checkpoint, restore
 from research.training.sharding import make_mesh
 
 
@@ -66,6 +65,8 @@ def load_ensemble(checkpoint: str) -> Ensemble:
 def cut(frames: np.ndarray, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
     """Segments of `[frames, bins]`, as even and as many as fit; what is shorter is repeated.
 
+    They overlap as in training.
+
     Returns:
       all pieces of a segment's length, a view `[frames, segment frames, bins]` by their first
       frame, and the first frames of the segments, `[segments]`.
@@ -73,7 +74,8 @@ def cut(frames: np.ndarray, config: TrainConfig) -> tuple[np.ndarray, np.ndarray
     num_frames = config.segment_frames
     frames = np.tile(frames, (-(-num_frames // len(frames)), 1))
     pieces = np.lib.stride_tricks.sliding_window_view(frames, num_frames, axis=0)
-    starts = place_segments([len(frames)], num_frames, SegmentConfig(), 0).start
+    placement = SegmentConfig(overlap=config.segments.overlap)
+    starts = place_segments([len(frames)], num_frames, placement, seed=0).start
     return np.moveaxis(pieces, -1, 1), starts
 
 
@@ -81,9 +83,9 @@ def hear(ensemble: Ensemble, waveform: Waveform) -> dict[str, Any]:
     """Probabilities of the genres of a waveform, by networks of audio; see `hear_frames`.
 
     Raises:
-      InputError: see `spectrogram`.
+      InputError: the waveform is shorter than a frame, or far above full scale.
     """
-    return hear_frames(ensemble, spectrogram(waveform, ensemble.config.spectrogram))
+    return hear_frames(ensemble, ensemble.config.spectrogram.frames(waveform))
 
 
 def hear_frames(ensemble: Ensemble, frames: np.ndarray) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def verdicts(ensemble: Ensemble, takes: dict[str, Waveform]) -> dict[str, dict[s
       for each take, its most probable `genre`, and `probabilities` by genre, the highest first.
 
     Raises:
-      InputError: see `spectrogram`; it names the take.
+      InputError: see `hear`; it names the take.
     """
     found = {}
     for name, waveform in takes.items():

@@ -1,5 +1,7 @@
-"""From restored fits to `results.json`: what was tested, by which protocol, and how it went."""
+"""From restored fits to `results.json` and `tracks.csv`: what was tested, how, and how it went."""
 
+import csv
+import os
 import pathlib
 from typing import Any, NamedTuple
 
@@ -8,6 +10,7 @@ from jax.sharding import Mesh
 
 from research.data.splits import describe
 from research.data.tracks import Collection
+from research.files import written_whole
 from research.training.config import TrainConfig
 from research.training.evaluation import (
     by_track,
@@ -17,7 +20,8 @@ from research.training.evaluation import (
     summarise,
     wilson_interval,
 )
-from research.training.experiment import Fit, OnProgress, restore
+from research.training.experiment import Fit, OnProgress
+from research.training.runs import restore
 from research.training.sharding import make_mesh
 
 _FIGURES = ("accuracy", "segment_accuracy", "macro_f1")
@@ -29,14 +33,39 @@ class FitTest(NamedTuple):
     Attributes:
       step: of the checkpoint that was tested.
       tracks: indices of the tracks, `[tracks]`.
-      confusion: counts of tracks, `[true class, predicted class]`.
+      truth: classes of the tracks, `[tracks]`.
+      log_probs: of the tracks, means over their segments, `[tracks, classes]`.
       right: whether each segment alone is told right, `[segments]`.
     """
 
     step: int
     tracks: np.ndarray
-    confusion: np.ndarray
+    truth: np.ndarray
+    log_probs: np.ndarray
     right: np.ndarray
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """Counts of tracks, `[true class, predicted class]`."""
+        return confusion_matrix(self.truth, self.log_probs.argmax(1), self.log_probs.shape[1])
+
+
+class TrackScore(NamedTuple):
+    """What a track is taken for, by all fits together that it was tested by.
+
+    Attributes:
+      track: its name.
+      genre: of it.
+      predicted: the genre that it is taken for.
+      probability: of that.
+      used_in_training: whether one of the fits was trained on it or chosen by it.
+    """
+
+    track: str
+    genre: str
+    predicted: str
+    probability: float
+    used_in_training: bool
 
 
 def protocol(config: TrainConfig) -> str:
@@ -50,20 +79,22 @@ def score(
     collection: Collection,
     fits: list[Fit],
     workdir: pathlib.Path,
-    used_in_training: dict[str, set[str]],
+    training_parts: dict[str, dict[str, str]],
     on_progress: OnProgress,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[TrackScore]]:
     """Test every fit on its test part, once, and put the results together.
 
     Tracks are judged by the mean of their segments' log-probabilities. Confusion and the figures of
-    each genre are summed over folds and seeds; accuracy is the mean over seeds.
+    each genre are summed over folds and seeds; accuracy is the mean over seeds. `together` is the
+    accuracy of all fits as one, by the mean of their log-probabilities, where each was tested on
+    every tested track.
 
     Args:
       config: of the data to test on, and of the networks.
       collection: what is tested.
       fits: of the experiment, their test parts in `collection`.
       workdir: with the checkpoints.
-      used_in_training: digests of the tracks that each fit was trained on or chosen by.
+      training_parts: by fit, digests of the tracks that it was trained on or chosen by.
       on_progress: called with "testing", fits done and fits there are.
 
     Raises:
@@ -92,10 +123,11 @@ def score(
         track
         for one, test in zip(fits, tests, strict=True)
         for track in test.tracks.tolist()
-        if collection.tracks[track].digest in used_in_training[one.name]
+        if collection.tracks[track].digest in training_parts[one.name]
     }
     each = [_of_fit(one, test) for one, test in zip(fits, tests, strict=True)]
-    return {
+    tracks = _of_tracks(tests, collection, used)
+    results = {
         "protocol": protocol(config),
         "leaks": config.data.leaks,
         "synthetic": config.data.root is None,
@@ -110,6 +142,7 @@ def score(
         **mean,
         "accuracy_interval": list(wilson_interval(mean["accuracy"] * number, number)),
         "spread": spread,
+        "together": _together(tests, tracks),
         "per_genre": summarise(confusion, collection.genres)["per_genre"],
         "confusion": confusion.tolist(),
         "seeds": seeds,
@@ -117,6 +150,30 @@ def score(
         "skipped": collection.skipped,
         "duplicates": collection.duplicates,
     }
+    return results, tracks
+
+
+def _of_tracks(tests: list[FitTest], collection: Collection, used: set[int]) -> list[TrackScore]:
+    numbers = np.concatenate([test.tracks for test in tests])
+    means, tracks = by_track(np.concatenate([test.log_probs for test in tests]), numbers)
+    probabilities = np.exp(means - means.max(1, keepdims=True))
+    probabilities /= probabilities.sum(1, keepdims=True)
+    return [
+        TrackScore(
+            collection.tracks[track].name,
+            collection.genres[collection.tracks[track].genre],
+            collection.genres[row.argmax()],
+            float(row.max()),
+            track in used,
+        )
+        for track, row in zip(tracks.tolist(), probabilities, strict=True)
+    ]
+
+
+def _together(tests: list[FitTest], tracks: list[TrackScore]) -> float | None:
+    if len(tests) == 1 or any(len(test.tracks) < len(tracks) for test in tests):
+        return None
+    return float(np.mean([track.genre == track.predicted for track in tracks]))
 
 
 def _test(
@@ -128,7 +185,7 @@ def _test(
     right = log_probs.argmax(1) == one.reader.labels(indices)
     means, tracks = by_track(log_probs, one.reader.segments.track[indices])
     truth = np.array([collection.tracks[track].genre for track in tracks])
-    return FitTest(step, tracks, confusion_matrix(truth, means.argmax(1), num_classes), right)
+    return FitTest(step, tracks, truth, means, right)
 
 
 def _figures(tests: list[FitTest], genres: tuple[str, ...]) -> dict[str, float]:
@@ -168,9 +225,19 @@ def in_words(results: dict[str, Any]) -> str:
         f"{results['num_tested']} tracks{repeated}), {results['segment_accuracy']:.1%} by segment, "
         f"macro F1 {results['macro_f1']:.3f}",
     ]
+    if results["together"] is not None:
+        lines.append(f"the {len(results['fits'])} networks together: {results['together']:.1%}")
     if results["num_used_in_training"] and not results["leaks"]:
         lines.append(
             f"{results['num_used_in_training']} of these tracks were used in training: the number "
             "says nothing of new music"
         )
     return "\n".join(lines)
+
+
+def save_tracks(path: str | os.PathLike, tracks: list[TrackScore]) -> None:
+    """Write what each track is taken for as CSV, whole or not at all."""
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
+        table = csv.writer(out, lineterminator="\n")
+        table.writerow(TrackScore._fields)
+        table.writerows(tracks)

@@ -123,7 +123,8 @@ class TransferConfig:
       noise_scale: standard deviation of the start from noise.
       stft: the spectrogram of the features and of spectrogram variables.
       features: the random filters.
-      checkpoint: workdir of a training, whose classifier lends its layers and gives its verdict.
+      checkpoint: workdir of a training, whose classifier gives its verdict and may lend its layers;
+        `shipped` for the weights that are shipped, empty for no verdict.
       layers: activations of that classifier that are features too.
       pca: file of the components of a pca variable.
       scale: what terms are divided by.
@@ -179,7 +180,7 @@ class TransferConfig:
             raise ValueError(f"{heard[0]} needs variable=waveform, not {self.variable}")
         if self.looks_at_features and not (self.features.num_filters or self.layers):
             raise ValueError("terms of features need features.num_filters or layers")
-        if self.layers and not self.checkpoint:
+        if self.layers and self.checkpoint in ("", "shipped"):
             raise ValueError("layers need checkpoint, the --workdir of a run_train.py run")
         if self.variable == "pca" and not self.pca:
             raise ValueError("variable=pca needs pca, a file of run_train.py --mode=pca")

@@ -17,7 +17,7 @@ from research.data.segments import SegmentConfig, place_segments
 from research.data.spectrograms import SpectrogramConfig
 from research.errors import InputError, about
 from research.models import classifier
-from research.training.experiment import load_checkpoint, restore
+from research.training.runs import load_checkpoint, restore
 
 
 @jax.tree_util.register_dataclass
@@ -57,6 +57,11 @@ def load_eye(checkpoint: str, layers: tuple[str, ...]) -> Eye:
         )
     # Training spreads them over all devices; a transfer takes one.
     variables = jax.tree.map(jnp.asarray, jax.device_get(variables))
+    if not isinstance(config.spectrogram, SpectrogramConfig):
+        raise InputError(
+            f"config.checkpoint {checkpoint} sees log-mel frames, and a transfer looks through "
+            "networks of spectrograms; give one of configs/single_channel.py or multi_channel.py"
+        )
     segment = (1, config.segment_frames, config.spectrogram.stft.num_bins)
     _, known = jax.eval_shape(
         functools.partial(classifier.apply, structure),

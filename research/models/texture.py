@@ -1,0 +1,87 @@
+"""Statistics of log-mel frames over time: how loud, how varied, how fast, and what goes together.
+
+They say much of what a genre is with nothing learnt, from few examples (Tzanetakis & Cook 2002).
+"""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+MIN_FRAMES = 8
+MIN_BINS = 30
+_NUM_CEPSTRA = 30
+_NUM_CORRELATED = 20
+_NUM_WIDE_BANDS = 16
+_NUM_RATES = 11
+_FRAMES_OF_UNIT = 160  # With so many, a modulation as deep as a frame is loud is about 40.
+_FLOOR = 0.05  # Of modulations, under which they are noise.
+_TINY = 1e-6
+
+
+def texture(frames: jax.Array) -> jax.Array:
+    """Statistics of each piece, `[batch, frames, bins]` from 0 to 1 to `[batch, statistics]`.
+
+    In this order: mean and deviation of each bin; mean of the first 30 cepstra (an orthonormal
+    DCT-II over the bins), covariance of the first 20 of them, deviation of their change from frame
+    to frame; logarithm of the modulation spectrum of 16 wide bands, in rates that widen; mean
+    absolute change along time and along bins; deviation of what rises.
+
+    Raises:
+      ValueError: there are fewer than 8 frames or 30 bins.
+    """
+    num_frames, num_bins = frames.shape[1:]
+    if num_frames < MIN_FRAMES or num_bins < MIN_BINS:
+        raise ValueError(
+            f"{num_frames} frames by {num_bins} bins are less than {MIN_FRAMES} by {MIN_BINS}"
+        )
+    change = jnp.diff(frames, axis=1)
+    cepstrum = frames @ _dct(num_bins)
+    first = cepstrum[:, :, :_NUM_CORRELATED]
+    first = first - first.mean(1, keepdims=True)
+    covariance = jnp.einsum("bti,btj->bij", first, first) / num_frames
+    return jnp.concatenate(
+        [
+            frames.mean(1),
+            _deviation(frames),
+            cepstrum.mean(1),
+            covariance[:, *np.triu_indices(_NUM_CORRELATED)],
+            _deviation(jnp.diff(cepstrum, axis=1)),
+            jnp.log(_modulation(frames).reshape(len(frames), -1) + _FLOOR),
+            jnp.abs(change).mean(1),
+            jnp.abs(jnp.diff(frames, axis=2)).mean(1),
+            _deviation(jnp.maximum(change, 0.0)),
+        ],
+        axis=1,
+    )
+
+
+def _modulation(frames: jax.Array) -> jax.Array:
+    """How deep wide bands vary at some rates, `[batch, rates, wide bands]`."""
+    num_frames, num_bins = frames.shape[1:]
+    wide = frames @ _wide_bands(num_bins)
+    wide = (wide - wide.mean(1, keepdims=True)) * np.hanning(num_frames)[:, None]
+    spectrum = jnp.abs(jnp.fft.rfft(wide, axis=1)) * (_FRAMES_OF_UNIT / num_frames)
+    edges = np.unique(np.geomspace(1, num_frames // 2 + 1, _NUM_RATES).round().astype(int))
+    parts = [spectrum[:, low:high].mean(1) for low, high in itertools.pairwise(edges)]
+    return jnp.stack(parts, axis=1)
+
+
+def _deviation(values: jax.Array) -> jax.Array:
+    return jnp.sqrt(values.var(1) + _TINY)
+
+
+def _dct(num_bins: int) -> np.ndarray:
+    """The first columns of an orthonormal DCT-II, `[bins, cepstra]` float32."""
+    number, place = np.arange(_NUM_CEPSTRA), np.arange(num_bins)[:, None] + 0.5
+    basis = np.cos(np.pi * number * place / num_bins) * np.sqrt(2 / num_bins)
+    basis[:, 0] /= np.sqrt(2)
+    return basis.astype(np.float32)
+
+
+def _wide_bands(num_bins: int) -> np.ndarray:
+    """Means over even parts of the bins, `[bins, wide bands]` float32."""
+    band = np.arange(num_bins) * _NUM_WIDE_BANDS // num_bins
+    members = band[:, None] == np.arange(_NUM_WIDE_BANDS)
+    return (members / members.sum(0)).astype(np.float32)

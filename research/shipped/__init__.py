@@ -1,0 +1,1 @@
+"""Weights that come with the project, and the script that trains them."""

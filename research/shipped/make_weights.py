@@ -1,0 +1,100 @@
+"""Train the weights that are shipped, and put them here.
+
+    python -m research.shipped.make_weights --root=gtzan --train=train_filtered.txt \
+        --test=valid_filtered.txt
+
+It trains as `configs/pictures.py` says, once a seed, in `--workdir`, and goes on there where it was
+stopped. The tracks to test on are told nothing but the result.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+from absl import app, flags, logging
+
+from research.errors import InputError
+from research.files import written_whole
+from research.report.workdir import load_json, make_workdir
+from research.training.runs import SHIPPED, fingerprint, load_run, restore
+from research.training.weights import save_weights
+
+_ROOT = pathlib.Path(__file__).parents[2]
+DATA = flags.DEFINE_string("root", None, "Folder of GTZAN's pictures.", required=True)
+TRAIN = flags.DEFINE_string("train", None, "List of tracks to train on.", required=True)
+TEST = flags.DEFINE_string("test", None, "List of tracks to test on.", required=True)
+SEEDS = flags.DEFINE_integer("seeds", 5, "Networks, which are asked together.", lower_bound=1)
+WORKDIR = flags.DEFINE_string("workdir", "results/shipped", "Folder of the training.")
+DESTINATION = flags.DEFINE_string("destination", str(SHIPPED), "Where the weights go.")
+
+
+def main(_: list[str]) -> int:
+    """Train, and keep what it takes to use the networks."""
+    logging.set_verbosity(logging.WARNING)
+    command = [
+        sys.executable,
+        str(_ROOT / "run_train.py"),
+        f"--config={_ROOT / 'configs' / 'pictures.py'}",
+        f"--config.data.root={DATA.value}",
+        "--config.data.split=files",
+        f"--config.data.files.train={TRAIN.value}",
+        f"--config.data.files.test={TEST.value}",
+        f"--config.seeds={SEEDS.value}",
+        f"--workdir={WORKDIR.value}",
+    ]
+    failed = subprocess.run(command).returncode
+    if failed:
+        return failed
+    try:
+        size = ship(pathlib.Path(WORKDIR.value), pathlib.Path(DESTINATION.value))
+    except InputError as error:
+        print(f"make_weights: {error}", file=sys.stderr)
+        return 1
+    print(f"Wrote {DESTINATION.value}: {size / 1e6:.1f} MB")
+    return 0
+
+
+def ship(workdir: pathlib.Path, destination: pathlib.Path) -> int:
+    """Keep config, manifest and weights of a training without any name; the bytes that they are.
+
+    Raises:
+      InputError: the training is damaged, or the files cannot be written.
+    """
+    config, manifest = load_run(workdir)
+    chosen = load_json(workdir / "config.json")
+    chosen["data"] |= {
+        "root": None,
+        "cache": None,
+        "split": "all",
+        "files": dict.fromkeys(chosen["data"]["files"]),
+    }
+    num_classes = len(manifest["genres"])
+    networks = {name: restore(config, workdir, name, num_classes)[1] for name in manifest["fits"]}
+    weights = make_workdir(destination / "weights")
+    for name, variables in networks.items():
+        save_weights(weights / f"{name}.npz", variables)
+    for file in weights.glob("*.npz"):
+        if file.stem not in networks:
+            file.unlink()
+    _save(destination / "config.json", chosen)
+    # Whose tracks these are is for others to publish; what was trained on can still be told.
+    fits = {
+        name: {part: sorted(map(fingerprint, fit[part])) for part in ("train", "validation")}
+        for name, fit in manifest["fits"].items()
+    }
+    known = {name for fit in fits.values() for part in fit.values() for name in part}
+    digests = {fingerprint(name): digest for name, digest in manifest["tracks"].items()}
+    tracks = {name: digest for name, digest in sorted(digests.items()) if name in known}
+    _save(destination / "data.json", {"genres": manifest["genres"], "tracks": tracks, "fits": fits})
+    return sum(file.stat().st_size for file in destination.rglob("*.*") if file.suffix != ".py")
+
+
+def _save(path: pathlib.Path, value: dict) -> None:
+    """On one line: it is long, and not for reading."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(value) + "\n")
+
+
+if __name__ == "__main__":
+    app.run(main)

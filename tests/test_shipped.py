@@ -1,0 +1,176 @@
+"""The shipped weights: their size, the script that trains them, and what scripts do with them."""
+
+import functools
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+
+import matplotlib
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from research.training.runs import SHIPPED, fingerprint
+
+GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
+COLOURS = matplotlib.colormaps["magma"](np.arange(256), bytes=True)
+
+
+@pytest.fixture(scope="module")
+def run(run_script) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs the script."""
+    return functools.partial(run_script, "run_train.py")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> pathlib.Path:
+    """Four pictures of noise of two genres that GTZAN has, by names that it has not."""
+    root = tmp_path_factory.mktemp("pictures")
+    random = np.random.default_rng(0)
+    for genre, level in (("metal", 200), ("jazz", 60)):
+        (root / genre).mkdir()
+        for number in range(2):
+            canvas = np.full((288, 432, 4), 255, np.uint8)
+            levels = random.integers(level // 2, level, (216, 334))
+            canvas[36:252, 55:389] = COLOURS[levels]
+            Image.fromarray(canvas).save(root / genre / f"{genre}0020{number}.png")
+    return root
+
+
+def test_they_are_small_and_know_no_place():
+    files = [file for file in SHIPPED.rglob("*.*") if "__pycache__" not in file.parts]
+    assert sum(file.stat().st_size for file in files) < 5e6
+    names = {file.name for file in files}
+    assert {"config.json", "data.json", "make_weights.py", "seed_0.npz"} <= names
+    chosen = json.loads((SHIPPED / "config.json").read_text())
+    assert chosen["data"]["root"] is chosen["data"]["cache"] is None
+    assert set(chosen["data"]["files"].values()) == {None}
+    manifest = json.loads((SHIPPED / "data.json").read_text())
+    assert set(manifest) == {"genres", "tracks", "fits"}
+    parts = manifest["fits"]["seed_0"]
+    assert [len(parts[part]) for part in ("train", "validation")] == [442, 0]
+    assert len(manifest["tracks"]) == 442
+    assert {f"{name}.npz" for name in manifest["fits"]} == {
+        file.name for file in SHIPPED.glob("weights/*")
+    }
+
+
+def test_predicts_where_nothing_was_trained(run, clips, tmp_path):
+    result = run("--mode=predict", f"--input={clips['band']}", f"--workdir={tmp_path / 'new'}")
+    assert result.returncode == 0, result.stderr
+    first = f"warning: no training in {tmp_path / 'new'}: the shipped weights are used\n"
+    assert result.stderr.endswith(first)
+    line, _ = result.stdout.splitlines()
+    assert line.startswith(f"{clips['band']}: ")
+    [answer] = json.loads((tmp_path / "new" / "predictions.json").read_text()).values()
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+    assert max(answer["probabilities"], key=answer["probabilities"].get) in ("rock", "disco")
+    assert (clips["band"].parent / "example.png").is_file()
+
+
+def test_a_picture_is_seen_and_not_heard(run, pictures, tmp_path):
+    picture = pictures / "jazz" / "jazz00200.png"
+    result = run("--mode=predict", f"--input={picture}", f"--workdir={tmp_path}")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{picture}: ")
+
+
+def test_scores_every_picture_in_a_folder(run, pictures, tmp_path):
+    result = run(
+        "--mode=evaluate",
+        "--config=configs/pictures.py",
+        f"--config.data.root={pictures}",
+        "--config.data.split=all",
+        f"--workdir={tmp_path}",
+    )
+    assert result.returncode == 0, result.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["protocol"] == "every track for testing"
+    assert (results["num_tested"], results["num_used_in_training"]) == (4, 0)
+    assert np.array(results["confusion"]).shape == (10, 10)
+    assert len(results["seeds"]) == len(list(SHIPPED.glob("weights/*")))
+    header, *rows = (tmp_path / "tracks.csv").read_text().splitlines()
+    assert header == "track,genre,predicted,probability,used_in_training"
+    assert [row.split(",")[0] for row in rows] == [
+        f"{genre}/{genre}0020{i}.png" for genre in ("jazz", "metal") for i in (0, 1)
+    ]
+    right = np.mean([row.split(",")[1] == row.split(",")[2] for row in rows])
+    assert right == results["together"]
+
+
+def test_a_genre_that_they_do_not_know_is_told(run, assert_refused, pictures, tmp_path):
+    root = shutil.copytree(pictures, tmp_path / "root")
+    (root / "metal").rename(root / "polka")
+    result = run(
+        "--mode=evaluate",
+        "--config=configs/pictures.py",
+        f"--config.data.root={root}",
+        f"--workdir={tmp_path / 'work'}",
+    )
+    assert result.returncode == 1
+    assert "has the genre polka, which the classifier does not know" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_script_trains_and_ships(pictures, script_environment, tmp_path):
+    lists = {}
+    for number, part in enumerate(("train", "test")):
+        lists[part] = tmp_path / f"{part}.txt"
+        lists[part].write_text(
+            "\n".join(f"{genre}/{genre}.0020{number}.wav" for genre in ("jazz", "metal"))
+        )
+    command = [
+        *(sys.executable, "-m", "research.shipped.make_weights"),
+        f"--root={pictures}",
+        *(f"--{part}={path}" for part, path in lists.items()),
+        "--seeds=1",
+        f"--workdir={tmp_path / 'work'}",
+        f"--destination={tmp_path / 'weights'}",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=script_environment, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"Wrote {tmp_path / 'weights'}: " in done.stdout
+    shipped = {file.name for file in (tmp_path / "weights").rglob("*.*")}
+    assert shipped == {"config.json", "data.json", "seed_0.npz"}
+    files = (tmp_path / "weights").glob("*.json")
+    text = "".join(file.read_text() for file in files)
+    assert str(tmp_path) not in text and str(pictures) not in text
+
+
+@pytest.mark.skipif(not GTZAN.is_dir(), reason="there are no real tracks here")
+def test_real_tracks_that_were_not_trained_on_are_heard_as_well_as_seen(run, tmp_path):
+    trained = json.loads((SHIPPED / "data.json").read_text())["fits"]["seed_0"]["train"]
+    with np.load(GTZAN / "images_valid.npz") as archive:
+        levels = dict(zip(archive["names"].tolist(), archive["images"], strict=True))
+    for file in sorted((GTZAN / "genres_original").rglob("*.*")):
+        name, genre = file.stem, file.parent.name
+        if fingerprint(f"{genre}/{file.name}") in trained or name not in levels:
+            continue
+        (tmp_path / "audio" / genre).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "audio" / genre / file.name).symlink_to(file)
+        canvas = np.full((288, 432, 4), 255, np.uint8)
+        canvas[36:252, 55:389] = COLOURS[levels[name][::-1]]
+        (tmp_path / "seen" / genre).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(canvas).save(tmp_path / "seen" / genre / f"{name}.png")
+    accuracies = {}
+    for kind, config in (("audio", "residual"), ("seen", "pictures")):
+        workdir = tmp_path / f"work_{kind}"
+        result = run(
+            "--mode=evaluate",
+            f"--config=configs/{config}.py",
+            f"--config.data.root={tmp_path / kind}",
+            f"--workdir={workdir}",
+        )
+        assert result.returncode == 0, result.stderr
+        results = json.loads((workdir / "results.json").read_text())
+        assert results["num_used_in_training"] == 0
+        assert results["num_tested"] > 20
+        accuracies[kind] = results["together"]
+    assert accuracies["audio"] >= accuracies["seen"] - 0.1
+    assert accuracies["seen"] > 0.5
