@@ -52,6 +52,25 @@ def init(
     return structure, Variables(*map(nnx.to_pure_dict, states))
 
 
+def init_shapes(
+    config: NetworkConfig, shape: tuple[int, int], num_classes: int
+) -> tuple[nnx.GraphDef, Variables]:
+    """Structure of a network, and shapes and types in the place of its arrays.
+
+    Raises:
+      InputError: the segments do not fit the network.
+    """
+    found = []
+
+    def build() -> Variables:
+        structure, variables = init(config, shape, num_classes, seed=0)
+        found.append(structure)
+        return variables
+
+    variables = jax.eval_shape(build)
+    return found[0], variables
+
+
 def apply(
     structure: nnx.GraphDef, variables: Variables, spectrogram: jax.Array
 ) -> tuple[jax.Array, dict[str, jax.Array]]:

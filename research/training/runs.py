@@ -1,11 +1,13 @@
 """What a training left in its workdir, or what is shipped: config, manifest and networks."""
 
 import dataclasses
+import functools
 import hashlib
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 from flax import nnx
 
 from research.data.mel import DecibelFrames, MelConfig
@@ -20,7 +22,7 @@ from research.settings import freeze
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.loop import start_state
-from research.training.sharding import make_mesh, replicate
+from research.training.sharding import make_mesh, replicate, replicated_shapes
 from research.training.weights import load_weights
 
 SHIPPED = pathlib.Path(__file__).parent.parent / "shipped"
@@ -144,11 +146,12 @@ def restore(
     folder = workdir / "checkpoints" / name
     weights = workdir / "weights" / f"{name}.npz"
     shape = config.segment_frames, config.spectrogram.num_bins
-    structure, variables = classifier.init(config.model, shape, num_classes, config.seed)
+    structure, variables = classifier.init_shapes(config.model, shape, num_classes)
     mesh = make_mesh(config.batch_size)
     if weights.exists():
         return structure, replicate(load_weights(weights, variables), mesh), None
-    like = replicate(start_state(variables, config.averaging), mesh)
+    start = functools.partial(start_state, averaging=config.averaging)
+    like = replicated_shapes(jax.eval_shape(start, variables), mesh)
     if not folder.is_dir():
         raise InputError(f"there is no checkpoint in {folder}; train first, in this --workdir")
     with Checkpoints(folder, read_only=True) as checkpoints:

@@ -27,6 +27,14 @@ def replicate(tree: T, mesh: Mesh) -> T:
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
+def replicated_shapes(tree: T, mesh: Mesh) -> T:
+    """Shapes and types of a tree, to be filled on every device."""
+    sharding = NamedSharding(mesh, PartitionSpec())
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
+    )
+
+
 def shard(tree: T, mesh: Mesh) -> T:
     """Each array split along its first axis."""
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec("batch")))

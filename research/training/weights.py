@@ -32,7 +32,7 @@ def load_weights(path: pathlib.Path, like: Variables) -> Variables:
 
     Args:
       path: of the file.
-      like: arrays of the network that they are for.
+      like: arrays of the network that they are for, or shapes in their place.
 
     Raises:
       InputError: the file is missing or damaged, or of another network.
