@@ -20,9 +20,11 @@ from research.training.evaluation import (
     confusion_matrix,
     effective_number,
     log_probabilities,
+    normalised,
     summarise,
     wilson_interval,
 )
+from research.training.results import FitTest
 from research.training.sharding import make_mesh
 
 SHAPE, CLASSES = (16, 9), 3
@@ -185,3 +187,14 @@ def test_repeats_on_the_same_tracks_are_worth_these_tracks():
     assert effective_number(np.full(60, 3)) == pytest.approx(60)
     assert effective_number(np.array([0, 1, 1, 0, 1])) == pytest.approx(3)
     assert effective_number(np.array([2, 1, 1])) == pytest.approx(16 / 6)  # By hand.
+
+
+def test_the_loss_of_a_track_is_its_cross_entropy_whatever_the_scale():
+    random = np.random.default_rng(3)
+    truth, log_probs = random.integers(0, 4, 20), random.normal(size=(20, 4))
+    test = FitTest(1, np.arange(20), truth, log_probs - 7, np.ones(40, bool))
+    probabilities = np.exp(log_probs) / np.exp(log_probs).sum(1, keepdims=True)
+    np.testing.assert_allclose(np.exp(normalised(log_probs)), probabilities, rtol=1e-12)
+    wanted = metrics.log_loss(truth, probabilities)
+    assert test.losses.mean() == pytest.approx(wanted)
+    assert test.confusion.trace() == np.sum(probabilities.argmax(1) == truth)

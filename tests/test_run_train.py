@@ -112,7 +112,8 @@ def test_leaves_what_it_promises(trained, tones):
     assert low <= results["accuracy"] <= high
     assert set(results["per_genre"]) == set(PITCHES)
     assert [entry["seed"] for entry in results["seeds"]] == [0]
-    assert {"segment_accuracy", "macro_f1"} <= set(results)
+    assert {"segment_accuracy", "macro_f1", "log_loss"} <= set(results)
+    assert results["together"] is None  # It is one network.
     log = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in log] == list(range(1, 9))
     assert log[-1]["step"] == 24

@@ -82,6 +82,11 @@ def by_track(values: np.ndarray, track: np.ndarray) -> tuple[np.ndarray, np.ndar
     return total / np.bincount(group)[:, None], tracks
 
 
+def normalised(log_probs: np.ndarray) -> np.ndarray:
+    """Log-probabilities `[..., classes]` such that the probabilities sum to 1."""
+    return log_probs - np.logaddexp.reduce(log_probs, axis=-1, keepdims=True)
+
+
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
     """Counts `[true class, predicted class]`."""
     pairs = np.bincount(truth * num_classes + predicted, minlength=num_classes**2)

@@ -15,7 +15,7 @@ from research.data.segments import SegmentConfig, place_segments
 from research.errors import InputError, about
 from research.models.classifier import Variables
 from research.training.config import TrainConfig
-from research.training.evaluation import in_batches, log_probabilities
+from research.training.evaluation import in_batches, log_probabilities, normalised
 from research.training.runs import load_checkpoint, restore
 from research.training.sharding import make_mesh
 
@@ -124,9 +124,7 @@ def hear_frames(ensemble: Ensemble, frames: np.ndarray) -> dict[str, Any]:
 
 
 def _by_genre(log_probs: np.ndarray, genres: tuple[str, ...]) -> dict[str, float]:
-    probabilities = np.exp(log_probs - log_probs.max())
-    probabilities /= probabilities.sum()
-    return dict(zip(genres, probabilities.tolist(), strict=True))
+    return dict(zip(genres, np.exp(normalised(log_probs)).tolist(), strict=True))
 
 
 def ranked(probabilities: dict[str, float]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from research.training.evaluation import (
     classify,
     confusion_matrix,
     effective_number,
+    normalised,
     summarise,
     wilson_interval,
 )
@@ -24,7 +25,7 @@ from research.training.experiment import Fit, OnProgress
 from research.training.runs import restore
 from research.training.sharding import make_mesh
 
-_FIGURES = ("accuracy", "segment_accuracy", "macro_f1")
+_FIGURES = ("accuracy", "segment_accuracy", "macro_f1", "log_loss")
 
 
 class FitTest(NamedTuple):
@@ -48,6 +49,11 @@ class FitTest(NamedTuple):
     def confusion(self) -> np.ndarray:
         """Counts of tracks, `[true class, predicted class]`."""
         return confusion_matrix(self.truth, self.log_probs.argmax(1), self.log_probs.shape[1])
+
+    @property
+    def losses(self) -> np.ndarray:
+        """Cross-entropy of each track, `[tracks]`."""
+        return -normalised(self.log_probs)[np.arange(len(self.truth)), self.truth]
 
 
 class TrackScore(NamedTuple):
@@ -85,9 +91,9 @@ def score(
     """Test every fit on its test part, once, and put the results together.
 
     Tracks are judged by the mean of their segments' log-probabilities. Confusion and the figures of
-    each genre are summed over folds and seeds; accuracy is the mean over seeds. `together` is the
-    accuracy of all fits as one, by the mean of their log-probabilities, where each was tested on
-    every tested track.
+    each genre are summed over folds and seeds; accuracy and the mean cross-entropy of a track,
+    `log_loss`, are means over seeds. `together` is how well all fits do as one, by the mean of
+    their log-probabilities, where each was tested on every tested track.
 
     Args:
       config: of the data to test on, and of the networks.
@@ -156,8 +162,7 @@ def score(
 def _of_tracks(tests: list[FitTest], collection: Collection, used: set[int]) -> list[TrackScore]:
     numbers = np.concatenate([test.tracks for test in tests])
     means, tracks = by_track(np.concatenate([test.log_probs for test in tests]), numbers)
-    probabilities = np.exp(means - means.max(1, keepdims=True))
-    probabilities /= probabilities.sum(1, keepdims=True)
+    probabilities = np.exp(normalised(means))
     return [
         TrackScore(
             collection.tracks[track].name,
@@ -170,10 +175,14 @@ def _of_tracks(tests: list[FitTest], collection: Collection, used: set[int]) -> 
     ]
 
 
-def _together(tests: list[FitTest], tracks: list[TrackScore]) -> float | None:
+def _together(tests: list[FitTest], tracks: list[TrackScore]) -> dict[str, Any] | None:
     if len(tests) == 1 or any(len(test.tracks) < len(tracks) for test in tests):
         return None
-    return float(np.mean([track.genre == track.predicted for track in tracks]))
+    right = sum(track.genre == track.predicted for track in tracks)
+    return {
+        "accuracy": right / len(tracks),
+        "accuracy_interval": list(wilson_interval(right, len(tracks))),
+    }
 
 
 def _test(
@@ -197,6 +206,7 @@ def _figures(tests: list[FitTest], genres: tuple[str, ...]) -> dict[str, float]:
         "accuracy": summary["accuracy"],
         "segment_accuracy": float(right.mean()),
         "macro_f1": summary["macro_f1"],
+        "log_loss": float(np.concatenate([test.losses for test in tests]).mean()),
     }
 
 
@@ -223,10 +233,14 @@ def in_words(results: dict[str, Any]) -> str:
         f"{results['model']}{data}, {results['protocol']}:",
         f"accuracy {results['accuracy']:.1%} by track (95 % interval {low:.1%} to {high:.1%}, "
         f"{results['num_tested']} tracks{repeated}), {results['segment_accuracy']:.1%} by segment, "
-        f"macro F1 {results['macro_f1']:.3f}",
+        f"macro F1 {results['macro_f1']:.3f}, cross-entropy {results['log_loss']:.3f}",
     ]
     if results["together"] is not None:
-        lines.append(f"the {len(results['fits'])} networks together: {results['together']:.1%}")
+        low, high = results["together"]["accuracy_interval"]
+        lines.append(
+            f"the {len(results['fits'])} networks together: {results['together']['accuracy']:.1%} "
+            f"({low:.1%} to {high:.1%})"
+        )
     if results["num_used_in_training"] and not results["leaks"]:
         lines.append(
             f"{results['num_used_in_training']} of these tracks were used in training: the number "
