@@ -14,9 +14,9 @@ MIN_BINS = 30
 _NUM_CEPSTRA = 30
 _NUM_CORRELATED = 20
 _NUM_WIDE_BANDS = 16
-_NUM_RATES = 11
-_FRAMES_OF_UNIT = 160  # With so many, a modulation as deep as a frame is loud is about 40.
-_FLOOR = 0.05  # Of modulations, under which they are noise.
+_NUM_EDGES = 11  # Between rates; those of low ones coincide.
+_UNIT = 40.0  # What a sinusoid of amplitude 1 is in the modulation spectrum.
+_FLOOR = 0.05  # Of that spectrum, under which there is noise.
 _TINY = 1e-6
 
 
@@ -62,8 +62,9 @@ def _modulation(frames: jax.Array) -> jax.Array:
     num_frames, num_bins = frames.shape[1:]
     wide = frames @ _wide_bands(num_bins)
     wide = (wide - wide.mean(1, keepdims=True)) * np.hanning(num_frames)[:, None]
-    spectrum = jnp.abs(jnp.fft.rfft(wide, axis=1)) * (_FRAMES_OF_UNIT / num_frames)
-    edges = np.unique(np.geomspace(1, num_frames // 2 + 1, _NUM_RATES).round().astype(int))
+    # A Hann window sums to half of its frames, a sinusoid is half of it on either side of 0.
+    spectrum = jnp.abs(jnp.fft.rfft(wide, axis=1)) * (4 * _UNIT / num_frames)
+    edges = np.unique(np.geomspace(1, num_frames // 2 + 1, _NUM_EDGES).round().astype(int))
     parts = [spectrum[:, low:high].mean(1) for low, high in itertools.pairwise(edges)]
     return jnp.stack(parts, axis=1)
 
