@@ -76,7 +76,7 @@ def train(workdir: pathlib.Path) -> None:
     from research.report.workdir import claim, environment, make_workdir, save_json
     from research.training import experiment
     from research.training.run_log import RunLog
-    from research.training.runs import was_trained
+    from research.training.runs import SINCE, was_trained
 
     config = _load_config()
     make_workdir(workdir)
@@ -87,9 +87,7 @@ def train(workdir: pathlib.Path) -> None:
         chosen = json.loads(CONFIG.value.to_json())
         moved = ["data.cache", "data.root", "tensorboard", "checkpoint"]
         moved += [f"pca.{key}" for key in chosen["pca"]]
-        if config.hears_audio:
-            moved.append("spectrogram.name")  # Runs from before there was a choice have none.
-        claim(workdir / "config.json", chosen, binding=begun, free=moved)
+        claim(workdir / "config.json", chosen, binding=begun, free=moved, since=SINCE)
         collection, cache = experiment.load_data(config, bar)
         fits = experiment.plan(config, collection, cache)
         manifest = experiment.manifest(collection, fits)
@@ -103,9 +101,10 @@ def train(workdir: pathlib.Path) -> None:
 
 
 def evaluate(workdir: pathlib.Path) -> None:
-    """Test what was trained in a workdir: as it was tested then, or by another split."""
+    """Test networks: as they were tested in training, or on other data or by another split."""
     from research.errors import InputError
     from research.report.progress import CountingBar
+    from research.report.workdir import make_workdir
     from research.training.runs import was_trained
 
     networks, config, manifest = _load_run(workdir)
@@ -116,6 +115,7 @@ def evaluate(workdir: pathlib.Path) -> None:
         )
     with CountingBar() as bar:
         collection, fits = _plan_test(config, manifest, list(manifest["fits"]), bar)
+        make_workdir(workdir)
         if networks == workdir and _splits_again() and (workdir / "results.json").exists():
             _keep_training_results(workdir)
         _test(config, collection, fits, networks, workdir, manifest, bar)
@@ -125,7 +125,7 @@ def predict(workdir: pathlib.Path) -> None:
     """Print and write the genres of audio files, of pictures, or of tracks of a table."""
     from research.data.front_end import find_inputs
     from research.errors import InputError
-    from research.report.workdir import save_json
+    from research.report.workdir import make_workdir, save_json
     from research.training.predict import predict as predict_files
     from research.training.predict import ranked, restore_ensemble
 
@@ -148,7 +148,7 @@ def predict(workdir: pathlib.Path) -> None:
         print(f"{file}: " + ", ".join(f"{genre} {share:.0%}" for genre, share in best))
     if not predictions:
         raise InputError(f"none of the {len(files)} files in {INPUT.value} can be used")
-    save_json(workdir / "predictions.json", predictions)
+    save_json(make_workdir(workdir) / "predictions.json", predictions)
     print(f"Wrote {workdir / 'predictions.json'}")
 
 
@@ -163,6 +163,7 @@ def pca(workdir: pathlib.Path) -> None:
     from research.training.pca import fit_training_part, in_words
     from research.training.runs import was_trained
 
+    _check_own_networks()
     trained = was_trained(workdir)
     _, config, before = _load_run(workdir) if trained else (workdir, _load_config(), {})
     if config.spectrogram.name != "stft":
@@ -190,10 +191,11 @@ def pca(workdir: pathlib.Path) -> None:
 
 
 def embed(workdir: pathlib.Path) -> None:
-    """Draw what the first network of a workdir hears in each track, and in a transfer."""
+    """Draw what the first of the networks hears in each track, and in a transfer."""
     from research.errors import InputError
     from research.report.feature_map import draw_points, save_points
     from research.report.progress import CountingBar
+    from research.report.workdir import make_workdir
     from research.training.embed import embed, in_words, load_takes
     from research.training.results import protocol
 
@@ -210,6 +212,7 @@ def embed(workdir: pathlib.Path) -> None:
         found = embed(config, collection, one, networks, manifest, takes)
         data = f" on {collection.root}" if config.data.root else ""
         fit = f"{name}, the first of {1 + len(others)} fits" if others else name
+        make_workdir(workdir)
         draw_points(
             workdir / "embedding.png",
             found.points,
@@ -288,19 +291,45 @@ def _load_config() -> "TrainConfig":
     config = freeze(TrainConfig, CONFIG.value)
     if config.data.split == "all":
         raise InputError("config.data.split=all has no training part; it is for --mode=evaluate")
-    if config.checkpoint:
+    _check_own_networks()
+    return config
+
+
+def _check_own_networks() -> None:
+    """Refuse other networks than those of the workdir."""
+    from research.errors import InputError
+
+    if CONFIG.value.checkpoint:
         raise InputError(
             "config.checkpoint names networks to use, and "
             f"--mode={MODE.value} makes its own; leave it out"
         )
-    return config
+
+
+def _find_networks(workdir: pathlib.Path) -> pathlib.Path:
+    """Workdir of the networks that are used: that asked for, this one, or what is shipped."""
+    from research.errors import InputError
+    from research.training.runs import SHIPPED, find_checkpoint, was_trained
+
+    if CONFIG.value.checkpoint:
+        networks = find_checkpoint(CONFIG.value.checkpoint)
+        return workdir if networks.resolve() == workdir.resolve() else networks
+    if was_trained(workdir):
+        return workdir
+    if (workdir / "config.json").exists():
+        raise InputError(
+            f"the training in {workdir} left no checkpoint yet; train on, or use other networks by "
+            "--config.checkpoint=shipped"
+        )
+    warnings.warn(f"no training in {workdir}: the shipped weights are used", stacklevel=2)
+    return SHIPPED
 
 
 def _load_run(workdir: pathlib.Path) -> tuple[pathlib.Path, "TrainConfig", dict]:
     """Where the networks are; their config with what the command line says of data; manifest."""
+    from research.data.front_end import are_pictures
     from research.errors import InputError
-    from research.report.workdir import make_workdir
-    from research.training.runs import SHIPPED, find_checkpoint, load_run, seeing, was_trained
+    from research.training.runs import SHIPPED, load_run, seeing
 
     changes = {"pca": CONFIG.value.pca.to_dict()}
     free, others = ("data.root", "data.split", "checkpoint"), "data"
@@ -314,22 +343,18 @@ def _load_run(workdir: pathlib.Path) -> tuple[pathlib.Path, "TrainConfig", dict]
                 f"--mode={MODE.value}; {' and '.join(f'config.{name}' for name in free)} can"
             )
         changes[key] = value
-    networks = workdir
-    if CONFIG.value.checkpoint:
-        networks = find_checkpoint(CONFIG.value.checkpoint)
-    elif not was_trained(workdir):
-        networks = SHIPPED
-        warnings.warn(f"no training in {workdir}: the shipped weights are used", stacklevel=2)
+    networks = _find_networks(workdir)
     config, manifest = load_run(networks, changes)
-    if networks == SHIPPED and config.data.root is None and MODE.value != "predict":
-        raise InputError(
-            f"--mode={MODE.value} needs --config.data.root for the shipped weights; give a folder "
-            f"that has one folder of files a genre, of {', '.join(manifest['genres'])}"
-        )
-    if networks != workdir:
-        make_workdir(workdir)
-        picture = MODE.value == "predict" and INPUT.value.lower().endswith(".png")
-        config = seeing(config, "picture" if picture else CONFIG.value.spectrogram.name)
+    if networks == SHIPPED:
+        config = seeing(config, "mel")
+        if config.data.root is None and MODE.value != "predict":
+            raise InputError(
+                f"--mode={MODE.value} needs --config.data.root for the shipped weights; give a "
+                f"folder that has one folder of files a genre, of {', '.join(manifest['genres'])}"
+            )
+    config = seeing(config, CONFIG.value.spectrogram.name)
+    if MODE.value == "predict":
+        config = seeing(config, "picture" if are_pictures(INPUT.value) else "mel")
     return networks, config, manifest
 
 

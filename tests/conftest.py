@@ -13,9 +13,9 @@ import pytest
 from absl import flags
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SHIPPED = ROOT / "research" / "clips"
+CLIPS = ROOT / "research" / "clips"
 REAL = ROOT.parent / "shared" / "data" / "clips"  # Real recordings, where there are any.
-RECORDINGS = [*sorted(REAL.glob("*.*")), SHIPPED / "band.ogg", SHIPPED / "piano.ogg"]
+RECORDINGS = [*sorted(REAL.glob("*.*")), CLIPS / "band.ogg", CLIPS / "piano.ogg"]
 
 hypothesis.settings.register_profile("few", max_examples=20, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("few")
@@ -144,13 +144,13 @@ def untrained(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def clips() -> dict[str, pathlib.Path]:
     """The two shipped clips."""
-    return {name: SHIPPED / f"{name}.ogg" for name in ("piano", "band")}
+    return {name: CLIPS / f"{name}.ogg" for name in ("piano", "band")}
 
 
 @pytest.fixture(scope="session")
 def shared_clips() -> pathlib.Path:
     """Folder of real recordings; that of the shipped clips where there is none."""
-    return REAL if REAL.is_dir() else SHIPPED
+    return REAL if REAL.is_dir() else CLIPS
 
 
 @pytest.fixture(params=RECORDINGS, ids=lambda path: path.stem)

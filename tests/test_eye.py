@@ -262,6 +262,10 @@ def test_layers_that_are_not_there_are_told_with_those_that_are(workdirs, networ
     assert_refused(workdirs[network], layers, "config.layers", wrong, *LAYERS)
 
 
+def test_networks_of_log_mel_frames_are_refused():
+    assert_refused("shipped", ("block1",), "config.checkpoint shipped sees log-mel frames")
+
+
 def test_layers_are_those_of_the_network_that_was_trained(tmp_path):
     save_training(tmp_path, "multi_channel", num_filters=(3, 4, 5))
     eye = load_eye(str(tmp_path), ("pool3",))

@@ -16,7 +16,7 @@ from PIL import Image
 
 from configs import pictures as config_file
 from research.data import spectrograms
-from research.data.front_end import find_inputs, load_tracks, read_inputs
+from research.data.front_end import are_pictures, find_inputs, load_tracks, read_inputs
 from research.data.mel import MelConfig
 from research.data.pictures import PictureConfig, load_picture
 from research.data.spectrogram_cache import SpectrogramCache
@@ -203,7 +203,9 @@ def test_inputs_are_pictures_by_name(genres, tmp_path):
     (name, frames), *_ = read_inputs(files, config)
     assert name == files[0]
     assert frames.shape == (334, 128)
+    assert are_pictures(str(genres)) and are_pictures(str(files[0]))
     (tmp_path / "music").mkdir()
+    assert not are_pictures(str(tmp_path / "music")) and not are_pictures("none.wav")
     with pytest.raises(InputError, match=r"--input .* holds no PNG; give a PNG file or a folder"):
         find_inputs(str(tmp_path / "music"), "--input", config)
 

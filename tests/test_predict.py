@@ -57,7 +57,10 @@ def workdir(tmp_path_factory) -> pathlib.Path:
             checkpoints.save(1, start_state(variables), 0.5, [])
     chosen = dataclasses.asdict(CONFIG)
     chosen["model"]["name"] = "multi_channel"
-    del chosen["pca"]  # Runs from before it was there have none.
+    for key in runs.SINCE:  # Runs from before they were there have none.
+        place, *inner = key.split(".")
+        (chosen[place] if inner else chosen).pop(inner[0] if inner else place, None)
+    del chosen["pca"]
     (workdir / "config.json").write_text(json.dumps(chosen))
     manifest = {"genres": GENRES, "tracks": {"a": "1"}, "fits": {fit: {} for fit in FITS}}
     (workdir / "data.json").write_text(json.dumps(manifest))

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from scipy.fft import dct
 
+from research.data.mel import MelConfig
 from research.errors import InputError
 from research.models import classifier
 from research.models.classifier import Variables
 from research.models.residual import ResidualConfig
 from research.models.texture import texture
+from research.training.loop import StepConfig, start_state, train_step
 
 SMALL = ResidualConfig(stem=2, widths=(3,), hidden=4)
 SHAPE, CLASSES = (16, 32), 3
@@ -132,6 +134,30 @@ def test_both_branches_are_trained_apart():
     of_texture = {"hidden", "hidden_norm", "texture_head"}
     assert head(0) == variables.params.keys() - of_texture - {"texture_norm"}
     assert head(1) - {"texture_norm"} == of_texture
+
+
+def test_the_loss_of_a_step_is_the_mean_over_the_branches():
+    structure, variables = small()
+    variables = jax.tree.map(jnp.asarray, variables)
+    x, label, key = jnp.asarray(pieces()), jnp.asarray([0, 2]), jax.random.key(0)
+    wanted = []
+    _, dropout_key = jax.random.split(jax.random.fold_in(key, 0))
+    _, heads, _ = classifier.apply_training(structure, variables, x, dropout_key)
+    for head in np.asarray(heads, np.float64):
+        log_probs = head - np.log(np.exp(head).sum(1, keepdims=True))
+        wanted.append(-log_probs[[0, 1], [0, 2]].mean())
+    state = train_step(
+        start_state(variables),
+        x,
+        label,
+        key,
+        jnp.float32(0.0),
+        structure=structure,
+        num_classes=CLASSES,
+        config=StepConfig(spectrogram=MelConfig()),
+    )
+    assert float(state.totals["loss"]) / 2 == pytest.approx(np.mean(wanted), rel=1e-5)
+    assert abs(wanted[0] - wanted[1]) > 1e-3
 
 
 def test_running_statistics_move_and_what_standardises_does_not():

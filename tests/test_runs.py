@@ -2,14 +2,21 @@
 
 import shutil
 
+import jax
+import numpy as np
 import pytest
 
 from research.data.mel import MelConfig
 from research.data.pictures import PictureConfig
+from research.data.segments import SegmentConfig
 from research.data.spectrograms import SpectrogramConfig
 from research.data.tracks import Collection, Track
 from research.errors import InputError
+from research.models import classifier
+from research.models.multi_channel import MultiChannelConfig
+from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
+from research.training.loop import start_state
 from research.training.runs import (
     SHIPPED,
     find_checkpoint,
@@ -39,7 +46,7 @@ def test_networks_of_log_mel_frames_see_pictures_and_audio_alike(untrained):
         config = TrainConfig(spectrogram=own)
         assert seeing(config, "picture").spectrogram == PictureConfig()
         assert seeing(config, "mel").spectrogram == MelConfig()
-        assert seeing(config, "stft").spectrogram == MelConfig()
+        assert seeing(config, "stft").spectrogram == own
     config, _ = load_run(untrained)
     assert seeing(config, "picture") == config
     assert isinstance(config.spectrogram, SpectrogramConfig)
@@ -75,18 +82,39 @@ def test_sounds_are_known_by_what_their_pictures_are_called(call):
     manifest = {
         "tracks": {name: f"picture {name}" for name in names},
         "fits": {"f": {"train": names[:1], "validation": names[1:2], "test": names[2:]}},
+        "saw": "picture",
     }
     sounds = {f"blues.{number:05d}.wav": f"sound {number}" for number in range(4)}
-    heard = TrainConfig(spectrogram=MelConfig())
+    heard, seen = (TrainConfig(spectrogram=kind) for kind in (MelConfig(), PictureConfig()))
     parts = training_parts(heard, manifest, collection(**sounds))["f"]
     assert {parts.get(digest) for digest in ("sound 2", "sound 3")} == {None}
     assert (parts["sound 0"], parts["sound 1"]) == ("train", "validation")
-    # Other networks see other data by the same names, and so do these where digests agree.
-    if call is fingerprint:
-        return
-    some = collection(**sounds, known=f"picture {names[0]}")
-    for config, tracks in ((TrainConfig(), collection(**sounds)), (heard, some)):
-        assert not set(sounds.values()) & training_parts(config, manifest, tracks)["f"].keys()
+    assert ("sound 0" in training_parts(seen, manifest, collection(**sounds))["f"]) == (
+        call is fingerprint
+    )  # Other pictures may be called the same.
+
+
+def test_a_network_is_used_with_its_average_where_one_was_kept(tmp_path):
+    model = MultiChannelConfig(num_filters=(2,), width=3)
+    config = TrainConfig(model=model, segments=SegmentConfig(0.5), averaging=0.5)
+    shape = config.segment_frames, config.spectrogram.num_bins
+    _, variables = classifier.init(model, shape, 3, 0)
+    state = start_state(variables, config.averaging)
+    state = state._replace(average=jax.tree.map(lambda leaf: leaf + 1, variables))
+    (tmp_path / "checkpoints").mkdir()
+    with Checkpoints(tmp_path / "checkpoints" / "seed_0") as checkpoints:
+        checkpoints.save(4, state, 0.5, [])
+    _, found, step = restore(config, tmp_path, "seed_0", 3)
+    assert step == 4
+    jax.tree.map(np.testing.assert_array_equal, found, state.average)
+
+
+def test_missing_weights_are_told_by_their_name(tmp_path):
+    copy = shutil.copytree(SHIPPED, tmp_path / "copy")
+    (copy / "weights" / "seed_2.npz").unlink()
+    _, config, manifest = load_checkpoint(str(copy))
+    with pytest.raises(InputError, match=r"weights/seed_2\.npz cannot be read"):
+        restore(config, copy, "seed_2", len(manifest["genres"]))
 
 
 def test_shipped_weights_of_another_shape_are_told(tmp_path):

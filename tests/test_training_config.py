@@ -49,6 +49,7 @@ def test_the_faithful_presets_augment_nothing():
         ({"warmup_epochs": 11}, ["warmup_epochs", "num_epochs, 10"]),
         ({"averaging": 1.0}, ["config.averaging", "below 1"]),
         ({"schedule": "linear"}, ["config.schedule", "constant, cosine"]),
+        ({"segments.overlap": 0.5, "data.split": "segment"}, ["segments.overlap", "segment"]),
         ({"augment.shift": 3}, ["augment.shift", "stft"]),
         ({"model.dropout": 1.0}, ["config.model.dropout", "below 1"]),
         ({"model.num_filters": ()}, ["config.model.num_filters"]),

@@ -1,6 +1,8 @@
 """Weights in one file: what comes back, and what is refused."""
 
 import io
+import pathlib
+import zipfile
 
 import jax
 import numpy as np
@@ -16,6 +18,11 @@ CONFIG = MultiChannelConfig(num_filters=(3, 4), width=3, batch_norm=True)
 
 def arrays(config=CONFIG, seed: int = 0) -> classifier.Variables:
     return classifier.init(config, (8, 5), 3, seed)[1]
+
+
+def zip_of_text(path: pathlib.Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("notes.txt", "no weights")
 
 
 def array_file() -> bytes:
@@ -87,11 +94,12 @@ def test_weights_of_another_network_are_told_by_their_first_array(file, config, 
         lambda path: path.write_bytes(path.read_bytes()[:-300]),
         lambda path: np.savez(path, all=np.array([{}], object)),
         lambda path: path.write_bytes(array_file()),
+        zip_of_text,
         lambda path: path.write_bytes(
             path.read_bytes()[:200] + b"\xff" * 40 + path.read_bytes()[240:]
         ),
     ],
-    ids=["missing", "empty", "text", "cut", "pickled", "array", "spoilt"],
+    ids=["missing", "empty", "text", "cut", "pickled", "array", "zip", "spoilt"],
 )
 def test_what_is_no_file_of_weights_is_told_by_its_name(file, spoil):
     spoil(file)

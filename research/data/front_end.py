@@ -1,5 +1,6 @@
 """What a classifier sees of a track, one of four by `name`: from files to frames."""
 
+import os
 import pathlib
 from collections.abc import Callable, Iterator
 
@@ -74,6 +75,13 @@ def find_inputs(path: str, flag: str, config: FrontEnd) -> list[pathlib.Path]:
     if isinstance(config, DescriptorConfig):
         return [find_table(path, flag)]
     return find_files(path, flag, _KINDS[type(config)])
+
+
+def are_pictures(path: str) -> bool:
+    """Whether what lies under a path are pictures and, by their names, no audio."""
+    start = pathlib.Path(os.path.expanduser(path))
+    files = [file for file in start.rglob("*") if file.is_file()] if start.is_dir() else [start]
+    return any(map(PICTURES.may_be, files)) and not any(map(AUDIO.may_be, files))
 
 
 def read_inputs(

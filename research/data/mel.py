@@ -14,7 +14,6 @@ import numpy as np
 from research.audio.stft import StftConfig, magnitude, mel_filterbank, stft
 from research.audio.waveform import Waveform
 from research.data.spectrograms import WaveformFrames, transform_blocks
-from research.errors import InputError
 
 RANGE_DB = 40.0
 _SAMPLE_RATE = 22050
@@ -83,8 +82,6 @@ class MelConfig(WaveformFrames, DecibelFrames):
           InputError: the samples are too loud for single precision.
         """
         power = transform_blocks(waveform, _SAMPLE_RATE, _STFT, _mel_power)
-        if not np.isfinite(power).all():
-            raise InputError("samples are far above full scale; export it anew")
         loudest = max(power.max(), _TINY)
         decibels = 10 * np.log10(np.maximum(power / loudest, _TINY))
         return np.maximum(1 + decibels / RANGE_DB, 0).astype(np.float16)

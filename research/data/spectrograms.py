@@ -103,10 +103,7 @@ def spectrogram(waveform: Waveform, config: SpectrogramConfig) -> np.ndarray:
     Raises:
       InputError: the waveform is shorter than a frame, or too loud for half precision.
     """
-    frames = transform_blocks(waveform, config.sample_rate, config.stft, _log_magnitude)
-    if not np.isfinite(frames).all():
-        raise InputError("samples are far above full scale; export it anew")
-    return frames
+    return transform_blocks(waveform, config.sample_rate, config.stft, _log_magnitude)
 
 
 @jax.jit(static_argnames="config")
@@ -132,7 +129,7 @@ def transform_blocks(
         `[frames, values]`.
 
     Raises:
-      InputError: the waveform is shorter than a frame.
+      InputError: the waveform is shorter than a frame, or what it gives is not finite.
     """
     mono = Waveform(match_channels(waveform.samples, 1), waveform.sample_rate)
     samples = resample(mono, sample_rate).samples[0]
@@ -149,5 +146,8 @@ def transform_blocks(
     padded[stft.padding :][:used] = samples[:used]
     uncentred = dataclasses.replace(stft, center=False)
     blocks = (padded[block * stride :][:span] for block in range(num_blocks))
-    frames = [np.asarray(transform(block, config=uncentred)) for block in blocks]
-    return np.concatenate(frames)[:num_frames]
+    parts = [np.asarray(transform(block, config=uncentred)) for block in blocks]
+    frames = np.concatenate(parts)[:num_frames]
+    if not np.isfinite(frames).all():
+        raise InputError("samples are far above full scale; export it anew")
+    return frames

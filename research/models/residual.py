@@ -56,7 +56,15 @@ class Block(nnx.Module):
 class _ConvNorm(nnx.Module):
     """A square convolution and its normalisation."""
 
-    def __init__(self, num_in, num_out, width, rngs, stride=1, gain=1.0):
+    def __init__(
+        self,
+        num_in: int,
+        num_out: int,
+        width: int,
+        rngs: nnx.Rngs,
+        stride: int = 1,
+        gain: float = 1.0,
+    ):
         self.conv = nnx.Conv(
             num_in, num_out, (width, width), strides=(stride, stride), **_NO_BIAS, rngs=rngs
         )

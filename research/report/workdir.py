@@ -6,7 +6,8 @@ import os
 import pathlib
 import platform
 import subprocess
-from collections.abc import Iterable
+import types
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from research.errors import InputError
@@ -40,7 +41,12 @@ def make_workdir(path: str | os.PathLike) -> pathlib.Path:
 
 
 def claim(
-    path: str | os.PathLike, value: dict[str, Any], *, binding: bool, free: Iterable[str] = ()
+    path: str | os.PathLike,
+    value: dict[str, Any],
+    *,
+    binding: bool,
+    free: Iterable[str] = (),
+    since: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> None:
     """Write what identifies a run, and see that it is the same as what was written before.
 
@@ -49,13 +55,14 @@ def claim(
       value: nested dicts of what identifies the run.
       binding: whether what was written before counts.
       free: dotted keys that may change from one start to the next.
+      since: values of dotted keys that older runs do not have.
 
     Raises:
       InputError: the workdir holds another run.
     """
     path, value = pathlib.Path(path), json.loads(json.dumps(value))
     if binding and path.exists():
-        before, now = flat(load_json(path)), flat(value)
+        before, now = {**since, **flat(load_json(path))}, flat(value)
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key) and key not in free:
                 raise InputError(

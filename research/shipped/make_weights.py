@@ -9,13 +9,14 @@ stopped. The tracks to test on are told nothing but the result.
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 
 from absl import app, flags, logging
 
 from research.errors import InputError
-from research.files import written_whole
 from research.report.workdir import load_json, make_workdir
 from research.training.runs import SHIPPED, fingerprint, load_run, restore
 from research.training.weights import save_weights
@@ -69,16 +70,7 @@ def ship(workdir: pathlib.Path, destination: pathlib.Path) -> int:
         "split": "all",
         "files": dict.fromkeys(chosen["data"]["files"]),
     }
-    num_classes = len(manifest["genres"])
-    networks = {name: restore(config, workdir, name, num_classes)[1] for name in manifest["fits"]}
-    weights = make_workdir(destination / "weights")
-    for name, variables in networks.items():
-        save_weights(weights / f"{name}.npz", variables)
-    for file in weights.glob("*.npz"):
-        if file.stem not in networks:
-            file.unlink()
-    _save(destination / "config.json", chosen)
-    # Whose tracks these are is for others to publish; what was trained on can still be told.
+    # The lists are for others to publish; by fingerprints it can still be told what was trained on.
     fits = {
         name: {part: sorted(map(fingerprint, fit[part])) for part in ("train", "validation")}
         for name, fit in manifest["fits"].items()
@@ -86,14 +78,25 @@ def ship(workdir: pathlib.Path, destination: pathlib.Path) -> int:
     known = {name for fit in fits.values() for part in fit.values() for name in part}
     digests = {fingerprint(name): digest for name, digest in manifest["tracks"].items()}
     tracks = {name: digest for name, digest in sorted(digests.items()) if name in known}
-    _save(destination / "data.json", {"genres": manifest["genres"], "tracks": tracks, "fits": fits})
-    return sum(file.stat().st_size for file in destination.rglob("*.*") if file.suffix != ".py")
+    make_workdir(destination)
+    with tempfile.TemporaryDirectory(dir=destination) as folder:
+        made = pathlib.Path(folder)
+        weights = make_workdir(made / "weights")
+        for name in fits:
+            _, variables, _ = restore(config, workdir, name, len(manifest["genres"]))
+            save_weights(weights / f"{name}.npz", variables)
+        _save(made / "config.json", chosen)
+        _save(made / "data.json", {"genres": manifest["genres"], "tracks": tracks, "fits": fits})
+        size = sum(file.stat().st_size for file in made.rglob("*.*"))
+        shutil.rmtree(destination / "weights", ignore_errors=True)
+        for path in made.iterdir():
+            path.replace(destination / path.name)
+    return size
 
 
 def _save(path: pathlib.Path, value: dict) -> None:
     """On one line: it is long, and not for reading."""
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(value) + "\n")
+    path.write_text(json.dumps(value) + "\n")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,11 @@ class TrainConfig:
                 "augment.crop would train on the test segments themselves when data.split is "
                 "segment; turn one of them off"
             )
+        if self.segments.overlap and self.data.leaks:
+            raise ValueError(
+                "segments.overlap would train on frames of the test segments when data.split is "
+                "segment; turn one of them off"
+            )
         if self.spectrogram.num_frames(self.segments.seconds) < 1:
             raise ValueError("segments.seconds is less than one frame of a spectrogram")
         if self.warmup_epochs > self.num_epochs:

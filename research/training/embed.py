@@ -185,7 +185,7 @@ def hear_tracks(
       indices of the tracks, `[tracks]`.
 
     Raises:
-      InputError: see `spectrogram`.
+      InputError: a take is shorter than a frame, or far above full scale.
     """
     listen = functools.partial(
         in_batches,

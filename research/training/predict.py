@@ -52,7 +52,7 @@ def load_ensemble(checkpoint: str) -> Ensemble:
     """The networks that `config.checkpoint` asks for.
 
     Args:
-      checkpoint: workdir of a training by run_train.py.
+      checkpoint: workdir of a training by run_train.py, or `shipped`.
 
     Raises:
       InputError: there is no such folder, no training in it, or it is damaged.

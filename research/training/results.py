@@ -32,14 +32,14 @@ class FitTest(NamedTuple):
     """One fit on its test part.
 
     Attributes:
-      step: of the checkpoint that was tested.
+      step: of the checkpoint that was tested; None of shipped weights.
       tracks: indices of the tracks, `[tracks]`.
       truth: classes of the tracks, `[tracks]`.
       log_probs: of the tracks, means over their segments, `[tracks, classes]`.
       right: whether each segment alone is told right, `[segments]`.
     """
 
-    step: int
+    step: int | None
     tracks: np.ndarray
     truth: np.ndarray
     log_probs: np.ndarray
@@ -99,7 +99,7 @@ def score(
       config: of the data to test on, and of the networks.
       collection: what is tested.
       fits: of the experiment, their test parts in `collection`.
-      workdir: with the checkpoints.
+      workdir: of the networks.
       training_parts: by fit, digests of the tracks that it was trained on or chosen by.
       on_progress: called with "testing", fits done and fits there are.
 

@@ -26,11 +26,18 @@ from research.training.sharding import make_mesh, replicate, replicated_shapes
 from research.training.weights import load_weights
 
 SHIPPED = pathlib.Path(__file__).parent.parent / "shipped"
-# Keys that older runs do not have; what they did is the default.
-_LATER = (
-    *("schedule", "warmup_epochs", "weight_decay", "label_smoothing", "averaging", "checkpoint"),
-    *("augment.equaliser_db", "augment.shift", "segments.overlap", "spectrogram.name"),
-)
+
+
+def _since() -> dict[str, Any]:
+    """Dotted keys that runs from before them do not have, and what these did."""
+    plain = flat(dataclasses.asdict(TrainConfig()) | {"spectrogram": {"name": "stft"}})
+    names = ("schedule", "warmup_epochs", "weight_decay", "label_smoothing", "averaging")
+    names += ("augment.equaliser_db", "augment.shift", "segments.overlap", "spectrogram.name")
+    pca = [name for name in plain if name.startswith("pca.")]
+    return {name: plain[name] for name in (*names, *pca, "checkpoint")}
+
+
+SINCE = _since()
 
 
 def was_trained(workdir: pathlib.Path) -> bool:
@@ -41,7 +48,7 @@ def was_trained(workdir: pathlib.Path) -> bool:
 def load_run(
     workdir: pathlib.Path, changes: Mapping[str, Any] | None = None
 ) -> tuple[TrainConfig, dict[str, Any]]:
-    """Config and manifest that a run left in its workdir.
+    """Config and manifest that a run left in its workdir; `saw` is the front end of its training.
 
     Args:
       workdir: of a run that was started.
@@ -52,16 +59,13 @@ def load_run(
     """
     chosen = _load_dict(workdir / "config.json", {})
     manifest = _load_dict(workdir / "data.json", {"genres": list, "tracks": dict, "fits": dict})
-    defaults = dataclasses.asdict(TrainConfig())
-    # No part of a training.
-    chosen.setdefault("pca", defaults["pca"])
-    known = flat(defaults) | {"spectrogram.name": "stft"}
-    for key in _LATER:
-        _place(chosen, key).setdefault(key.split(".")[-1], known[key])
+    for key, value in SINCE.items():
+        _place(chosen, key).setdefault(key.split(".")[-1], value)
     for key, value in (changes or {}).items():
         _place(chosen, key)[key.split(".")[-1]] = value
     prefix = "config" if changes else f"{workdir / 'config.json'}: config"
-    return freeze(TrainConfig, chosen, prefix), manifest
+    config = freeze(TrainConfig, chosen, prefix)
+    return config, manifest | {"saw": config.spectrogram.name}
 
 
 def _place(chosen: dict[str, Any], key: str) -> dict[str, Any]:
@@ -127,12 +131,12 @@ def seeing(config: TrainConfig, name: str) -> TrainConfig:
 
     Args:
       config: of networks.
-      name: of a front end; networks of log-mel frames see pictures by `picture`, and else audio.
+      name: `picture` or `mel`, for networks of either; others see what they were trained on.
     """
-    if not isinstance(config.spectrogram, DecibelFrames):
+    front_ends = {kind.name: kind for kind in (MelConfig, PictureConfig)}
+    if not isinstance(config.spectrogram, DecibelFrames) or name not in front_ends:
         return config
-    front_end = PictureConfig() if name == PictureConfig.name else MelConfig()
-    return dataclasses.replace(config, spectrogram=front_end)
+    return dataclasses.replace(config, spectrogram=front_ends[name]())
 
 
 def restore(
@@ -144,19 +148,20 @@ def restore(
       InputError: there is no checkpoint, or it is damaged.
     """
     folder = workdir / "checkpoints" / name
-    weights = workdir / "weights" / f"{name}.npz"
+    weights = workdir / "weights"
     shape = config.segment_frames, config.spectrogram.num_bins
     structure, variables = classifier.init_shapes(config.model, shape, num_classes)
     mesh = make_mesh(config.batch_size)
-    if weights.exists():
-        return structure, replicate(load_weights(weights, variables), mesh), None
+    if weights.is_dir():
+        return structure, replicate(load_weights(weights / f"{name}.npz", variables), mesh), None
     start = functools.partial(start_state, averaging=config.averaging)
     like = replicated_shapes(jax.eval_shape(start, variables), mesh)
+    missing = f"there is no checkpoint in {folder}; train first, in this --workdir"
     if not folder.is_dir():
-        raise InputError(f"there is no checkpoint in {folder}; train first, in this --workdir")
+        raise InputError(missing)
     with Checkpoints(folder, read_only=True) as checkpoints:
         if checkpoints.best is None:
-            raise InputError(f"there is no checkpoint in {folder}; train first, in this --workdir")
+            raise InputError(missing)
         state, _ = checkpoints.load(checkpoints.best, like)
         return structure, state.kept, checkpoints.best
 
@@ -172,8 +177,7 @@ def training_parts(
     segment was trained on is of `train`.
     """
     digests = manifest["tracks"]
-    same = set(digests.values()) & set(collection.digests.values())
-    crosswise = isinstance(config.spectrogram, DecibelFrames) and not same
+    crosswise = manifest.get("saw", config.spectrogram.name) != config.spectrogram.name
     found = {}
     for fit, lists in manifest["fits"].items():
         names = {name: part for part in ("validation", "train") for name in lists[part]}

@@ -14,6 +14,12 @@ from research.errors import InputError
 from research.files import written_whole
 from research.models.classifier import Variables
 
+# What numpy and zipfile raise of a file that is something else, or whose bytes are not as written.
+_DAMAGED = (
+    *(ValueError, TypeError, AttributeError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
 
 def save_weights(path: pathlib.Path, variables: Variables) -> None:
     """Write the arrays of a network: what was trained in half precision, the rest in single.
@@ -42,14 +48,14 @@ def load_weights(path: pathlib.Path, like: Variables) -> Variables:
         for kind, arrays in like._asdict().items()
         for name, array in _flat(arrays).items()
     }
+    mend = "get it anew from where it came"
     try:
         with path.open("rb") as file, np.load(file) as archive:
             found = {name: archive[name].astype(np.float32) for name in archive.files}
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error})") from error
-    # An array alone is no context: a TypeError.
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} is damaged, or no file of weights ({error})") from error
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); {mend}") from error
+    except _DAMAGED as error:
+        raise InputError(f"{path} is damaged, or no file of weights ({error}); {mend}") from error
     for name in sorted(wanted.keys() | found.keys()):
         shapes = [str(shapes.get(name, "none")) for shapes in (_shapes(found), wanted)]
         if shapes[0] != shapes[1]:

@@ -48,20 +48,21 @@ def load_eye(checkpoint: str, layers: tuple[str, ...]) -> Eye:
       layers: of its activations, at least one; the key `config.layers`.
 
     Raises:
-      InputError: there is no training, it is damaged, or it has no such layer.
+      InputError: there is no training, it is damaged, it sees no spectrograms, or it has no
+        such layer.
     """
     workdir, config, manifest = load_checkpoint(checkpoint)
+    if not isinstance(config.spectrogram, SpectrogramConfig):
+        raise InputError(
+            f"config.checkpoint {checkpoint} sees log-mel frames, and a transfer looks through "
+            "networks of spectrograms; give one of configs/single_channel.py or multi_channel.py"
+        )
     with about(f"config.checkpoint {checkpoint}"):
         structure, variables, _ = restore(
             config, workdir, next(iter(manifest["fits"])), len(manifest["genres"])
         )
     # Training spreads them over all devices; a transfer takes one.
     variables = jax.tree.map(jnp.asarray, jax.device_get(variables))
-    if not isinstance(config.spectrogram, SpectrogramConfig):
-        raise InputError(
-            f"config.checkpoint {checkpoint} sees log-mel frames, and a transfer looks through "
-            "networks of spectrograms; give one of configs/single_channel.py or multi_channel.py"
-        )
     segment = (1, config.segment_frames, config.spectrogram.stft.num_bins)
     _, known = jax.eval_shape(
         functools.partial(classifier.apply, structure),
