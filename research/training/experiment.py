@@ -2,9 +2,11 @@
 
 import dataclasses
 import pathlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 from flax import nnx
 
@@ -185,6 +187,12 @@ def train(
       InputError: a damaged checkpoint, or weights that are not finite.
     """
     mesh = make_mesh(config.batch_size)
+    if mesh.size < jax.local_device_count():
+        warnings.warn(
+            f"config.batch_size {config.batch_size} does not divide among "
+            f"{jax.local_device_count()} devices; {mesh.size} are used",
+            stacklevel=2,
+        )
     for one in fits:
         structure, variables = classifier.init(
             config.model, one.reader.shape, num_classes, one.seed

@@ -1,6 +1,5 @@
 """One copy of the weights and a part of the batch on each local device."""
 
-import warnings
 from typing import TypeVar
 
 import jax
@@ -13,12 +12,6 @@ def make_mesh(batch_size: int) -> Mesh:
     """Local devices in a row: all, or as many as a batch divides among without a rest."""
     devices = jax.local_devices()
     used = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
-    if used < len(devices):
-        warnings.warn(
-            f"config.batch_size {batch_size} does not divide among {len(devices)} devices; "
-            f"{used} are used",
-            stacklevel=2,
-        )
     return jax.make_mesh((used,), ("batch",), axis_types=(AxisType.Auto,), devices=devices[:used])
 
 
