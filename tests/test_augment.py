@@ -13,6 +13,7 @@ from research.data.mel import MelConfig
 from research.data.spectrograms import SpectrogramConfig
 from research.training.augment import AugmentConfig, augment
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 jitted = jax.jit(
     functools.partial(augment, front_end=SpectrogramConfig()), static_argnames="config"
 )

@@ -17,6 +17,7 @@ from research.models.residual import ResidualConfig
 from research.models.texture import texture
 from research.training.loop import StepConfig, start_state, train_step
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 SMALL = ResidualConfig(stem=2, widths=(3,), hidden=4)
 SHAPE, CLASSES = (16, 32), 3
 
@@ -142,7 +143,7 @@ def test_the_loss_of_a_step_is_the_mean_over_the_branches():
     x, label, key = jnp.asarray(pieces()), jnp.asarray([0, 2]), jax.random.key(0)
     wanted = []
     _, dropout_key = jax.random.split(jax.random.fold_in(key, 0))
-    _, heads, _ = classifier.apply_training(structure, variables, x, dropout_key)
+    _, heads, _ = apply_training(structure, variables, x, dropout_key)
     for head in np.asarray(heads, np.float64):
         log_probs = head - np.log(np.exp(head).sum(1, keepdims=True))
         wanted.append(-log_probs[[0, 1], [0, 2]].mean())

@@ -128,6 +128,7 @@ def test_the_script_trains_and_ships(pictures, script_environment, tmp_path):
         "--seeds=1",
         f"--workdir={tmp_path / 'work'}",
         f"--destination={tmp_path / 'weights'}",
+        *("--", "--config.num_epochs=1", "--config.model.stem=2", "--config.model.widths=(4,)"),
     ]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=ROOT, env=script_environment, timeout=300

@@ -4,7 +4,7 @@
         --test=valid_filtered.txt
 
 It trains as `configs/pictures.py` says, once a seed, in `--workdir`, and goes on there where it was
-stopped. The tracks to test on are told nothing but the result.
+stopped. The tracks to test on decide nothing. Further flags of `run_train.py` go after a `--`.
 """
 
 import json
@@ -30,7 +30,7 @@ WORKDIR = flags.DEFINE_string("workdir", "results/shipped", "Folder of the train
 DESTINATION = flags.DEFINE_string("destination", str(SHIPPED), "Where the weights go.")
 
 
-def main(_: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Train, and keep what it takes to use the networks."""
     logging.set_verbosity(logging.WARNING)
     command = [
@@ -43,6 +43,7 @@ def main(_: list[str]) -> int:
         f"--config.data.files.test={TEST.value}",
         f"--config.seeds={SEEDS.value}",
         f"--workdir={WORKDIR.value}",
+        *arguments[1:],
     ]
     failed = subprocess.run(command).returncode
     if failed:
