@@ -1,5 +1,6 @@
 """A network as jax sees it: a structure that is static, and arrays that go in and come out."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -52,6 +53,7 @@ def init(
     return structure, Variables(*map(nnx.to_pure_dict, states))
 
 
+@functools.lru_cache(maxsize=4)
 def init_shapes(
     config: NetworkConfig, shape: tuple[int, int], num_classes: int
 ) -> tuple[nnx.GraphDef, Variables]:

@@ -99,13 +99,15 @@ def hear_frames(ensemble: Ensemble, frames: np.ndarray) -> dict[str, Any]:
     """
     config, genres = ensemble.config, ensemble.genres
     pieces, starts = cut(frames, config)
-    mesh = make_mesh(config.batch_size)
+    # A few segments do not fill a batch; a power of two compiles for few sizes.
+    batch_size = min(config.batch_size, 1 << (len(starts) - 1).bit_length())
+    mesh = make_mesh(batch_size)
     each = [
         in_batches(
             functools.partial(log_probabilities, variables, structure=structure),
             pieces.__getitem__,
             starts,
-            config.batch_size,
+            batch_size,
             mesh,
         )
         for structure, variables in ensemble.networks

@@ -6,7 +6,6 @@ import zlib
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
@@ -66,7 +65,7 @@ def load_weights(path: pathlib.Path, like: Variables) -> Variables:
     parts: dict[str, dict[tuple, Any]] = {kind: {} for kind in Variables._fields}
     for kind, arrays in like._asdict().items():
         for key in traverse_util.flatten_dict(arrays):
-            parts[kind][key] = jnp.asarray(found[f"{kind}/{_name(key)}"])
+            parts[kind][key] = found[f"{kind}/{_name(key)}"]
     return Variables(**{kind: traverse_util.unflatten_dict(part) for kind, part in parts.items()})
 
 
