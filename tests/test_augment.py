@@ -176,7 +176,7 @@ ALL = {
 }
 
 
-@pytest.mark.parametrize("off", [None, *ALL])
+@pytest.mark.parametrize("off", [None, "gain_db", "mixup"])
 def test_kinds_together_compile_and_give_what_each_gives_alone(off):
     on = {name: value for name, value in ALL.items() if name != off}
     config = AugmentConfig(**on)
