@@ -71,12 +71,12 @@ def main() -> None:
 def train(workdir: pathlib.Path) -> None:
     """Train every fit, or what a killed run left of them, and test each once."""
     from research.files import held_alone
+    from research.progress import CountingBar
     from research.report.classification import draw_curves
-    from research.report.progress import CountingBar
-    from research.report.workdir import claim, environment, make_workdir, save_json
     from research.training import experiment
+    from research.training.run import SINCE, was_trained
     from research.training.run_log import RunLog
-    from research.training.runs import SINCE, was_trained
+    from research.workdir import claim, environment, make_workdir, save_json
 
     config = _load_config()
     make_workdir(workdir)
@@ -103,9 +103,9 @@ def train(workdir: pathlib.Path) -> None:
 def evaluate(workdir: pathlib.Path) -> None:
     """Test networks: as they were tested in training, or on other data or by another split."""
     from research.errors import InputError
-    from research.report.progress import CountingBar
-    from research.report.workdir import make_workdir
-    from research.training.runs import was_trained
+    from research.progress import CountingBar
+    from research.training.run import was_trained
+    from research.workdir import make_workdir
 
     networks, config, manifest = _load_run(workdir)
     if networks != workdir and was_trained(workdir):
@@ -123,11 +123,11 @@ def evaluate(workdir: pathlib.Path) -> None:
 
 def predict(workdir: pathlib.Path) -> None:
     """Print and write the genres of audio files, of pictures, or of tracks of a table."""
-    from research.data.front_end import find_inputs
+    from research.data.front_ends.registry import find_inputs
     from research.errors import InputError
-    from research.report.workdir import make_workdir, save_json
     from research.training.predict import predict as predict_files
     from research.training.predict import ranked, restore_ensemble
+    from research.workdir import make_workdir, save_json
 
     if INPUT.value is None:
         raise InputError(
@@ -154,14 +154,14 @@ def predict(workdir: pathlib.Path) -> None:
 
 def pca(workdir: pathlib.Path) -> None:
     """Fit principal components to the training segments of a run, trained or not; keep them."""
+    from research.data.pca import save_pca
     from research.errors import InputError
     from research.files import held_alone
-    from research.models.pca import save_pca
-    from research.report.progress import CountingBar
-    from research.report.workdir import environment, make_workdir, save_json
+    from research.progress import CountingBar
     from research.training import experiment
     from research.training.pca import fit_training_part, in_words
-    from research.training.runs import was_trained
+    from research.training.run import was_trained
+    from research.workdir import environment, make_workdir, save_json
 
     _check_own_networks()
     trained = was_trained(workdir)
@@ -193,11 +193,11 @@ def pca(workdir: pathlib.Path) -> None:
 def embed(workdir: pathlib.Path) -> None:
     """Draw what the first of the networks hears in each track, and in a transfer."""
     from research.errors import InputError
+    from research.progress import CountingBar
     from research.report.feature_map import draw_points, save_points
-    from research.report.progress import CountingBar
-    from research.report.workdir import make_workdir
     from research.training.embed import embed, in_words, load_takes
     from research.training.results import protocol
+    from research.workdir import make_workdir
 
     networks, config, manifest = _load_run(workdir)
     if TRANSFER.value is not None and not config.hears_audio:
@@ -234,8 +234,8 @@ def describe(workdir: pathlib.Path) -> None:
     from research.data.tracks import load_collection
     from research.errors import InputError
     from research.files import held_alone
-    from research.report.progress import CountingBar
-    from research.report.workdir import make_workdir
+    from research.progress import CountingBar
+    from research.workdir import make_workdir
 
     start = time.perf_counter()
     others = sorted(_overrides().keys() - {"data.root", "data.max_bad_share"})
@@ -309,7 +309,7 @@ def _check_own_networks() -> None:
 def _find_networks(workdir: pathlib.Path) -> pathlib.Path:
     """Workdir of the networks that are used: that asked for, this one, or what is shipped."""
     from research.errors import InputError
-    from research.training.runs import SHIPPED, find_checkpoint, was_trained
+    from research.training.run import SHIPPED, find_checkpoint, was_trained
 
     if CONFIG.value.checkpoint:
         networks = find_checkpoint(CONFIG.value.checkpoint)
@@ -327,9 +327,9 @@ def _find_networks(workdir: pathlib.Path) -> pathlib.Path:
 
 def _load_run(workdir: pathlib.Path) -> tuple[pathlib.Path, "TrainConfig", dict]:
     """Where the networks are; their config with what the command line says of data; manifest."""
-    from research.data.front_end import are_pictures
+    from research.data.front_ends.registry import are_pictures
     from research.errors import InputError
-    from research.training.runs import SHIPPED, load_run, seeing
+    from research.training.run import SHIPPED, load_run, seeing
 
     changes = {"pca": CONFIG.value.pca.to_dict()}
     free, others = ("data.root", "data.split", "checkpoint"), "data"
@@ -371,7 +371,7 @@ def _plan_test(config, manifest, names, bar) -> tuple["Collection", list["Fit"]]
 
 def _keep_training_results(workdir: pathlib.Path) -> None:
     """Set the results of the training aside, before those of another test take their place."""
-    from research.report.workdir import load_json, save_json
+    from research.workdir import load_json, save_json
 
     kept = workdir / "results_of_training.json"
     if not kept.exists():
@@ -381,14 +381,14 @@ def _keep_training_results(workdir: pathlib.Path) -> None:
 def _test(config, collection, fits, networks, workdir, manifest, bar) -> None:
     """Score the fits and write what came of it."""
     from research.report.classification import draw_confusion
-    from research.report.workdir import save_json
-    from research.training.results import in_words, save_tracks, score
-    from research.training.runs import training_parts
+    from research.training.results import TrackScore, in_words, score
+    from research.training.run import training_parts
+    from research.workdir import save_csv, save_json
 
     parts = training_parts(config, manifest, collection)
     results, tracks = score(config, collection, fits, networks, parts, bar)
     save_json(workdir / "results.json", results)
-    save_tracks(workdir / "tracks.csv", tracks)
+    save_csv(workdir / "tracks.csv", TrackScore._fields, tracks)
     draw_confusion(
         workdir / "confusion.png", results["confusion"], results["genres"], results["protocol"]
     )

@@ -103,11 +103,11 @@ def _find_pairs() -> list[tuple[str, str]]:
 def _make_one(config: TransferConfig, take: PlannedTake, started: float) -> None:
     from research.audio.waveform import check_writable, save_waveform
     from research.errors import InputError
-    from research.report.progress import ProgressBar
+    from research.progress import ProgressBar
     from research.report.spectrograms import draw_spectrograms
-    from research.report.takes import find_takes
-    from research.report.workdir import environment, make_workdir, save_json
     from research.transfer.experiment import make_takes, write_results
+    from research.transfer.takes import find_takes
+    from research.workdir import environment, make_workdir, save_json
 
     workdir = make_workdir(take.folder)
     if find_takes(workdir) not in ([], [workdir]):
@@ -153,10 +153,10 @@ def _make_many(
 ) -> None:
     from research.errors import InputError
     from research.files import held_alone
-    from research.report.progress import CountingBar
-    from research.report.takes import find_takes
-    from research.report.workdir import claim, environment, make_workdir, save_json
+    from research.progress import CountingBar
     from research.transfer.experiment import identify, make_takes, write_results
+    from research.transfer.takes import find_takes
+    from research.workdir import claim, environment, make_workdir, save_json
 
     if OUTPUT.value is not None:
         raise InputError(
@@ -214,8 +214,8 @@ def _use_every_core(num_takes: int) -> None:
 def compare() -> None:
     """Put what runs came to into one table and one page."""
     from research.errors import InputError
-    from research.report.comparison import write_comparison
-    from research.report.workdir import make_workdir
+    from research.transfer.comparison import write_comparison
+    from research.workdir import make_workdir
 
     if not INPUT.value:
         raise InputError("--mode=compare needs --input; give workdirs of runs, commas between")
@@ -237,7 +237,7 @@ def save_style() -> None:
     """Keep what is known of a style, without its audio."""
     from research.errors import InputError
     from research.files import check_place
-    from research.transfer.bank import check_bank_name
+    from research.transfer.style_file import check_bank_name
     from research.transfer.style_source import make_bank
 
     if OUTPUT.value is None:

@@ -28,17 +28,8 @@ def default() -> ConfigDict:
     config.spectrogram = ConfigDict({"name": "mel"})
     # Six of a track of 30 s.
     config.segments.update(seconds=11.5, overlap=0.7)
-    config.augment = ConfigDict(
-        {
-            "crop": True,
-            "gain_db": 6.0,
-            "equaliser_db": 4.0,
-            "shift": 3,
-            "time_mask": 24,
-            "frequency_mask": 16,
-            "mixup": 0.3,
-        }
-    )
+    config.augment.update(crop=True, gain_db=6.0, equaliser_db=4.0, shift=3)
+    config.augment.update(time_mask=24, frequency_mask=16, mixup=0.3)
     config.model = ConfigDict(
         {
             "name": "residual",

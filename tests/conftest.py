@@ -117,7 +117,7 @@ def assert_refused() -> Callable[..., None]:
 def untrained(tmp_path_factory) -> pathlib.Path:
     """A workdir as `run_train.py` leaves it, of a small network that sees what `multicomp` does."""
     from configs import single_channel
-    from research.models import classifier
+    from research.models import network as classifier
     from research.settings import freeze
     from research.training.checkpoints import Checkpoints
     from research.training.config import TrainConfig

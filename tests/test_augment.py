@@ -9,8 +9,8 @@ import pytest
 from scipy.fft import dct
 from scipy.stats import beta, chisquare, kstest
 
-from research.data.mel import MelConfig
-from research.data.spectrograms import SpectrogramConfig
+from research.data.front_ends.mel import MelConfig
+from research.data.front_ends.stft import SpectrogramConfig
 from research.training.augment import AugmentConfig, augment
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")

@@ -9,9 +9,9 @@ import pytest
 
 from research.audio.stft import StftConfig
 from research.data.batches import SegmentReader, TrainingBatches, read_ahead
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.segments import SegmentConfig, place_segments
 from research.data.spectrogram_cache import SpectrogramCache
-from research.data.spectrograms import SpectrogramConfig
 from research.data.tracks import Track
 
 SMALL = SpectrogramConfig(22050, StftConfig(6, 2))

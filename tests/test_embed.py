@@ -13,9 +13,8 @@ from matplotlib import pyplot
 
 from configs import single_channel
 from research.audio.waveform import Waveform, load_waveform
-from research.data.spectrograms import spectrogram
 from research.errors import InputError
-from research.models import classifier
+from research.models import network as classifier
 from research.report import feature_map
 from research.report.feature_map import draw_points, save_points
 from research.settings import freeze
@@ -106,11 +105,11 @@ def test_features_are_those_of_the_segments_averaged(run_of):
     length = config.segment_frames
     for i, track in enumerate(collection.tracks):
         waveform = load_waveform(pathlib.Path(collection.root) / track.name)
-        frames = spectrogram(waveform, config.spectrogram)
+        frames = config.spectrogram.frames(waveform)
         wanted = by_hand(network, frames, [0, len(frames) - length], length)
         np.testing.assert_allclose(features[i], wanted[0], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(log_probs[i], wanted[1], rtol=1e-4, atol=1e-5)
-    frames = spectrogram(take, config.spectrogram)
+    frames = config.spectrogram.frames(take)
     starts = np.linspace(0, len(frames) - length, 4).round().astype(int)
     wanted = by_hand(network, frames, starts, length)
     np.testing.assert_allclose(features[-1], wanted[0], rtol=1e-4, atol=1e-5)

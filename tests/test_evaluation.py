@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 from research.data.batches import Batch
-from research.models import classifier
+from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
 from research.training.evaluation import (
     by_track,

@@ -13,9 +13,9 @@ import pytest
 
 from research.data.batches import Batch
 from research.errors import InputError
-from research.models import classifier
-from research.models.classifier import Variables
+from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
+from research.models.network import Variables
 from research.models.single_channel import SingleChannelConfig
 from research.training.augment import AugmentConfig
 from research.training.checkpoints import Checkpoints
@@ -118,16 +118,21 @@ def step_once(state, structure, spectrogram, label, seed=0, learning_rate=0.01, 
     )
 
 
-def test_three_steps_are_those_of_adam_in_pytorch():
-    # cross_entropy of the network as in test_models.py, torch.optim.Adam(lr=0.01), in float64.
+def known_start(averaging=0.0):
+    """Structure, state and a batch that PyTorch can be given, too."""
     config = MultiChannelConfig(num_filters=(3, 4), width=4)
     structure, variables = classifier.init(config, (10, 5), CLASSES, 0)
     params = jax.tree.map(
         lambda leaf: jnp.asarray(0.5 * wave(*leaf.shape, rate=0.9 + 0.1 * leaf.ndim)),
         variables.params,
     )
-    state = start_state(Variables(params, {}))
-    x, label = wave(2, 10, 5, rate=1.3), np.int32([2, 0])
+    state = start_state(Variables(params, {}), averaging)
+    return structure, state, wave(2, 10, 5, rate=1.3), np.int32([2, 0])
+
+
+def test_three_steps_are_those_of_adam_in_pytorch():
+    # cross_entropy of the network as in test_models.py, torch.optim.Adam(lr=0.01), in float64.
+    structure, state, x, label = known_start()
     total = 0.0
     for loss in (1.1561378348, 1.0066011251, 0.8833614748):
         state = step_once(state, structure, x, label)
@@ -168,14 +173,7 @@ def test_three_steps_of_the_whole_recipe_are_those_of_adamw_in_pytorch():
     # As above: torch.optim.AdamW(betas=(0.9, 0.999), weight_decay=0.5) on kernels and 0 on biases,
     # cross_entropy(label_smoothing=0.3), lr of 0.01, 0.02 and 0.005; AveragedModel whose avg_fn is
     # old + (1 - k) (new - old), k = 2/11, 3/12 and then 0.3.
-    config = MultiChannelConfig(num_filters=(3, 4), width=4)
-    structure, variables = classifier.init(config, (10, 5), CLASSES, 0)
-    params = jax.tree.map(
-        lambda leaf: jnp.asarray(0.5 * wave(*leaf.shape, rate=0.9 + 0.1 * leaf.ndim)),
-        variables.params,
-    )
-    state = start_state(Variables(params, {}), 0.3)
-    x, label = wave(2, 10, 5, rate=1.3), np.int32([2, 0])
+    structure, state, x, label = known_start(averaging=0.3)
     recipe = {"weight_decay": 0.5, "label_smoothing": 0.3, "averaging": 0.3}
     total = 0.0
     for rate, loss in zip((0.01, 0.02, 0.005), LOSSES, strict=True):

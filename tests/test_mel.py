@@ -6,8 +6,8 @@ import pytest
 from conftest import ROOT
 
 from research.audio.waveform import Waveform, load_waveform
-from research.data.mel import MelConfig
-from research.data.pictures import PictureConfig
+from research.data.front_ends.images import PictureConfig
+from research.data.front_ends.mel import MelConfig
 from research.errors import InputError
 
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"

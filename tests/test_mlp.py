@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import descriptors
-from research.models import classifier
+from research.models import network as classifier
 from research.models.mlp import MlpConfig
 from research.settings import freeze
 from research.training.config import TrainConfig

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from research.errors import InputError
-from research.models import classifier
-from research.models.classifier import Variables
+from research.models import network as classifier
 from research.models.layers import max_pool
 from research.models.multi_channel import MultiChannelConfig
+from research.models.network import Variables
 from research.models.single_channel import SingleChannelConfig
 
 FRAMES, BINS, CLASSES = 16, 9, 3

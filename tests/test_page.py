@@ -15,8 +15,8 @@ import soundfile
 from scipy import signal
 
 from research.audio.waveform import Waveform, resample
-from research.report.crossfade import crossfade
-from research.report.metrics import Verdict
+from research.judge.crossfade import crossfade
+from research.judge.verdict import Verdict
 from research.report.page import MAX_BYTES, Pair, Take, write_report
 from research.report.plots import Axis, curve, fit_axis
 

@@ -13,9 +13,9 @@ from sklearn.decomposition import PCA
 
 from configs import multi_channel, single_channel
 from research.audio.stft import StftConfig
-from research.data.spectrograms import SpectrogramConfig
+from research.data.front_ends.stft import SpectrogramConfig
+from research.data.pca import Pca, PcaConfig, fit_pca, load_pca, save_pca
 from research.errors import InputError
-from research.models.pca import Pca, PcaConfig, fit_pca, load_pca, save_pca
 from research.settings import freeze
 from research.training import experiment
 from research.training.config import TrainConfig

@@ -12,13 +12,14 @@ import soundfile
 
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform, load_waveform
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.segments import SegmentConfig
 from research.data.spectrogram_cache import SpectrogramCache
-from research.data.spectrograms import SpectrogramConfig, spectrogram
 from research.errors import InputError
-from research.models import classifier
+from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
-from research.training import predict, runs
+from research.training import predict
+from research.training import run as runs
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.evaluation import log_probabilities
@@ -80,7 +81,7 @@ def noise(seconds: float, seed: int = 0, channels: int = 1, rate: int = RATE) ->
 
 def expected(ensemble: predict.Ensemble, waveform: Waveform) -> np.ndarray:
     """Probabilities, one segment and one network after the other."""
-    frames, length = spectrogram(waveform, CONFIG.spectrogram), CONFIG.segment_frames
+    frames, length = CONFIG.spectrogram.frames(waveform), CONFIG.segment_frames
     count = max((len(frames) - 1) // (length - 1), 1)
     if len(frames) < length:
         frames = np.concatenate([frames] * length)[: -(-length // len(frames)) * len(frames)]

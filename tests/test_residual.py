@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.fft import dct
 
-from research.data.mel import MelConfig
+from research.data.front_ends.mel import MelConfig
 from research.errors import InputError
-from research.models import classifier
-from research.models.classifier import Variables
+from research.models import network as classifier
+from research.models.network import Variables
 from research.models.residual import ResidualConfig
 from research.models.texture import texture
 from research.training.loop import StepConfig, start_state, train_step

@@ -18,7 +18,7 @@ import soundfile
 from research.files import held_alone
 from research.settings import freeze
 from research.training.config import TrainConfig
-from research.training.runs import restore
+from research.training.run import restore
 
 ROOT = pathlib.Path(__file__).parent.parent
 RATE = 8000

@@ -5,8 +5,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.segments import SegmentConfig, place_segments
-from research.data.spectrograms import SpectrogramConfig
 
 REGULAR, RANDOM = SegmentConfig(), SegmentConfig(placement="random")
 TRACKS = st.lists(st.integers(0, 500), min_size=1, max_size=6)

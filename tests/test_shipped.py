@@ -9,16 +9,14 @@ import sys
 from collections.abc import Callable
 
 import jax
-import matplotlib
 import numpy as np
 import pytest
 from conftest import ROOT
-from PIL import Image
+from drawing import write_picture
 
-from research.training.runs import SHIPPED, fingerprint, load_run, restore
+from research.training.run import SHIPPED, fingerprint, load_run, restore
 
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
-COLOURS = matplotlib.colormaps["magma"](np.arange(256), bytes=True)
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +31,9 @@ def pictures(tmp_path_factory) -> pathlib.Path:
     root = tmp_path_factory.mktemp("pictures")
     random = np.random.default_rng(0)
     for genre, level in (("metal", 200), ("jazz", 60)):
-        (root / genre).mkdir()
         for number in range(2):
-            canvas = np.full((288, 432, 4), 255, np.uint8)
             levels = random.integers(level // 2, level, (216, 334))
-            canvas[36:252, 55:389] = COLOURS[levels]
-            Image.fromarray(canvas).save(root / genre / f"{genre}0020{number}.png")
+            write_picture(root / genre / f"{genre}0020{number}.png", levels)
     return root
 
 
@@ -165,10 +160,7 @@ def test_real_tracks_that_were_not_trained_on_are_heard_as_well_as_seen(run, tmp
             continue
         (tmp_path / "audio" / genre).mkdir(parents=True, exist_ok=True)
         (tmp_path / "audio" / genre / file.name).symlink_to(file)
-        canvas = np.full((288, 432, 4), 255, np.uint8)
-        canvas[36:252, 55:389] = COLOURS[levels[name][::-1]]
-        (tmp_path / "seen" / genre).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(canvas).save(tmp_path / "seen" / genre / f"{name}.png")
+        write_picture(tmp_path / "seen" / genre / f"{name}.png", levels[name])
     accuracies = {}
     for kind, config in (("audio", "residual"), ("seen", "pictures")):
         workdir = tmp_path / f"work_{kind}"

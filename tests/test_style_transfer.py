@@ -13,13 +13,13 @@ import scipy.signal
 from configs.transfer import get_config
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform
-from research.data.spectrograms import SpectrogramConfig, spectrogram
+from research.data.front_ends.stft import SpectrogramConfig
+from research.data.pca import PcaConfig, fit_pca, save_pca
 from research.errors import InputError
-from research.models.pca import PcaConfig, fit_pca, save_pca
 from research.settings import freeze
-from research.transfer.bank import load_style, save_style
 from research.transfer.config import ContentWeights, StyleWeights, TransferConfig
 from research.transfer.optimise import Minimum
+from research.transfer.style_file import load_style, save_style
 from research.transfer.style_transfer import (
     Transfer,
     describe_style,
@@ -399,7 +399,7 @@ def components(tmp_path_factory) -> pathlib.Path:
     """Principal components of the pieces, seen as `multicomp` sees them."""
     config = SpectrogramConfig(RATE, StftConfig(512, 430))
     frames = np.concatenate(
-        [spectrogram(PIECES[name], config)[:48] for name in ("melody", "rest", "fading")]
+        [config.frames(PIECES[name])[:48] for name in ("melody", "rest", "fading")]
     )
     path = tmp_path_factory.mktemp("pca") / "pca.npz"
     save_pca(path, fit_pca(frames.reshape(-1, 12, 257), config, PcaConfig(max_components=8)))

@@ -5,8 +5,8 @@ import pytest
 import soundfile
 
 from research.audio.stft import StftConfig
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.spectrogram_cache import SpectrogramCache
-from research.data.spectrograms import SpectrogramConfig
 from research.data.synthetic import GENRES, SAMPLE_RATE, SyntheticConfig, make_synthetic
 from research.data.tracks import load_collection
 from research.errors import InputError

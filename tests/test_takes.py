@@ -6,10 +6,10 @@ import hashlib
 import pytest
 
 from configs.transfer import get_config
-from research.report.takes import find_takes, row_of, short, write_table
 from research.settings import freeze
 from research.transfer.config import TransferConfig
 from research.transfer.experiment import identify, plan
+from research.transfer.takes import find_takes, row_of, short, write_table
 
 
 @pytest.fixture

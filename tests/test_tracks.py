@@ -9,8 +9,8 @@ import soundfile
 from conftest import ROOT
 
 from research.audio.stft import StftConfig
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.spectrogram_cache import SpectrogramCache
-from research.data.spectrograms import SpectrogramConfig
 from research.data.tracks import SkippedFileWarning, load_collection
 from research.errors import InputError
 

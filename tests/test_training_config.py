@@ -4,7 +4,7 @@ import pytest
 
 from configs import descriptors, multi_channel, pictures, residual, single_channel
 from research.errors import InputError
-from research.models import classifier
+from research.models import network as classifier
 from research.settings import freeze
 from research.training.config import TrainConfig
 

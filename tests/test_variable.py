@@ -12,8 +12,8 @@ from scipy.signal import get_window
 from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
 from research.errors import InputError
-from research.transfer.features import FilterConfig, make_filters, transform_filters
 from research.transfer.objective import Objective, Senses
+from research.transfer.random_filters import FilterConfig, make_filters, transform_filters
 from research.transfer.variable import (
     VARIABLES,
     Basis,

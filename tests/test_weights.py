@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from research.errors import InputError
-from research.models import classifier
+from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
 from research.training.weights import load_weights, save_weights
 

@@ -59,14 +59,19 @@ def find_files(path: str | os.PathLike, flag: str, kind: FileKind) -> list[pathl
     start = pathlib.Path(start)
     if not start.is_dir():
         return [start]
-    files = [
-        file
-        for file in sorted(start.rglob("*"))
-        if file.is_file() and kind.may_be(file) and not is_hidden(file.relative_to(start))
-    ]
+    files = [file for file in list_files(start) if kind.may_be(file)]
     if not files:
         raise InputError(f"{flag} {path} holds no {kind.name}; {mend}")
     return files
+
+
+def list_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """All files under a folder but hidden ones."""
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not is_hidden(file.relative_to(folder))
+    ]
 
 
 def is_hidden(path: pathlib.PurePath) -> bool:

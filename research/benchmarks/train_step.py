@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from research.benchmarks.race import race
-from research.models import classifier
+from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
 from research.models.single_channel import SingleChannelConfig
 from research.training.loop import StepConfig, start_state, train_step, widen

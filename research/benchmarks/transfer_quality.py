@@ -13,7 +13,7 @@ import numpy as np
 
 from configs.transfer import get_config
 from research.audio.waveform import Waveform, load_waveform, resample
-from research.report.metrics import Judge, Verdict
+from research.judge.verdict import Judge, Verdict
 from research.settings import freeze
 from research.transfer.config import TransferConfig
 from research.transfer.style_transfer import transfer

@@ -15,9 +15,9 @@ import numpy as np
 
 from research.audio.stft import log_magnitude
 from research.benchmarks.race import race
-from research.transfer.features import FilterConfig, make_filters, transform_filters
 from research.transfer.objective import Objective, Senses, Targets
 from research.transfer.optimise import weighted_sum
+from research.transfer.random_filters import FilterConfig, make_filters, transform_filters
 
 NUM_FRAMES, NUM_BINS, STEPS = 430, 1025, 3
 FILTERS = FilterConfig(widths=(11,), num_filters=4096)

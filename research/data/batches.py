@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from research.data.descriptor_tracks import DescriptorTracks
+from research.data.front_ends.descriptors import DescriptorTracks
 from research.data.segments import Segments
 from research.data.spectrogram_cache import SpectrogramCache
 from research.data.tracks import Track

@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from research.data.mel import MelConfig
-from research.data.pictures import PictureConfig
-from research.data.spectrograms import SpectrogramConfig
+from research.data.front_ends.images import PictureConfig
+from research.data.front_ends.mel import MelConfig
+from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError, about
 from research.files import user_cache, written_whole
 

@@ -1,6 +1,5 @@
 """The picture of what a network hears, a point a track, and the table behind it."""
 
-import csv
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -8,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from research.files import written_whole
 from research.report.figures import load_pyplot, save_figure
 from research.training.embed import Point
+from research.workdir import save_csv
 
 # After those of Okabe & Ito and of Tol, dark enough for white paper.
 _COLORS = (
@@ -45,10 +44,8 @@ _PARTS = {"train": "trained on", "validation": "validation", "test": "held out"}
 
 def save_points(path: str | os.PathLike, points: Sequence[Point]) -> None:
     """Write points as CSV, whole or not at all."""
-    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
-        table = csv.writer(out, lineterminator="\n")
-        table.writerow(field.name for field in dataclasses.fields(Point))
-        table.writerows(map(dataclasses.astuple, points))
+    header = (field.name for field in dataclasses.fields(Point))
+    save_csv(path, header, map(dataclasses.astuple, points))
 
 
 def draw_points(path: str | os.PathLike, points: Sequence[Point], title: str, caption: str) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 from research.audio.waveform import Waveform
 from research.files import written_whole
-from research.report.crossfade import crossfade
-from research.report.embedding import choose_kbps, mp3_uri
+from research.judge.crossfade import crossfade
+from research.report.media import choose_kbps, mp3_uri
 from research.report.metric_views import (
     COLUMNS,
     LossPlot,

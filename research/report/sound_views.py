@@ -8,7 +8,7 @@ import numpy as np
 
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform, resample
-from research.report.embedding import magma_uri
+from research.report.media import magma_uri
 from research.report.plots import Axis, band, curve, verticals
 from research.report.spectrograms import LOWEST_HZ, RANGE_DB, decibels
 

@@ -7,7 +7,6 @@ It trains as `configs/pictures.py` says, once a seed, in `--workdir`, and goes o
 stopped. The tracks to test on decide nothing. Further flags of `run_train.py` go after a `--`.
 """
 
-import json
 import pathlib
 import shutil
 import subprocess
@@ -17,9 +16,9 @@ import tempfile
 from absl import app, flags, logging
 
 from research.errors import InputError
-from research.report.workdir import load_json, make_workdir
-from research.training.runs import SHIPPED, fingerprint, load_run, restore
+from research.training.run import SHIPPED, fingerprint, load_run, restore
 from research.training.weights import save_weights
+from research.workdir import load_json, make_workdir, save_json
 
 _ROOT = pathlib.Path(__file__).parents[2]
 DATA = flags.DEFINE_string("root", None, "Folder of GTZAN's pictures.", required=True)
@@ -86,18 +85,14 @@ def ship(workdir: pathlib.Path, destination: pathlib.Path) -> int:
         for name in fits:
             _, variables, _ = restore(config, workdir, name, len(manifest["genres"]))
             save_weights(weights / f"{name}.npz", variables)
-        _save(made / "config.json", chosen)
-        _save(made / "data.json", {"genres": manifest["genres"], "tracks": tracks, "fits": fits})
+        save_json(made / "config.json", chosen)
+        used = {"genres": manifest["genres"], "tracks": tracks, "fits": fits}
+        save_json(made / "data.json", used)
         size = sum(file.stat().st_size for file in made.rglob("*.*"))
         shutil.rmtree(destination / "weights", ignore_errors=True)
         for path in made.iterdir():
             path.replace(destination / path.name)
     return size
-
-
-def _save(path: pathlib.Path, value: dict) -> None:
-    """On one line: it is long, and not for reading."""
-    path.write_text(json.dumps(value) + "\n")
 
 
 if __name__ == "__main__":

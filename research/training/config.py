@@ -2,14 +2,14 @@
 
 import dataclasses
 
-from research.data.front_end import FrontEnd
+from research.data.front_ends.registry import FrontEnd
+from research.data.front_ends.stft import SpectrogramConfig, WaveformFrames
+from research.data.pca import PcaConfig
 from research.data.segments import SegmentConfig
-from research.data.spectrograms import SpectrogramConfig, WaveformFrames
 from research.data.splits import SplitConfig
 from research.data.synthetic import SyntheticConfig
-from research.models.classifier import NetworkConfig
 from research.models.multi_channel import MultiChannelConfig
-from research.models.pca import PcaConfig
+from research.models.network import NetworkConfig
 from research.settings import above, at_least, one_of, share
 from research.training.augment import AugmentConfig
 

@@ -15,17 +15,17 @@ from flax import nnx
 from research.audio.waveform import Waveform, load_waveform
 from research.data.tracks import Collection
 from research.errors import InputError, about
-from research.models import classifier
-from research.models.classifier import Variables
-from research.report.takes import TAKES
-from research.report.workdir import load_json
+from research.models import network as classifier
+from research.models.network import Variables
 from research.training.config import TrainConfig
 from research.training.evaluation import by_track, in_batches, wilson_interval
 from research.training.experiment import Fit
 from research.training.predict import cut
-from research.training.runs import restore, training_parts
+from research.training.run import restore, training_parts
 from research.training.sharding import make_mesh
-from research.transfer.bank import is_bank, parse_mix
+from research.transfer.style_file import is_bank, parse_mix
+from research.transfer.takes import TAKES
+from research.workdir import load_json
 
 _NUM_NEIGHBOURS = 5
 _MIN_TRACKS = 4

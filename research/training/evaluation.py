@@ -11,8 +11,8 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from research.data.batches import SegmentReader, read_ahead
-from research.models import classifier
-from research.models.classifier import Variables
+from research.models import network as classifier
+from research.models.network import Variables
 from research.training.sharding import shard
 
 T = TypeVar("T")

@@ -11,16 +11,16 @@ import numpy as np
 from flax import nnx
 
 from research.data.batches import SegmentReader, TrainingBatches
-from research.data.descriptor_tracks import DescriptorTracks
-from research.data.front_end import load_tracks
+from research.data.front_ends.descriptors import DescriptorTracks
+from research.data.front_ends.registry import load_tracks
 from research.data.segments import place_segments
 from research.data.spectrogram_cache import SpectrogramCache, default_cache
 from research.data.splits import Split, make_splits
 from research.data.synthetic import make_synthetic
 from research.data.tracks import Collection
 from research.errors import InputError
-from research.models import classifier
-from research.models.classifier import Variables
+from research.models import network as classifier
+from research.models.network import Variables
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.evaluation import classify

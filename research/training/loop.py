@@ -13,11 +13,11 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from research.data.batches import TrainingBatches, read_ahead
-from research.data.front_end import FrontEnd
-from research.data.spectrograms import SpectrogramConfig
+from research.data.front_ends.registry import FrontEnd
+from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError
-from research.models import classifier
-from research.models.classifier import Variables
+from research.models import network as classifier
+from research.models.network import Variables
 from research.training.augment import AugmentConfig, augment
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig

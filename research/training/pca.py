@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from research.data.pca import Pca, fit_pca
 from research.data.splits import describe
 from research.data.tracks import Collection
-from research.models.pca import Pca, fit_pca
 from research.training.config import TrainConfig
 from research.training.experiment import Fit, OnProgress
 

@@ -10,13 +10,13 @@ import numpy as np
 from flax import nnx
 
 from research.audio.waveform import Waveform
-from research.data.front_end import read_inputs
+from research.data.front_ends.registry import read_inputs
 from research.data.segments import SegmentConfig, place_segments
 from research.errors import InputError, about
-from research.models.classifier import Variables
+from research.models.network import Variables
 from research.training.config import TrainConfig
 from research.training.evaluation import in_batches, log_probabilities, normalised
-from research.training.runs import load_checkpoint, restore
+from research.training.run import load_checkpoint, restore
 from research.training.sharding import make_mesh
 
 

@@ -1,7 +1,5 @@
 """From restored fits to `results.json` and `tracks.csv`: what was tested, how, and how it went."""
 
-import csv
-import os
 import pathlib
 from typing import Any, NamedTuple
 
@@ -10,7 +8,6 @@ from jax.sharding import Mesh
 
 from research.data.splits import describe
 from research.data.tracks import Collection
-from research.files import written_whole
 from research.training.config import TrainConfig
 from research.training.evaluation import (
     by_track,
@@ -22,7 +19,7 @@ from research.training.evaluation import (
     wilson_interval,
 )
 from research.training.experiment import Fit, OnProgress
-from research.training.runs import restore
+from research.training.run import restore
 from research.training.sharding import make_mesh
 
 _FIGURES = ("accuracy", "segment_accuracy", "macro_f1", "log_loss")
@@ -247,11 +244,3 @@ def in_words(results: dict[str, Any]) -> str:
             "says nothing of new music"
         )
     return "\n".join(lines)
-
-
-def save_tracks(path: str | os.PathLike, tracks: list[TrackScore]) -> None:
-    """Write what each track is taken for as CSV, whole or not at all."""
-    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
-        table = csv.writer(out, lineterminator="\n")
-        table.writerow(TrackScore._fields)
-        table.writerows(tracks)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.data.batches import SegmentReader
-from research.models.classifier import Variables
+from research.models.network import Variables
 
 _ROUNDING = 1e-6  # Of the largest value of a bin: what varies less is constant.
 

@@ -5,7 +5,6 @@ import dataclasses
 from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
 from research.settings import above, at_least, one_of
-from research.transfer.features import FilterConfig
 from research.transfer.objective import (
     FEATURE_TERMS,
     HEARD_CONTENT,
@@ -14,6 +13,7 @@ from research.transfer.objective import (
     Objective,
 )
 from research.transfer.optimise import OptimiserConfig
+from research.transfer.random_filters import FilterConfig
 from research.transfer.style import GRAM_DIVISORS
 from research.transfer.variable import STARTS, VARIABLES
 

@@ -12,11 +12,9 @@ from typing import Any
 from research.audio.waveform import Waveform, load_waveform, save_waveform
 from research.errors import InputError, about
 from research.report.page import Pair, write_report
-from research.report.takes import TAKES, Assessor, load_pair, load_take, row_of, write_table
-from research.report.workdir import save_json
-from research.transfer.bank import parse_mix
 from research.transfer.config import TransferConfig
 from research.transfer.optimise import Progress
+from research.transfer.style_file import parse_mix
 from research.transfer.style_source import check_mix, load_mix
 from research.transfer.style_transfer import Problem, Transfer
 from research.transfer.sweep import (
@@ -27,6 +25,8 @@ from research.transfer.sweep import (
     transfer_each,
     with_settings,
 )
+from research.transfer.takes import TAKES, Assessor, load_pair, load_take, row_of, write_table
+from research.workdir import save_json
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from research.audio.stft import StftConfig, log_magnitude
 from research.transfer.content import CONTENT_TERMS
-from research.transfer.features import Kernel, random_features
+from research.transfer.random_filters import Kernel, random_features
 from research.transfer.statistics import Projections
 from research.transfer.style import cheapest_gram, style_terms
 from research.transfer.variable import Basis, to_log_magnitude
@@ -139,7 +139,7 @@ class Objective:
             features |= random_features(senses.kernels, seen, self.nonlinearity)
         if senses.eye is not None:
             # Restoring a checkpoint needs what a transfer without one does not wait for.
-            from research.transfer.eye import activations
+            from research.transfer.classifier_layers import activations
 
             if waveform is not None:
                 seen_by_eye = log_magnitude(waveform, senses.eye.spectrogram.stft)

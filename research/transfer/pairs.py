@@ -5,7 +5,7 @@ import pathlib
 
 from research.audio.find import find_audio
 from research.errors import InputError, about
-from research.transfer.bank import is_mix
+from research.transfer.style_file import is_mix
 
 
 def find_pairs(content: str, style: str) -> list[tuple[str, str]]:

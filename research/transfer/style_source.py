@@ -9,15 +9,15 @@ import numpy as np
 from research.audio.find import find_audio
 from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError, about
-from research.transfer.bank import (
+from research.transfer.config import TransferConfig
+from research.transfer.objective import Style
+from research.transfer.style_file import (
     is_bank,
     load_style,
     mix_styles,
     parse_mix,
     save_style,
 )
-from research.transfer.config import TransferConfig
-from research.transfer.objective import Style
 from research.transfer.style_transfer import (
     describe_style,
     front_end,

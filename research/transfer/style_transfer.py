@@ -23,9 +23,9 @@ from research.audio.waveform import (
 from research.errors import InputError
 from research.transfer.config import TransferConfig
 from research.transfer.dynamics import find_sound, follow_dynamics, quieten_rests
-from research.transfer.features import make_filters, transform_filters
 from research.transfer.objective import Objective, Senses, Style, Targets
 from research.transfer.optimise import Minimum, Progress, evaluate, minimise
+from research.transfer.random_filters import make_filters, transform_filters
 from research.transfer.start import level_quantiles, matched_start
 from research.transfer.statistics import make_projections
 from research.transfer.variable import start_variable, to_waveform
@@ -255,12 +255,12 @@ def make_senses(config: TransferConfig, output_rate: int) -> Senses:
     if config.looks_at_features:
         kernels = transform_filters(make_filters(config.features, _num_bins(config, output_rate)))
     if config.layers and config.looks_at_features:
-        from research.transfer.eye import load_eye
+        from research.transfer.classifier_layers import load_eye
 
         eye = load_eye(config.checkpoint, config.layers)
         _check_front_end(config, eye.spectrogram, f"config.checkpoint {config.checkpoint}")
     if config.variable == "pca":
-        from research.models.pca import load_pca
+        from research.data.pca import load_pca
         from research.transfer.variable import Basis
 
         pca = load_pca(config.pca)

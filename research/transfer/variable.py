@@ -30,7 +30,7 @@ _DITHER = 1e-6
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Basis:
-    """What the segments of a pca variable are made of, as `research.models.pca` fits it.
+    """What the segments of a pca variable are made of, as `research.data.pca` fits it.
 
     Attributes:
       mean: `[frames, bins]`.

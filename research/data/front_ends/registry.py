@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from research.audio.find import AUDIO, find_files
-from research.data.descriptor_tracks import (
+from research.audio.find import AUDIO, find_files, list_files
+from research.data.front_ends.descriptors import (
     DescriptorConfig,
     DescriptorTracks,
     find_table,
     load_descriptor_tracks,
     rows_by_track,
 )
-from research.data.mel import MelConfig
-from research.data.pictures import PICTURES, PictureConfig
+from research.data.front_ends.images import PICTURES, PictureConfig
+from research.data.front_ends.mel import MelConfig
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.spectrogram_cache import SpectrogramCache
-from research.data.spectrograms import SpectrogramConfig
 from research.data.tracks import Collection, load_collection
 from research.errors import InputError, about
 
@@ -80,7 +80,7 @@ def find_inputs(path: str, flag: str, config: FrontEnd) -> list[pathlib.Path]:
 def are_pictures(path: str) -> bool:
     """Whether what lies under a path are pictures and, by their names, no audio."""
     start = pathlib.Path(os.path.expanduser(path))
-    files = [file for file in start.rglob("*") if file.is_file()] if start.is_dir() else [start]
+    files = list_files(start) if start.is_dir() else [start]
     return any(map(PICTURES.may_be, files)) and not any(map(AUDIO.may_be, files))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from research.audio.stft import StftConfig, magnitude, mel_filterbank, stft
 from research.audio.waveform import Waveform
-from research.data.spectrograms import WaveformFrames, transform_blocks
+from research.data.front_ends.stft import WaveformFrames, transform_blocks
 
 RANGE_DB = 40.0
 _SAMPLE_RATE = 22050

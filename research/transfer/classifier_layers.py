@@ -1,8 +1,8 @@
 """A trained genre classifier as what a transfer looks through: the activations of its layers.
 
 Spectrograms come in the classifier's own front end, `Eye.spectrogram`, at the level they have:
-`research.data.spectrograms` normalises nothing, so a classifier knows the levels of its tracks. It
-was trained on the mean of the channels; here it sees each channel for itself.
+`research.data.front_ends.stft` normalises nothing, so a classifier knows the levels of its tracks.
+It was trained on the mean of the channels; here it sees each channel for itself.
 """
 
 import dataclasses
@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.segments import SegmentConfig, place_segments
-from research.data.spectrograms import SpectrogramConfig
 from research.errors import InputError, about
-from research.models import classifier
-from research.training.runs import load_checkpoint, restore
+from research.models import network as classifier
+from research.training.run import load_checkpoint, restore
 
 
 @jax.tree_util.register_dataclass

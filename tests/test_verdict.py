@@ -9,8 +9,8 @@ import threadpoolctl
 from scipy import fft, optimize, signal, stats
 
 from research.errors import InputError
-from research.report import metrics
-from research.report.metrics import CROSSFADES, SAMPLE_RATE, Judge
+from research.judge import verdict as metrics
+from research.judge.verdict import CROSSFADES, SAMPLE_RATE, Judge
 
 SECONDS = 4
 MELODY = (60, 64, 67, 72, 71, 67, 62, 65, 69, 64)  # MIDI, 2.5 a second.

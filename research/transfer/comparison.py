@@ -7,9 +7,9 @@ from typing import Any
 
 from research.errors import InputError
 from research.report.page import Take, write_report
-from research.report.takes import find_takes, load_pair, load_take, row_of, short, write_table
-from research.report.workdir import flat, load_json
 from research.transfer.sweep import in_words
+from research.transfer.takes import find_takes, load_pair, load_take, row_of, short, write_table
+from research.workdir import flat, load_json
 
 _MOST_IN_NAME = 3  # Settings.
 

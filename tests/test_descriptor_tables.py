@@ -12,19 +12,19 @@ import pytest
 from conftest import ROOT
 
 from configs import descriptors as config_file
-from research.data.descriptor_tracks import (
+from research.data.descriptors import FEATURES, Descriptors, load_descriptors, save_descriptors
+from research.data.front_ends.descriptors import (
     DescriptorConfig,
     find_table,
     load_descriptor_tracks,
     rows_by_track,
 )
-from research.data.descriptors import FEATURES, Descriptors, load_descriptors, save_descriptors
 from research.errors import InputError
-from research.models import classifier
+from research.models import network as classifier
 from research.settings import freeze
 from research.training.config import TrainConfig
 from research.training.experiment import match_genres, plan
-from research.training.runs import load_checkpoint, restore
+from research.training.run import load_checkpoint, restore
 from research.training.standardisation import standardised
 
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"

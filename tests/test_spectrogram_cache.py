@@ -17,9 +17,10 @@ from conftest import ROOT
 
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform
-from research.data import spectrogram_cache, spectrograms
+from research.data import spectrogram_cache
+from research.data.front_ends import stft as spectrograms
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.spectrogram_cache import SpectrogramCache, default_cache
-from research.data.spectrograms import SpectrogramConfig, spectrogram
 from research.errors import InputError
 
 SMALL = SpectrogramConfig(22050, StftConfig(256, 64))
@@ -79,14 +80,14 @@ def file(tmp_path, chord):
 def test_spectrogram_equals_librosa_around_block_boundaries(length, num_frames):
     config = SpectrogramConfig()
     samples = noise(length)
-    result = spectrogram(Waveform(samples[None], 22050), config)
+    result = config.frames(Waveform(samples[None], 22050))
     assert len(result) == num_frames
     assert_half_precision(result, by_librosa(samples, config.stft))
 
 
 def test_music_keeps_half_precision(chord):
     samples = np.tile(chord, 3)
-    result = spectrogram(Waveform(samples[None], 22050), SpectrogramConfig())
+    result = SpectrogramConfig().frames(Waveform(samples[None], 22050))
     assert_half_precision(result, by_librosa(samples, StftConfig()))
 
 
@@ -105,28 +106,28 @@ def test_music_keeps_half_precision(chord):
 def test_any_length_equals_librosa(length, stft):
     hypothesis.assume(stft.num_frames(length) > 0)
     samples = noise(length)
-    result = spectrogram(Waveform(samples[None], 22050), SpectrogramConfig(22050, stft))
+    result = SpectrogramConfig(22050, stft).frames(Waveform(samples[None], 22050))
     assert_half_precision(result, by_librosa(samples, stft))
 
 
 def test_less_than_a_frame_is_refused():
     config = SpectrogramConfig(22050, StftConfig(64, 16, center=False))
-    assert len(spectrogram(Waveform(noise(64)[None], 22050), config)) == 1
+    assert len(config.frames(Waveform(noise(64)[None], 22050))) == 1
     with pytest.raises(InputError, match="63 samples are less than one frame of 64"):
-        spectrogram(Waveform(noise(63)[None], 22050), config)
+        config.frames(Waveform(noise(63)[None], 22050))
 
 
 @pytest.mark.parametrize("num_channels", [2, 3])
 def test_channels_are_averaged(num_channels):
     samples = np.stack([noise(30000, seed) for seed in range(num_channels)])
-    result = spectrogram(Waveform(samples, 22050), SMALL)
+    result = SMALL.frames(Waveform(samples, 22050))
     assert_half_precision(result, by_librosa(samples.astype(np.float64).mean(axis=0), SMALL.stft))
 
 
 @pytest.mark.parametrize("length", [60000, 60001])
 def test_other_rates_are_resampled(length):
     samples = np.stack([noise(length, 1), noise(length, 2)])
-    result = spectrogram(Waveform(samples, 44100), SMALL)
+    result = SMALL.frames(Waveform(samples, 44100))
     resampled = librosa.resample(samples, orig_sr=44100, target_sr=22050, res_type="soxr_hq")
     assert resampled.shape[-1] == -(-length // 2)
     assert len(result) == 1 + resampled.shape[-1] // 64
@@ -137,7 +138,7 @@ def test_all_lengths_share_one_compilation():
     config = SpectrogramConfig(22050, StftConfig(128, 77))
     before = spectrograms._log_magnitude._cache_size()
     for length in (200, 256 * 77 - 1, 256 * 77, 50000):
-        spectrogram(Waveform(noise(length)[None], 22050), config)
+        config.frames(Waveform(noise(length)[None], 22050))
     assert spectrograms._log_magnitude._cache_size() == before + 1
 
 
@@ -434,7 +435,7 @@ import numpy as np
 from research.data.batches import SegmentReader, TrainingBatches
 from research.data.segments import SegmentConfig, place_segments
 from research.data.spectrogram_cache import SpectrogramCache
-from research.data.spectrograms import SpectrogramConfig
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.tracks import Track
 
 cache = SpectrogramCache(sys.argv[1], SpectrogramConfig())

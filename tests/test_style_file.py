@@ -17,7 +17,11 @@ from hypothesis.extra import numpy as arrays_of
 from scipy.stats import norm
 
 from research.errors import InputError
-from research.transfer.bank import (
+from research.transfer.content import Moments
+from research.transfer.objective import Style
+from research.transfer.statistics import quantiles
+from research.transfer.style import gram
+from research.transfer.style_file import (
     check_bank_name,
     is_bank,
     load_style,
@@ -25,10 +29,6 @@ from research.transfer.bank import (
     parse_mix,
     save_style,
 )
-from research.transfer.content import Moments
-from research.transfer.objective import Style
-from research.transfer.statistics import quantiles
-from research.transfer.style import gram
 
 FRONT_END = {
     "sample_rate": 22050,

@@ -81,12 +81,12 @@ class SpectrogramConfig(WaveformFrames):
         return f"{self.sample_rate}_{self.stft.n_fft}_{self.stft.hop_length}"
 
     def frames(self, waveform: Waveform) -> np.ndarray:
-        """The spectrogram of a waveform; see `spectrogram`.
+        """`log(1 + |STFT|)` of the mean of the channels, `[frames, bins]` float16.
 
         Raises:
-          InputError: see `spectrogram`.
+          InputError: the waveform is shorter than a frame, or too loud for half precision.
         """
-        return spectrogram(waveform, self)
+        return transform_blocks(waveform, self.sample_rate, self.stft, _log_magnitude)
 
     def amplify(self, frames: jax.Array, decibels: jax.Array) -> jax.Array:
         """Frames of what is so much louder, `[..., frames, bins]`; decibels broadcast to it."""
@@ -95,15 +95,6 @@ class SpectrogramConfig(WaveformFrames):
     def num_frames(self, seconds: float) -> int:
         """Frames of a waveform that lasts so long."""
         return max(self.stft.num_frames(round(seconds * self.sample_rate)), 0)
-
-
-def spectrogram(waveform: Waveform, config: SpectrogramConfig) -> np.ndarray:
-    """`log(1 + |STFT|)` of the mean of the channels, `[frames, bins]` float16.
-
-    Raises:
-      InputError: the waveform is shorter than a frame, or too loud for half precision.
-    """
-    return transform_blocks(waveform, config.sample_rate, config.stft, _log_magnitude)
 
 
 @jax.jit(static_argnames="config")

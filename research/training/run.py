@@ -10,20 +10,20 @@ from typing import Any
 import jax
 from flax import nnx
 
-from research.data.mel import DecibelFrames, MelConfig
-from research.data.pictures import PictureConfig
+from research.data.front_ends.images import PictureConfig
+from research.data.front_ends.mel import DecibelFrames, MelConfig
 from research.data.splits import track_key
 from research.data.tracks import Collection
 from research.errors import InputError, about
-from research.models import classifier
-from research.models.classifier import Variables
-from research.report.workdir import flat, load_json
+from research.models import network as classifier
+from research.models.network import Variables
 from research.settings import freeze
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.loop import start_state
 from research.training.sharding import make_mesh, replicate, replicated_shapes
 from research.training.weights import load_weights
+from research.workdir import flat, load_json
 
 SHIPPED = pathlib.Path(__file__).parent.parent / "shipped"
 

@@ -6,18 +6,18 @@ import jax
 import numpy as np
 import pytest
 
-from research.data.mel import MelConfig
-from research.data.pictures import PictureConfig
+from research.data.front_ends.images import PictureConfig
+from research.data.front_ends.mel import MelConfig
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.segments import SegmentConfig
-from research.data.spectrograms import SpectrogramConfig
 from research.data.tracks import Collection, Track
 from research.errors import InputError
-from research.models import classifier
+from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.loop import start_state
-from research.training.runs import (
+from research.training.run import (
     SHIPPED,
     find_checkpoint,
     fingerprint,

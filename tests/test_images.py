@@ -12,44 +12,31 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import ROOT
+from drawing import write_picture
 from PIL import Image
 
 from configs import pictures as config_file
-from research.data import spectrograms
-from research.data.front_end import are_pictures, find_inputs, load_tracks, read_inputs
-from research.data.mel import MelConfig
-from research.data.pictures import PictureConfig, load_picture
+from research.data.front_ends import stft as spectrograms
+from research.data.front_ends.images import PictureConfig, load_picture
+from research.data.front_ends.mel import MelConfig
+from research.data.front_ends.registry import are_pictures, find_inputs, load_tracks, read_inputs
 from research.data.spectrogram_cache import SpectrogramCache
 from research.data.splits import FileLists, SplitConfig, make_splits
 from research.errors import InputError
 from research.settings import freeze
 from research.training.config import TrainConfig
 from research.training.experiment import load_data, plan
-from research.training.runs import load_checkpoint
+from research.training.run import load_checkpoint
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
-MAGMA = matplotlib.colormaps["magma"](np.arange(256))
-# As Matplotlib gives them, and as the published pictures have them.
-CUT = matplotlib.colormaps["magma"](np.arange(256), bytes=True)
 VIRIDIS = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)
-ROUNDED = np.round(255 * MAGMA).astype(np.uint8)
+# As the published pictures have them.
+ROUNDED = np.round(255 * matplotlib.colormaps["magma"](np.arange(256))).astype(np.uint8)
 
 
 def random_levels(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (216, 334)).astype(np.uint8)
-
-
-def write_picture(
-    path: pathlib.Path, levels: np.ndarray, colours: np.ndarray = CUT, mode: str = "RGBA"
-) -> pathlib.Path:
-    """A figure with white margins and an edge around levels, row 0 at the bottom."""
-    canvas = np.full((288, 432, 4), 255, np.uint8)
-    canvas[35:253, 54:390] = colours[200]
-    canvas[36:252, 55:389] = colours[levels[::-1]]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(canvas).convert(mode).save(path, "PNG")
-    return path
 
 
 def write_genres(root: pathlib.Path, count: int) -> pathlib.Path:

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from research.audio.find import FileKind
-from research.data.mel import DecibelFrames
+from research.data.front_ends.mel import DecibelFrames
 from research.errors import InputError
 
 PICTURES = FileKind(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from research.data.spectrograms import SpectrogramConfig
+from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError
 from research.files import written_whole
 from research.settings import above, at_least, freeze

@@ -14,14 +14,13 @@ import pytest
 from configs import multi_channel, single_channel
 from research.audio.stft import log_magnitude
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
-from research.data.spectrograms import spectrogram
 from research.errors import InputError
-from research.models import classifier
+from research.models import network as classifier
 from research.settings import freeze
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.loop import start_state
-from research.transfer.eye import Eye, activations, load_eye
+from research.transfer.classifier_layers import Eye, activations, load_eye
 
 # Orbax leaves coroutines behind where it could not read; they complain when they are collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -177,7 +176,7 @@ def test_it_sees_what_the_classifier_sees_of_a_file(eyes, clips, network):
     eye = eyes[network]
     recording = load_waveform(clips["band"])
     recording = Waveform(recording.samples[:, : 2 * recording.sample_rate], recording.sample_rate)
-    frames = spectrogram(recording, eye.spectrogram)
+    frames = eye.spectrogram.frames(recording)
     count = len(frames) // FRAMES
     wanted = direct(eye, frames[: count * FRAMES].reshape(count, FRAMES, BINS).astype(np.float32))
     mono = Waveform(match_channels(recording.samples, 1), recording.sample_rate)

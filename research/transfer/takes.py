@@ -14,9 +14,9 @@ import numpy as np
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
 from research.errors import InputError
 from research.files import written_whole
-from research.report.metrics import CROSSFADES, SAMPLE_RATE, Judge
+from research.judge.verdict import CROSSFADES, SAMPLE_RATE, Judge
 from research.report.page import Pair, Take
-from research.report.workdir import load_json
+from research.workdir import load_json
 
 if TYPE_CHECKING:
     from research.training.predict import Ensemble

@@ -6,7 +6,7 @@ import pytest
 from compiling import quick_jit
 from scipy.signal import correlate
 
-from research.transfer.features import (
+from research.transfer.random_filters import (
     NONLINEARITIES,
     FilterConfig,
     FilterSpectra,

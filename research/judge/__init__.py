@@ -1,0 +1,1 @@
+"""The judge of transfers: it shares no code with what is optimised."""
