@@ -7,39 +7,29 @@ by track (95 % interval 33 to 57 %), 42.3 % by segment. On random segments, whic
 48.9 % by segment.
 """
 
+import dataclasses
+
 from ml_collections import ConfigDict
 
 from configs import training
+from research.data.segments import SegmentConfig
+from research.models.multi_channel import MultiChannelConfig
+from research.training.config import TrainConfig
+
+# As jayanthkoushik/multicomp-hackathon (2017) describes it: 32 and 32 filters of width 9.
+TEXT = TrainConfig(model=MultiChannelConfig())
+
+# As its best committed network was trained: 32 and 64 filters, dropout, 3 s random crops.
+CODE = dataclasses.replace(
+    TEXT,
+    num_epochs=50,
+    segments=SegmentConfig(seconds=3.0, placement="random", count=5),
+    model=MultiChannelConfig(num_filters=(32, 64), dropout=0.5),
+)
+
+PRESETS = {"text": TEXT, "code": CODE, "smoke": training.smoke(TEXT)}
 
 
 def get_config(preset: str = "text") -> ConfigDict:
     """The config of a preset, one of `PRESETS`."""
     return training.choose(PRESETS, preset)
-
-
-def text() -> ConfigDict:
-    """As jayanthkoushik/multicomp-hackathon (2017) describes it: 32 and 32 filters of width 9."""
-    config = training.base()
-    config.model = ConfigDict(
-        {
-            "name": "multi_channel",
-            "num_filters": (32, 32),
-            "width": 9,
-            "dropout": 0.0,
-            "batch_norm": False,
-        }
-    )
-    return config
-
-
-def code() -> ConfigDict:
-    """As its best committed network was trained: 32 and 64 filters, dropout, 3 s random crops."""
-    config = text()
-    config.num_epochs = 50
-    config.model.num_filters = (32, 64)
-    config.model.dropout = 0.5
-    config.segments.update(seconds=3.0, placement="random", count=5)
-    return config
-
-
-PRESETS = {"text": text, "code": code, "smoke": lambda: training.smoke(text())}

@@ -8,46 +8,42 @@
 from ml_collections import ConfigDict
 
 from configs import training
+from research.data.front_ends.mel import MelConfig
+from research.data.segments import SegmentConfig
+from research.models.residual import ResidualConfig
+from research.training.augment import AugmentConfig
+from research.training.config import TrainConfig
+
+# Random segments of 11.5 s, 128 frames each, six of a track of 30 s; AdamW along a cosine.
+DEFAULT = TrainConfig(
+    num_epochs=17,
+    learning_rate=2e-3,
+    schedule="cosine",
+    warmup_epochs=1,
+    weight_decay=0.1,
+    label_smoothing=0.1,
+    averaging=0.98,
+    spectrogram=MelConfig(),
+    segments=SegmentConfig(seconds=11.5, overlap=0.7),
+    augment=AugmentConfig(
+        crop=True,
+        gain_db=6.0,
+        equaliser_db=4.0,
+        shift=3,
+        time_mask=24,
+        frequency_mask=16,
+        mixup=0.3,
+    ),
+    model=ResidualConfig(),
+)
+
+PRESETS = {
+    "default": DEFAULT,
+    # A segment of 1.5 s is the least that three poolings leave something of.
+    "smoke": training.smoke(DEFAULT, seconds=1.5),
+}
 
 
 def get_config(preset: str = "default") -> ConfigDict:
     """The config of a preset, one of `PRESETS`."""
     return training.choose(PRESETS, preset)
-
-
-def default() -> ConfigDict:
-    """Random pieces of 11.5 s, 128 frames each, varied in every way; AdamW along a cosine."""
-    config = training.base()
-    config.num_epochs = 17
-    config.learning_rate = 2e-3
-    config.schedule = "cosine"
-    config.warmup_epochs = 1
-    config.weight_decay = 0.1
-    config.label_smoothing = 0.1
-    config.averaging = 0.98
-    config.spectrogram = ConfigDict({"name": "mel"})
-    # Six of a track of 30 s.
-    config.segments.update(seconds=11.5, overlap=0.7)
-    config.augment.update(crop=True, gain_db=6.0, equaliser_db=4.0, shift=3)
-    config.augment.update(time_mask=24, frequency_mask=16, mixup=0.3)
-    config.model = ConfigDict(
-        {
-            "name": "residual",
-            "stem": 16,
-            "widths": (32, 64, 128),
-            "hidden": 192,
-            "dropout": 0.3,
-            "hidden_dropout": 0.5,
-        }
-    )
-    return config
-
-
-def smoke() -> ConfigDict:
-    """Seconds of it; a piece of 1.5 s is the least that three poolings leave something of."""
-    config = training.smoke(default())
-    config.segments.seconds = 1.5
-    return config
-
-
-PRESETS = {"default": default, "smoke": smoke}

@@ -1,91 +1,37 @@
-"""What the configs of all classifiers have in common; each of them is a delta of it.
+"""What the configs of classifiers share: each preset is a `TrainConfig` that names its changes.
 
-What each key means is written in `research/training/config.py` and the dataclasses it names.
+The keys, their defaults and what they mean are in `research/training/config.py` and the dataclasses
+it names.
 """
 
-from ml_collections import ConfigDict, config_dict
+import dataclasses
+from collections.abc import Mapping
+
+from ml_collections import ConfigDict
+
+from research.data.synthetic import SyntheticConfig
+from research.settings import to_config_dict
+from research.training.config import TrainConfig
 
 
-def base() -> ConfigDict:
-    """Adam on cross-entropy, ten epochs of 5 s segments, 80/20 by track, nothing augmented."""
-    config = ConfigDict()
-    config.seed = 0
-    config.seeds = 1
-    config.num_epochs = 10
-    config.batch_size = 32
-    config.learning_rate = 1e-3
-    config.schedule = "constant"
-    config.warmup_epochs = 0
-    config.weight_decay = 0.0
-    config.label_smoothing = 0.0
-    config.averaging = 0.0
-    config.tensorboard = False
-    config.data = ConfigDict(
-        {
-            "root": config_dict.placeholder(str),
-            "split": "track",
-            "test_share": 0.2,
-            "validation_share": 0.0,
-            "num_folds": 5,
-            "files": {
-                "train": config_dict.placeholder(str),
-                "validation": config_dict.placeholder(str),
-                "test": config_dict.placeholder(str),
-            },
-            "synthetic": {"tracks_per_genre": 12, "seconds": 6.0, "seed": 0},
-            "max_bad_share": 0.2,
-            "cache": config_dict.placeholder(str),
-        }
-    )
-    config.spectrogram = ConfigDict(
-        {
-            "name": "stft",
-            "sample_rate": 22050,
-            "stft": {
-                "n_fft": 2048,
-                "hop_length": 512,
-                "window": "hann",
-                "win_length": 0,
-                "center": True,
-            },
-        }
-    )
-    config.segments = ConfigDict(
-        {"seconds": 5.0, "placement": "regular", "count": 0, "overlap": 0.0}
-    )
-    config.augment = ConfigDict(
-        {
-            "crop": False,
-            "gain_db": 0.0,
-            "equaliser_db": 0.0,
-            "shift": 0,
-            "time_mask": 0,
-            "frequency_mask": 0,
-            "mixup": 0.0,
-        }
-    )
-    config.pca = ConfigDict(
-        {"explained_variance": 0.95, "max_components": 512, "num_segments": 2000}
-    )
-    config.checkpoint = ""
-    return config
-
-
-def smoke(config: ConfigDict) -> ConfigDict:
+def smoke(config: TrainConfig, seconds: float = 1.0) -> TrainConfig:
     """A few seconds of the same on a small synthetic set: does it run?"""
-    config.num_epochs = 2
-    config.data.synthetic = ConfigDict({"tracks_per_genre": 3, "seconds": 2.0, "seed": 0})
-    config.data.test_share = 0.34
-    config.segments.seconds = 1.0
-    return config
+    replace = dataclasses.replace
+    synthetic = SyntheticConfig(tracks_per_genre=3, seconds=2.0)
+    return replace(
+        config,
+        num_epochs=2,
+        data=replace(config.data, synthetic=synthetic, test_share=0.34),
+        segments=replace(config.segments, seconds=seconds),
+    )
 
 
-def choose(presets: dict, preset: str) -> ConfigDict:
-    """The config of a preset.
+def choose(presets: Mapping[str, TrainConfig], preset: str) -> ConfigDict:
+    """The config of a preset, as flags take it.
 
     Raises:
       ValueError: there is none of this name.
     """
     if preset not in presets:
         raise ValueError(f"unknown preset {preset!r}; known presets: {', '.join(presets)}")
-    return presets[preset]()
+    return to_config_dict(presets[preset])

@@ -1,17 +1,21 @@
-"""From a mutable ConfigDict, as flags fill it, to frozen dataclasses, as jit wants them.
+"""Configs as frozen dataclasses: what a key may hold, its default, and whether it binds a run.
 
-A dataclass states what its fields may hold with `one_of`, `at_least`, `above` and `share`; `freeze`
-builds it from a ConfigDict and names the key that does not fit. A field that may hold one of
-several dataclasses takes the one whose `name` the config gives.
+A dataclass is the one place where a key, its default and its limits are stated. `to_config_dict`
+makes the mutable ConfigDict that flags fill; `freeze` makes a frozen dataclass of it again, which
+jit takes as a static argument. A field made by `member_of` holds one of several dataclasses, chosen
+by its `name`.
 """
 
 import dataclasses
 import math
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from research.errors import InputError
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
 T = TypeVar("T")
 _LARGEST = 2**32 - 1  # A seed that every random generator takes.
@@ -27,51 +31,58 @@ def at_least(default: Any, minimum: float) -> Any:
     return dataclasses.field(default=default, metadata={"minimum": minimum})
 
 
-def above(default: Any, bound: float) -> Any:
+def above(default: Any, bound: float, binds: bool = True) -> Any:
     """A field of a finite number, or of several, each over `bound`."""
-    return dataclasses.field(default=default, metadata={"bound": bound})
+    return dataclasses.field(default=default, metadata={"bound": bound, "binds": binds})
 
 
-def share(default: float) -> Any:
-    """A field of a part of a whole, from 0 to just under 1."""
+def fraction(default: float) -> Any:
+    """A field of a number from 0 to just under 1."""
     return dataclasses.field(default=default, metadata={"minimum": 0, "below": 1})
+
+
+def member_of(default: Any, members: Mapping[str, type]) -> Any:
+    """A field that holds an instance of one of several frozen dataclasses, by `name`."""
+    return dataclasses.field(default=default, metadata={"members": dict(members)})
+
+
+def unbound(default: Any) -> Any:
+    """A field that may change from one start of a run to the next: its result stays the same."""
+    return dataclasses.field(default=default, metadata={"binds": False})
 
 
 def freeze(cls: type[T], config: Mapping[str, Any], prefix: str = "config") -> T:
     """A frozen dataclass with the values of a ConfigDict or dict, nested ones included.
 
+    A key that is missing takes its default: runs are older than some keys.
+
     Raises:
-      InputError: a key is missing, unknown, or holds what its field does not allow, or the
-        dataclass itself refuses its values with a ValueError.
+      InputError: a key is unknown, or holds what its field does not allow, or the dataclass itself
+        refuses its values with a ValueError.
     """
-    types = typing.get_type_hints(cls)
-    fields = dataclasses.fields(cls)
-    unknown = sorted(set(config) - set(types))
+    hints = typing.get_type_hints(cls)
+    unknown = sorted(set(config) - set(hints))
     if unknown:
         raise InputError(
-            f"{prefix}.{unknown[0]} is unknown; known keys: {', '.join(sorted(types))}"
+            f"{prefix}.{unknown[0]} is unknown; known keys: {', '.join(sorted(hints))}"
         )
     values = {}
-    for field in fields:
-        key = f"{prefix}.{field.name}"
+    for field in dataclasses.fields(cls):  # pyright: ignore[reportArgumentType]
         if field.name not in config:
-            raise InputError(f"{key} is missing")
-        value = config[field.name]
-        variants = [
-            kind
-            for kind in (types[field.name], *typing.get_args(types[field.name]))
-            if dataclasses.is_dataclass(kind)
-        ]
+            continue
+        key, hint, value = f"{prefix}.{field.name}", hints[field.name], config[field.name]
+        variants = _variants(field, hint)
         if variants:
             if not hasattr(value, "keys"):
                 raise InputError(f"{key} is {value!r}; give it keys of its own")
-            value = freeze(_variant(variants, value, key), value, key)
+            default = getattr(field.default, "name", None)
+            value = freeze(_choose(variants, value, default, key), value, key)
         elif isinstance(value, list | tuple):
             value = tuple(value)
         _check(key, value, field.metadata)
-        if {int, tuple[int, ...]} & {types[field.name], *typing.get_args(types[field.name])}:
+        if {int, tuple[int, ...]} & {hint, *typing.get_args(hint)}:
             _check_whole(key, value)
-        if value is None and type(None) not in typing.get_args(types[field.name]):
+        if value is None and type(None) not in typing.get_args(hint):
             raise InputError(f"{key} is None; give it a value")
         values[field.name] = value
     try:
@@ -80,13 +91,61 @@ def freeze(cls: type[T], config: Mapping[str, Any], prefix: str = "config") -> T
         raise InputError(f"{prefix}: {error}") from error
 
 
-def _variant(variants: list[type], config: Mapping[str, Any], key: str) -> type:
-    if len(variants) == 1:
-        return variants[0]
-    names = {kind.name: kind for kind in variants}
-    if str(config.get("name")) not in names:
-        raise InputError(f"{key}.name is {config.get('name')!r}; give one of {', '.join(names)}")
-    return names[config["name"]]
+def to_config_dict(instance: Any) -> "ConfigDict":
+    """The ConfigDict of a frozen dataclass, nested, as `freeze` takes it.
+
+    A field that may be None can be set on the command line, too. A member of several carries its
+    `name`.
+    """
+    from ml_collections import ConfigDict, config_dict
+
+    hints = typing.get_type_hints(type(instance))
+    config = ConfigDict()
+    for field in dataclasses.fields(instance):
+        value, kinds = getattr(instance, field.name), typing.get_args(hints[field.name])
+        if dataclasses.is_dataclass(value):
+            config[field.name] = to_config_dict(value)
+            if "members" in field.metadata:
+                config[field.name].name = value.name  # pyright: ignore[reportAttributeAccessIssue]
+        elif type(None) in kinds:
+            kind = next(kind for kind in kinds if kind is not type(None))
+            config[field.name] = config_dict.placeholder(typing.get_origin(kind) or kind)
+            if value is not None:
+                config[field.name] = value
+        else:
+            config[field.name] = value
+    return config
+
+
+def unbound_keys(cls: type) -> set[str]:
+    """Dotted keys of the fields that do not bind a run, all keys of a nested dataclass."""
+    found = set()
+    for field in dataclasses.fields(cls):
+        inner = field.default if dataclasses.is_dataclass(field.default) else None
+        if not field.metadata.get("binds", True):
+            names = [] if inner is None else [each.name for each in dataclasses.fields(inner)]
+            found |= {f"{field.name}.{name}" for name in names} or {field.name}
+        elif inner is not None:
+            found |= {f"{field.name}.{key}" for key in unbound_keys(type(inner))}
+    return found
+
+
+def _variants(field: dataclasses.Field, hint: Any) -> dict[str, type]:
+    """Dataclasses that a field may hold, by name; none of a field of plain values."""
+    if "members" in field.metadata:
+        return field.metadata["members"]
+    return {"": hint} if isinstance(hint, type) and dataclasses.is_dataclass(hint) else {}
+
+
+def _choose(
+    variants: dict[str, type], config: Mapping[str, Any], default: str | None, key: str
+) -> type:
+    if "" in variants:
+        return variants[""]
+    name = config.get("name", default)
+    if str(name) not in variants:
+        raise InputError(f"{key}.name is {name!r}; give one of {', '.join(variants)}")
+    return variants[name]
 
 
 def _check_whole(key: str, value: Any) -> None:

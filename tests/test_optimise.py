@@ -50,7 +50,9 @@ class Cliff:
 
 WEIGHTS = {"slope": 1.0, "bend": 100.0}
 # Most tests share these, and chunks of 5: a program for each is compiled once.
-CONFIGS = {name: OptimiserConfig(name, learning_rate=0.05, log_every=5) for name in OPTIMISERS}
+CONFIGS = {
+    name: OptimiserConfig(name, learning_rate=0.05, log_every=5, patience=0) for name in OPTIMISERS
+}
 
 
 def descend(num_iterations, config, *, objective=None, start=(-1.2, 1.0), a=1.0, weights=WEIGHTS):

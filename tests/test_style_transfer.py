@@ -530,7 +530,6 @@ def test_a_loss_that_explodes_ends_at_the_best_iterate():
             {**only(content__features=1.0), "features__num_filters": 0},
             "terms of features need features.num_filters or layers",
         ),
-        ({"layers": ("conv1",)}, "layers need checkpoint, the --workdir of a run_train.py run"),
         (
             {**only(content__spectrogram=1.0), "variable": "pca"},
             "variable=pca needs pca, a file of run_train.py --mode=pca",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from research.settings import above, at_least, one_of, share
+from research.settings import above, at_least, fraction, one_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class SegmentConfig:
     seconds: float = above(5.0, 0)
     placement: str = one_of("regular", ["regular", "random"])
     count: int = at_least(0, 0)
-    overlap: float = share(0.0)
+    overlap: float = fraction(0.0)
 
 
 @dataclasses.dataclass(frozen=True)

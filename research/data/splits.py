@@ -15,7 +15,7 @@ import numpy as np
 from research.data.segments import Segments
 from research.data.tracks import Collection
 from research.errors import InputError
-from research.settings import at_least, one_of, share
+from research.settings import at_least, fraction, one_of
 
 SPLITS = ("track", "kfold", "files", "all", "segment")
 
@@ -46,8 +46,8 @@ class SplitConfig:
     """
 
     split: str = one_of("track", SPLITS)
-    test_share: float = share(0.2)
-    validation_share: float = share(0.0)
+    test_share: float = fraction(0.2)
+    validation_share: float = fraction(0.0)
     num_folds: int = at_least(5, 2)
     files: FileLists = FileLists()
 

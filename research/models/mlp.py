@@ -2,12 +2,13 @@
 
 import dataclasses
 import itertools
+from typing import ClassVar
 
 import jax
 from flax import nnx
 
 from research.models.layers import Standardise
-from research.settings import at_least, one_of, share
+from research.settings import at_least, fraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +21,10 @@ class MlpConfig:
       dropout: share dropped after each hidden layer.
     """
 
-    name: str = one_of("mlp", ["mlp"])
+    name: ClassVar[str] = "mlp"
+
     widths: tuple[int, ...] = at_least((256, 128, 64), 1)
-    dropout: float = share(0.0)
+    dropout: float = fraction(0.0)
 
 
 class Mlp(nnx.Module):

@@ -1,12 +1,13 @@
 """The multi-channel network: frequency bins are channels, convolution is over time alone."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 from flax import nnx
 
 from research.models.layers import GLOROT, apply_convs, make_convs
-from research.settings import at_least, one_of, share
+from research.settings import at_least, fraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,10 +22,11 @@ class MultiChannelConfig:
       batch_norm: whether each convolution is followed by batch normalisation.
     """
 
-    name: str = one_of("multi_channel", ["multi_channel"])
+    name: ClassVar[str] = "multi_channel"
+
     num_filters: tuple[int, ...] = at_least((32, 32), 1)
     width: int = at_least(9, 1)
-    dropout: float = share(0.0)
+    dropout: float = fraction(0.0)
     batch_norm: bool = False
 
 

@@ -14,6 +14,9 @@ from research.models.residual import Residual, ResidualConfig
 from research.models.single_channel import SingleChannel, SingleChannelConfig
 
 NetworkConfig = MultiChannelConfig | SingleChannelConfig | ResidualConfig | MlpConfig
+NETWORKS = {
+    kind.name: kind for kind in (MultiChannelConfig, SingleChannelConfig, ResidualConfig, MlpConfig)
+}
 _NETWORKS = {
     MultiChannelConfig: MultiChannel,
     SingleChannelConfig: SingleChannel,

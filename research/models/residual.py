@@ -10,7 +10,7 @@ from flax import nnx
 
 from research.models.layers import Standardise
 from research.models.texture import MIN_BINS, MIN_FRAMES, texture
-from research.settings import at_least, one_of, share
+from research.settings import at_least, fraction
 
 _INIT = nnx.initializers.he_normal()
 _NO_BIAS = {"use_bias": False, "kernel_init": _INIT}
@@ -32,12 +32,13 @@ class ResidualConfig:
       hidden_dropout: share dropped of the units of the second.
     """
 
-    name: str = one_of("residual", ["residual"])
+    name: ClassVar[str] = "residual"
+
     stem: int = at_least(16, 1)
     widths: tuple[int, ...] = at_least((32, 64, 128), 1)
     hidden: int = at_least(192, 1)
-    dropout: float = share(0.3)
-    hidden_dropout: float = share(0.5)
+    dropout: float = fraction(0.3)
+    hidden_dropout: float = fraction(0.5)
 
 
 class Block(nnx.Module):

@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from research.models.layers import GLOROT, apply_convs, by_halves, make_convs
-from research.settings import at_least, one_of, share
+from research.settings import at_least, fraction, one_of
 
 _NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
@@ -27,12 +28,13 @@ class SingleChannelConfig:
       batch_norm: whether each convolution is followed by batch normalisation.
     """
 
-    name: str = one_of("single_channel", ["single_channel"])
+    name: ClassVar[str] = "single_channel"
+
     num_filters: tuple[int, ...] = at_least((16, 16), 1)
     width: int = at_least(5, 1)
     num_features: int = at_least(100, 1)
     nonlinearity: str = one_of("relu", _NONLINEARITIES)
-    dropout: float = share(0.5)
+    dropout: float = fraction(0.5)
     batch_norm: bool = False
 
 

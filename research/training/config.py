@@ -2,15 +2,15 @@
 
 import dataclasses
 
-from research.data.front_ends.registry import FrontEnd
+from research.data.front_ends.registry import FRONT_ENDS, FrontEnd
 from research.data.front_ends.stft import SpectrogramConfig, WaveformFrames
 from research.data.pca import PcaConfig
 from research.data.segments import SegmentConfig
 from research.data.splits import SplitConfig
 from research.data.synthetic import SyntheticConfig
 from research.models.multi_channel import MultiChannelConfig
-from research.models.network import NetworkConfig
-from research.settings import above, at_least, one_of, share
+from research.models.network import NETWORKS, NetworkConfig
+from research.settings import above, at_least, fraction, member_of, one_of, unbound
 from research.training.augment import AugmentConfig
 
 
@@ -26,10 +26,10 @@ class DataConfig(SplitConfig):
       cache: folder of the spectrograms; None for the user's cache folder.
     """
 
-    root: str | None = None
+    root: str | None = unbound(None)
     synthetic: SyntheticConfig = SyntheticConfig()
-    max_bad_share: float = share(0.2)
-    cache: str | None = None
+    max_bad_share: float = fraction(0.2)
+    cache: str | None = unbound(None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,16 +67,16 @@ class TrainConfig:
     schedule: str = one_of("constant", ["constant", "cosine"])
     warmup_epochs: int = at_least(0, 0)
     weight_decay: float = at_least(0.0, 0)
-    label_smoothing: float = share(0.0)
-    averaging: float = share(0.0)
-    tensorboard: bool = False
+    label_smoothing: float = fraction(0.0)
+    averaging: float = fraction(0.0)
+    tensorboard: bool = unbound(False)
     data: DataConfig = DataConfig()
-    spectrogram: FrontEnd = SpectrogramConfig()
+    spectrogram: FrontEnd = member_of(SpectrogramConfig(), FRONT_ENDS)
     segments: SegmentConfig = SegmentConfig()
     augment: AugmentConfig = AugmentConfig()
-    model: NetworkConfig = MultiChannelConfig()
-    pca: PcaConfig = PcaConfig()
-    checkpoint: str = ""
+    model: NetworkConfig = member_of(MultiChannelConfig(), NETWORKS)
+    pca: PcaConfig = unbound(PcaConfig())
+    checkpoint: str = unbound("")
 
     def __post_init__(self):
         if self.augment.crop and self.data.leaks:

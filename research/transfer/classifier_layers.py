@@ -51,6 +51,11 @@ def load_eye(checkpoint: str, layers: tuple[str, ...]) -> Eye:
       InputError: there is no training, it is damaged, it sees no spectrograms, or it has no
         such layer.
     """
+    if checkpoint in ("", "shipped"):
+        raise InputError(
+            "config.layers need config.checkpoint, the --workdir of a run_train.py run on "
+            "configs/single_channel.py or multi_channel.py"
+        )
     workdir, config, manifest = load_checkpoint(checkpoint)
     if not isinstance(config.spectrogram, SpectrogramConfig):
         raise InputError(

@@ -1,6 +1,7 @@
 """Every choice of a transfer; what it can hold is checked as it is made."""
 
 import dataclasses
+from typing import Self
 
 from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
@@ -18,8 +19,16 @@ from research.transfer.style import GRAM_DIVISORS
 from research.transfer.variable import STARTS, VARIABLES
 
 
+class _Weights:
+    @classmethod
+    def only(cls, **weights: float) -> Self:
+        """These weights, and 0 for every other term."""
+        names = (field.name for field in dataclasses.fields(cls))  # pyright: ignore
+        return cls(**{**dict.fromkeys(names, 0.0), **weights})
+
+
 @dataclasses.dataclass(frozen=True)
-class ContentWeights:
+class ContentWeights(_Weights):
     """Weights of what must stay of the content; what weighs nothing is not computed.
 
     Attributes:
@@ -32,13 +41,13 @@ class ContentWeights:
 
     features: float = at_least(0.0, 0)
     spectrogram: float = at_least(0.0, 0)
-    harmonic: float = at_least(0.0, 0)
-    chroma: float = at_least(0.0, 0)
-    onset: float = at_least(0.0, 0)
+    harmonic: float = at_least(2.0, 0)
+    chroma: float = at_least(2.0, 0)
+    onset: float = at_least(1.0, 0)
 
 
 @dataclasses.dataclass(frozen=True)
-class StyleWeights:
+class StyleWeights(_Weights):
     """Weights of what is taken from the style; what weighs nothing is not computed.
 
     Attributes:
@@ -55,11 +64,11 @@ class StyleWeights:
     gram: float = at_least(0.0, 0)
     activations: float = at_least(0.0, 0)
     feature_levels: float = at_least(0.0, 0)
-    bands: float = at_least(0.0, 0)
-    spectrum: float = at_least(0.0, 0)
-    patches: float = at_least(0.0, 0)
-    fast_patches: float = at_least(0.0, 0)
-    correlation: float = at_least(0.0, 0)
+    bands: float = at_least(1.0, 0)
+    spectrum: float = at_least(1.0, 0)
+    patches: float = at_least(1.0, 0)
+    fast_patches: float = at_least(1.0, 0)
+    correlation: float = at_least(0.5, 0)
 
 
 def _sweep_of(weights: type, name: str) -> type:
@@ -95,7 +104,7 @@ class SweepConfig:
     content: ContentSweep = ContentSweep()
     style: StyleSweep = StyleSweep()
     seed: tuple[int, ...] | None = at_least(None, 0)
-    memory_gb: float = above(4.0, 0)
+    memory_gb: float = above(4.0, 0, binds=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,19 +156,19 @@ class TransferConfig:
     dynamics_seconds: float = above(1.5, 0)
     style_amount: float = at_least(1.0, 0)
     content_weight: float = at_least(1.0, 0)
-    style_weight: float = at_least(1.0, 0)
+    style_weight: float = at_least(1.5, 0)
     content: ContentWeights = ContentWeights()
     style: StyleWeights = StyleWeights()
-    num_iterations: int = at_least(100, 0)
+    num_iterations: int = at_least(120, 0)
     variable: str = one_of("waveform", VARIABLES)
-    init: str = one_of("content", ("matched", *STARTS))
+    init: str = one_of("matched", ("matched", *STARTS))
     noise_scale: float = at_least(1e-3, 0)
     stft: StftConfig = StftConfig()
     features: FilterConfig = FilterConfig()
-    checkpoint: str = ""
+    checkpoint: str = "shipped"
     layers: tuple[str, ...] = ()
     pca: str = ""
-    scale: str = one_of("relative", SCALES)
+    scale: str = one_of("root", SCALES)
     gram_divisor: str = one_of("frames", GRAM_DIVISORS)
     optimiser: OptimiserConfig = OptimiserConfig()
     phase: PhaseConfig = PhaseConfig()
@@ -180,8 +189,6 @@ class TransferConfig:
             raise ValueError(f"{heard[0]} needs variable=waveform, not {self.variable}")
         if self.looks_at_features and not (self.features.num_filters or self.layers):
             raise ValueError("terms of features need features.num_filters or layers")
-        if self.layers and self.checkpoint in ("", "shipped"):
-            raise ValueError("layers need checkpoint, the --workdir of a run_train.py run")
         if self.variable == "pca" and not self.pca:
             raise ValueError("variable=pca needs pca, a file of run_train.py --mode=pca")
 

@@ -39,11 +39,11 @@ class OptimiserConfig:
 
     name: str = one_of("lbfgs", OPTIMISERS)
     learning_rate: float = above(0.01, 0)
-    memory_size: int = at_least(10, 1)
+    memory_size: int = at_least(12, 1)
     max_linesearch_steps: int = at_least(20, 1)
     unrolled: bool = False
-    log_every: int = at_least(5, 1)
-    patience: int = at_least(0, 0)
+    log_every: int = at_least(10, 1)
+    patience: int = at_least(20, 0)
     tolerance: float = at_least(1e-3, 0)
 
 

@@ -32,7 +32,7 @@ class FilterConfig:
     """
 
     widths: tuple[int, ...] = at_least((11,), 1)
-    num_filters: int = at_least(4096, 0)
+    num_filters: int = at_least(1024, 0)
     nonlinearity: str = one_of("relu", NONLINEARITIES)
     max_hz: float = above(10000.0, 0)
     seed: int = at_least(0, 0)

@@ -22,6 +22,9 @@ from research.data.tracks import Collection, load_collection
 from research.errors import InputError, about
 
 FrontEnd = SpectrogramConfig | MelConfig | PictureConfig | DescriptorConfig
+FRONT_ENDS = {
+    kind.name: kind for kind in (SpectrogramConfig, MelConfig, PictureConfig, DescriptorConfig)
+}
 _KINDS = {SpectrogramConfig: AUDIO, MelConfig: AUDIO, PictureConfig: PICTURES}
 
 
