@@ -381,14 +381,15 @@ def _keep_training_results(workdir: pathlib.Path) -> None:
 def _test(config, collection, fits, networks, workdir, manifest, bar) -> None:
     """Score the fits and write what came of it."""
     from research.report.classification import draw_confusion
+    from research.tables import save_table
     from research.training.results import TrackScore, in_words, score
     from research.training.run import training_parts
-    from research.workdir import save_csv, save_json
+    from research.workdir import save_json
 
     parts = training_parts(config, manifest, collection)
     results, tracks = score(config, collection, fits, networks, parts, bar)
     save_json(workdir / "results.json", results)
-    save_csv(workdir / "tracks.csv", TrackScore._fields, tracks)
+    save_table(workdir / "tracks.csv", TrackScore._fields, tracks)
     draw_confusion(
         workdir / "confusion.png", results["confusion"], results["genres"], results["protocol"]
     )

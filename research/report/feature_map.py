@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from research.report.figures import load_pyplot, save_figure
+from research.tables import save_table
 from research.training.embed import Point
-from research.workdir import save_csv
 
 # After those of Okabe & Ito and of Tol, dark enough for white paper.
 _COLORS = (
@@ -45,7 +45,7 @@ _PARTS = {"train": "trained on", "validation": "validation", "test": "held out"}
 def save_points(path: str | os.PathLike, points: Sequence[Point]) -> None:
     """Write points as CSV, whole or not at all."""
     header = (field.name for field in dataclasses.fields(Point))
-    save_csv(path, header, map(dataclasses.astuple, points))
+    save_table(path, header, map(dataclasses.astuple, points))
 
 
 def draw_points(path: str | os.PathLike, points: Sequence[Point], title: str, caption: str) -> None:
