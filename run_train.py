@@ -72,7 +72,7 @@ def train(workdir: pathlib.Path) -> None:
     """Train every fit, or what a killed run left of them, and test each once."""
     from research.files import held_alone
     from research.progress import CountingBar
-    from research.report.classification import draw_curves
+    from research.report.training_curves import draw_curves
     from research.training import experiment
     from research.training.run import SINCE, was_trained
     from research.training.run_log import RunLog
@@ -380,15 +380,16 @@ def _keep_training_results(workdir: pathlib.Path) -> None:
 
 def _test(config, collection, fits, networks, workdir, manifest, bar) -> None:
     """Score the fits and write what came of it."""
-    from research.report.classification import draw_confusion
+    from research.report.confusion import draw_confusion
+    from research.tables import save_table
     from research.training.results import TrackScore, in_words, score
     from research.training.run import training_parts
-    from research.workdir import save_csv, save_json
+    from research.workdir import save_json
 
     parts = training_parts(config, manifest, collection)
     results, tracks = score(config, collection, fits, networks, parts, bar)
     save_json(workdir / "results.json", results)
-    save_csv(workdir / "tracks.csv", TrackScore._fields, tracks)
+    save_table(workdir / "tracks.csv", TrackScore._fields, tracks)
     draw_confusion(
         workdir / "confusion.png", results["confusion"], results["genres"], results["protocol"]
     )

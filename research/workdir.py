@@ -1,6 +1,5 @@
 """The files that every run leaves in its workdir."""
 
-import csv
 import importlib.metadata
 import json
 import os
@@ -107,14 +106,6 @@ def save_json(path: str | os.PathLike, value: Any) -> None:
     """Write JSON, whole or not at all."""
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
-
-
-def save_csv(path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable]) -> None:
-    """Write CSV, whole or not at all."""
-    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
-        table = csv.writer(out, lineterminator="\n")
-        table.writerow(header)
-        table.writerows(rows)
 
 
 def environment(seed: int) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError
 from research.models import network as classifier
 from research.report import feature_map
-from research.report.feature_map import draw_points, save_points
+from research.report.feature_map import Point, draw_points, save_points
 from research.settings import freeze
 from research.training import embed, experiment
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
-from research.training.embed import Embedding, Point
+from research.training.embed import Embedding
 from research.training.loop import start_state
 
 RATE = 8000
@@ -285,7 +285,7 @@ def test_the_picture_tells_genres_and_parts_apart_and_draws_takes(tmp_path, monk
     }
     assert len(looks) == 13
     texts = {text.get_text() for text in panel.texts}
-    assert texts == {*(f"{take.name}\nheard as $jazz_$" for take in takes), ""}
+    assert texts == {*(f"{take.name}\npredicted: $jazz_$" for take in takes), ""}
     [arrow] = [text for text in panel.texts if text.get_text() == ""]
     assert arrow.arrow_patch is not None
     assert (arrow.xyann, arrow.xy) == ((0.0, 0.0), (2.0, -2.0))

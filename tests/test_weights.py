@@ -93,13 +93,14 @@ def test_weights_of_another_network_are_told_by_their_first_array(file, config, 
         lambda path: path.write_text("no weights"),
         lambda path: path.write_bytes(path.read_bytes()[:-300]),
         lambda path: np.savez(path, all=np.array([{}], object)),
+        lambda path: np.savez(path, all=np.array(["text"])),
         lambda path: path.write_bytes(array_file()),
         zip_of_text,
         lambda path: path.write_bytes(
             path.read_bytes()[:200] + b"\xff" * 40 + path.read_bytes()[240:]
         ),
     ],
-    ids=["missing", "empty", "text", "cut", "pickled", "array", "zip", "spoilt"],
+    ids=["missing", "empty", "text", "cut", "pickled", "text array", "array", "zip", "spoilt"],
 )
 def test_what_is_no_file_of_weights_is_told_by_its_name(file, spoil):
     spoil(file)

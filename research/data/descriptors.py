@@ -17,7 +17,7 @@ import numpy as np
 
 from research.audio.waveform import Waveform, match_channels, resample
 from research.errors import InputError
-from research.files import written_whole
+from research.tables import save_table
 
 SAMPLE_RATE = 22050
 FEATURES = (
@@ -185,12 +185,9 @@ def _table(rows: list[tuple[str, np.ndarray, str]]) -> Descriptors:
 
 def save_descriptors(path: str | os.PathLike, table: Descriptors) -> None:
     """Write a table as CSV, whole or not at all; what is read again is equal to the last bit."""
-    with written_whole(path) as temporary, _open(temporary, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        columns = table.names, table.lengths.tolist(), table.features.tolist(), table.labels
-        for name, length, features, label in zip(*columns, strict=True):
-            writer.writerow([name, length, *features, label])
+    columns = table.names, table.lengths.tolist(), table.features.tolist(), table.labels
+    rows = zip(*columns, strict=True)
+    save_table(path, COLUMNS, ((name, size, *values, label) for name, size, values, label in rows))
 
 
 def load_descriptors(path: str | os.PathLike) -> Descriptors:
@@ -203,7 +200,8 @@ def load_descriptors(path: str | os.PathLike) -> Descriptors:
     path = pathlib.Path(path).expanduser()
     rows = []
     try:
-        with _open(path, "r") as file:
+        # Names of files need not be text, and tables of spreadsheets begin with a mark.
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.reader(file)
             _check_header(path, next(reader, []))
             for cells in reader:
@@ -217,12 +215,6 @@ def load_descriptors(path: str | os.PathLike) -> Descriptors:
     if not rows:
         raise InputError(f"{path} holds no rows under its header; give a table with tracks in it")
     return _table(rows)
-
-
-def _open(path: pathlib.Path, mode: str):
-    """A CSV file; names of files need not be text, and tables of spreadsheets begin with a mark."""
-    encoding = "utf-8" if mode == "w" else "utf-8-sig"
-    return open(path, mode, encoding=encoding, errors="surrogateescape", newline="")
 
 
 def _check_header(path: pathlib.Path, header: list[str]) -> None:

@@ -8,13 +8,12 @@ import dataclasses
 import json
 import os
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from research.arrays import load_arrays
 from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError
 from research.files import written_whole
@@ -181,7 +180,7 @@ def load_pca(path: str | os.PathLike) -> Pca:
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"there is no PCA in {path}; {_MEND}")
-    arrays = _read(path)
+    arrays = load_arrays(path, "a PCA", _MEND)
     if "version" not in arrays:
         raise InputError(f"{path} is no file of a PCA; {_MEND}")
     if arrays["version"] != _VERSION:
@@ -222,19 +221,3 @@ def load_pca(path: str | os.PathLike) -> Pca:
         spectrogram=spectrogram,
         origin=origin,
     )
-
-
-def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """All arrays of an `.npz` file; none of a file that is something else.
-
-    Raises:
-      InputError: it cannot be read, or is damaged.
-    """
-    if not zipfile.is_zipfile(path):
-        return {}
-    try:
-        with path.open("rb") as file, np.load(file) as archive:
-            return {name: archive[name] for name in archive.files}
-    # What zipfile and numpy raise of a damaged archive.
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} is damaged ({error}); {_MEND}") from error

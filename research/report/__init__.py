@@ -1,1 +1,1 @@
-"""What a run leaves behind for people and programs to read."""
+"""Figures and HTML pages from the results of runs."""

@@ -1,15 +1,17 @@
-"""The picture of what a network hears, a point a track, and the table behind it."""
+"""Map of tracks in the feature space of a network: a CSV table of points and a figure."""
 
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from research.report.figures import load_pyplot, save_figure
-from research.training.embed import Point
-from research.workdir import save_csv
+from research.tables import save_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # After those of Okabe & Ito and of Tol, dark enough for white paper.
 _COLORS = (
@@ -24,8 +26,8 @@ _COLORS = (
     "#6e6e6e",
     "#a5b01e",
 )
-# Shapes by how large they are drawn, so that they look as large; one more than there are colours,
-# so that the genres beyond the tenth differ from the first ten.
+# Marker shapes and the factors that make them look equally large. There is one more than there are
+# colours, so that the genres after the tenth differ from the first ten.
 _MARKERS = {
     "o": 1.0,
     "s": 0.9,
@@ -39,39 +41,70 @@ _MARKERS = {
     "<": 1.15,
     ">": 1.15,
 }
-_PARTS = {"train": "trained on", "validation": "validation", "test": "held out"}
+_LEGEND = {"train": "trained on", "validation": "validation", "test": "held out"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A track, or a waveform of a transfer, in the plane. The fields are the columns of the table.
+
+    Attributes:
+      name: path of the track, or `content`, `style` or `output` of a transfer.
+      genre: true genre of the track, empty for a transfer.
+      part: `train`, `validation` or `test`, the subset that the track was in; `take` for a
+        transfer.
+      predicted: genre that the network predicts.
+      x: horizontal coordinate, without a unit.
+      y: vertical coordinate, upwards.
+    """
+
+    name: str
+    genre: str
+    part: str
+    predicted: str
+    x: float
+    y: float
 
 
 def save_points(path: str | os.PathLike, points: Sequence[Point]) -> None:
-    """Write points as CSV, whole or not at all."""
+    """Write points as CSV, atomically.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
     header = (field.name for field in dataclasses.fields(Point))
-    save_csv(path, header, map(dataclasses.astuple, points))
+    save_table(path, header, (dataclasses.astuple(point) for point in points))
 
 
 def draw_points(path: str | os.PathLike, points: Sequence[Point], title: str, caption: str) -> None:
-    """Tracks by genre, held-out ones emphasised, and takes as stars, as a PNG.
+    """Draw tracks by genre, test tracks emphasised, and a transfer as stars, as a PNG.
 
     Args:
-      path: of the picture.
-      points: an arrow goes from `content` to `output`, where these takes are.
-      title: above the picture.
-      caption: below it.
+      path: the PNG file.
+      points: if `content` and `output` of a transfer are among them, an arrow connects the two.
+      title: text above the axes.
+      caption: text below the axes.
+
+    Raises:
+      InputError: the file cannot be written.
     """
     pyplot = load_pyplot()
     figure, panel = pyplot.subplots(figsize=(10.5, 8), layout="constrained")
     genres = sorted({point.genre for point in points if point.genre})
     numbers = {genre: number for number, genre in enumerate(genres)}
-    parts = [part for part in _PARTS if any(point.part == part for point in points)]
+    parts = [part for part in _LEGEND if any(point.part == part for point in points)]
     for part in parts:
         for genre, number in numbers.items():
             places = [(p.x, p.y) for p in points if (p.part, p.genre) == (part, genre)]
-            panel.scatter(*np.reshape(places, (-1, 2)).T, **_look(part, number))
+            panel.scatter(*np.reshape(places, (-1, 2)).T, **_marker_style(part, number))
     entries = {
-        genre: panel.scatter([], [], **_look("test", number)) for genre, number in numbers.items()
+        genre: panel.scatter([], [], **_marker_style("test", number))
+        for genre, number in numbers.items()
     }
     for part in parts:
         count = sum(point.part == part for point in points)
-        entries[f"{_PARTS[part]} ({count} tracks)"] = panel.scatter([], [], **_look(part, None))
+        label = f"{_LEGEND[part]} ({count} tracks)"
+        entries[label] = panel.scatter([], [], **_marker_style(part, None))
     legend = figure.legend(
         entries.values(),
         entries.keys(),
@@ -91,22 +124,22 @@ def draw_points(path: str | os.PathLike, points: Sequence[Point], title: str, ca
     save_figure(figure, path)
 
 
-def _look(part: str, number: int | None) -> dict[str, Any]:
-    """How tracks of a part and of the genre of a number, or of any, are drawn."""
+def _marker_style(part: str, number: int | None) -> dict[str, Any]:
+    """Keyword arguments of `scatter` for a subset and the number of a genre (None: any genre)."""
     marker, color = "o", "0.35"
     if number is not None:
         marker = list(_MARKERS)[number % len(_MARKERS)]
         color = _COLORS[number % len(_COLORS)]
-    size, look = {
+    size, style = {
         "train": (36, {"color": color, "alpha": 0.55, "linewidths": 0, "zorder": 2}),
         "validation": (40, {"facecolors": "none", "edgecolors": color, "zorder": 3}),
         "test": (85, {"color": color, "edgecolors": "black", "linewidths": 1, "zorder": 4}),
     }[part]
-    return {"marker": marker, "s": size * _MARKERS[marker], **look}
+    return {"marker": marker, "s": size * _MARKERS[marker], **style}
 
 
-def _draw_takes(panel, takes: Sequence[Point]) -> None:
-    """Stars, each with its name and what it is heard as: above, below, or between them beside."""
+def _draw_takes(panel: "Axes", takes: Sequence[Point]) -> None:
+    """Draw stars with labels: below the lowest, above the highest, beside the ones between."""
     from matplotlib.patheffects import withStroke
 
     places = {take.name: (take.x, take.y) for take in takes}
@@ -124,7 +157,7 @@ def _draw_takes(panel, takes: Sequence[Point]) -> None:
             take.x, take.y, s=240, marker="*", color="white", edgecolors="black", zorder=6
         )
         panel.annotate(
-            f"{take.name}\nheard as {take.predicted}",
+            f"{take.name}\npredicted: {take.predicted}",
             places[take.name],
             textcoords="offset points",
             **side,

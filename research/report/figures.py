@@ -1,6 +1,7 @@
-"""What all pictures share: matplotlib without a screen, and files that are written whole."""
+"""Shared by all figures: matplotlib without a display, and PNG files written atomically."""
 
 import os
+import types
 import typing
 
 from research.files import written_whole
@@ -9,8 +10,8 @@ if typing.TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def load_pyplot():
-    """The module `matplotlib.pyplot`, drawing into memory; imported where a picture is drawn."""
+def load_pyplot() -> types.ModuleType:
+    """The module `matplotlib.pyplot` with the Agg backend. It is imported on the first call."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -20,7 +21,11 @@ def load_pyplot():
 
 
 def save_figure(figure: "Figure", path: str | os.PathLike) -> None:
-    """Write a figure as a PNG and close it."""
+    """Write a figure as a PNG of 100 dots per inch, atomically, and close it.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
     with written_whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)
     load_pyplot().close(figure)

@@ -1,4 +1,4 @@
-"""Sounds and pictures as `data:` URIs, so that a page is one file."""
+"""Audio and images as `data:` URIs, so that a page is a single file."""
 
 import base64
 import io
@@ -10,7 +10,8 @@ from research.audio.waveform import Waveform, match_channels, resample
 
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _KBPS = (192, 160, 128, 112, 96, 80, 64, 56, 48, 40, 32)
-_HEADER_BYTES = 2048  # Of an MP3, at most: a frame that holds the length, and the last one's rest.
+# The most that an MP3 adds: a frame that states the length, and the padding of the last frame.
+_HEADER_BYTES = 2048
 
 
 def data_uri(media_type: str, content: bytes) -> str:
@@ -19,7 +20,15 @@ def data_uri(media_type: str, content: bytes) -> str:
 
 
 def choose_kbps(waveforms: Sequence[Waveform], num_bytes: int) -> int:
-    """The highest bit rate, in kb/s, at which MP3s fit into `num_bytes` as URIs; 32 at least."""
+    """The highest bit rate in kb/s at which the MP3s of waveforms fit into a number of bytes.
+
+    Args:
+      waveforms: the sounds.
+      num_bytes: available for all URIs. Base64 makes 4 bytes of 3.
+
+    Returns:
+      One of 192, 160, 128, ... 32; 32 also where that does not fit.
+    """
     for kbps in _KBPS:
         sizes = (
             _HEADER_BYTES + waveform.seconds * 125 * min(kbps, _bounds(_mp3_rate(waveform))[1])
@@ -31,11 +40,13 @@ def choose_kbps(waveforms: Sequence[Waveform], num_bytes: int) -> int:
 
 
 def mp3_uri(waveform: Waveform, kbps: int) -> str:
-    """A sound as an MP3, at the nearest rate above its own that MP3 has.
+    """A waveform as an MP3 of constant bit rate.
+
+    It is resampled to the next higher sample rate of MP3, 48 kHz at most.
 
     Args:
-      waveform: mono or stereo; more channels are mixed down.
-      kbps: bit rate in kb/s, lower where MP3 has no such rate for the sample rate.
+      waveform: mono and stereo stay so; more channels are averaged to mono.
+      kbps: bit rate in kb/s, limited to the highest bit rate that MP3 has for the sample rate.
     """
     import soundfile
 
@@ -43,7 +54,7 @@ def mp3_uri(waveform: Waveform, kbps: int) -> str:
     num_channels = waveform.samples.shape[0] if waveform.samples.shape[0] <= 2 else 1
     samples = match_channels(waveform.samples, num_channels)
     lowest, highest = _bounds(waveform.sample_rate)
-    # soundfile wants a level: 0 is the highest bit rate, and 1 would be the lowest but is refused.
+    # soundfile takes a level from 0, the highest bit rate, to 1, the lowest, but refuses 1.
     level = min((highest - min(kbps, highest)) / (highest - lowest), 0.999)
     buffer = io.BytesIO()
     with soundfile.SoundFile(
@@ -64,33 +75,33 @@ def _mp3_rate(waveform: Waveform) -> int:
 
 
 def _bounds(sample_rate: int) -> tuple[int, int]:
-    """Lowest and highest bit rate in kb/s: those of MPEG-1, MPEG-2 and MPEG-2.5."""
+    """Lowest and highest bit rate in kb/s at a sample rate: of MPEG-1, MPEG-2 or MPEG-2.5."""
     if sample_rate >= 32000:
         return 32, 320
     return (8, 160) if sample_rate >= 16000 else (8, 64)
 
 
-def magma_uri(shares: np.ndarray, *, lossless: bool, max_width: int = 1200) -> str:
-    """Values in [0, 1], `[rows, columns]` with the lowest row first, as a picture.
+def image_uri(values: np.ndarray, *, lossless: bool, max_width: int = 1200) -> str:
+    """Values as an image in the colour map magma.
 
     Args:
-      shares: the values; columns beyond `max_width` are averaged.
+      values: `[rows, columns]` from 0 to 1, clipped; NaN is 0. Row 0 is at the bottom.
       lossless: PNG, for few sharp cells; else WebP, for the shades of a spectrogram.
-      max_width: pixels.
+      max_width: pixels. More columns are averaged down to this number.
     """
     import matplotlib
     from PIL import Image
 
-    picture = Image.fromarray(np.uint8(np.clip(np.nan_to_num(shares[::-1]), 0, 1) * 255))
-    if picture.width > max_width:
-        picture = picture.resize((max_width, picture.height), Image.Resampling.BOX)
+    image = Image.fromarray(np.uint8(np.clip(np.nan_to_num(values[::-1]), 0, 1) * 255))
+    if image.width > max_width:
+        image = image.resize((max_width, image.height), Image.Resampling.BOX)
     colours = np.uint8(matplotlib.colormaps["magma"](np.arange(256))[:, :3] * 255)
     buffer = io.BytesIO()
     if lossless:
-        picture = picture.point(lambda level: level & 0xF8)  # 32 shades: half the bytes.
-        picture.putpalette(colours.tobytes())
-        picture.save(buffer, "PNG", optimize=True)
+        image = image.point([level & 0xF8 for level in range(256)])  # 32 shades: half the bytes.
+        image.putpalette(colours.tobytes())
+        image.save(buffer, "PNG", optimize=True)
         return data_uri("image/png", buffer.getvalue())
-    picture.putpalette(colours.tobytes())
-    picture.convert("RGB").save(buffer, "WEBP", quality=75)
+    image.putpalette(colours.tobytes())
+    image.convert("RGB").save(buffer, "WEBP", quality=75)
     return data_uri("image/webp", buffer.getvalue())

@@ -1,4 +1,4 @@
-"""What a page shows of a take's `metrics.json`: loss curves, genres heard, the judge's verdict."""
+"""Plots and tables of `metrics.json` for a page: losses, predicted genres, the judge's verdicts."""
 
 import dataclasses
 import math
@@ -16,20 +16,20 @@ COLUMNS = {
     "equaliser": "equaliser",
     "naturalness": "naturalness",
 }
-_HUES = 10  # Colours of the style sheet, `--hue-0` and on.
+_HUES = 10  # Colours of the style sheet, `--hue-0` to `--hue-9`.
 
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A curve with its legend.
+    """A curve with its entry in the legend.
 
     Attributes:
-      name: what it is.
-      path: SVG.
-      colour: CSS.
-      dashed: whether its colour is that of another one, too.
-      first: its first value.
-      last: its last value.
+      name: text of the legend.
+      path: SVG path.
+      colour: CSS colour.
+      dashed: True if another curve has the same colour.
+      first: first value of the curve, None if it has no finite value.
+      last: last value, the same.
     """
 
     name: str
@@ -51,14 +51,14 @@ class LossPlot:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A line of the judge's table.
+    """A row of the table of verdicts.
 
     Attributes:
-      name: of the sound.
-      sound: which one plays, None if the page has it not.
-      values: by the names of `COLUMNS`, None where the judge says nothing.
-      best: whether it has the highest score of the takes.
-      measures: what the values are made of, by name.
+      name: text of the first column.
+      sound: id of the player, None if the page has none for this row.
+      values: by the names of `COLUMNS`, None where there is no value.
+      best: True for the take with the highest score.
+      measures: the measures behind the values, by name.
     """
 
     name: str
@@ -69,8 +69,18 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
-class Point:
-    """A take in the trade-off, at `x` and `y` from the top left corner of the plot."""
+class TradeOffPoint:
+    """A take in the trade-off plot.
+
+    Attributes:
+      name: of the take.
+      sound: id of the player.
+      x: SVG units from the left.
+      y: SVG units from the top.
+      colour: CSS colour.
+      content_kept: horizontal value.
+      style_reached: vertical value.
+    """
 
     name: str
     sound: str
@@ -86,24 +96,24 @@ class TradeOff:
     """Content kept against style reached.
 
     Attributes:
-      axis: of both.
-      line: path through the crossfades.
-      shares: points of that path and the share of style in each.
-      points: a take each.
-      setting: what the colours stand for, "" if for nothing.
-      colours: value of the setting and CSS colour, in order.
+      axis: both axes.
+      line: SVG path through the crossfades.
+      crossfades: the crossfades as `x` and `y` in SVG units and fraction of style.
+      points: one for each take.
+      setting: config key that the colours show, "" if there is none.
+      colours: values of the setting and their CSS colours, in order.
     """
 
     axis: Axis
     line: str
-    shares: tuple[tuple[int, int, float], ...]
-    points: tuple[Point, ...]
+    crossfades: tuple[tuple[int, int, float], ...]
+    points: tuple[TradeOffPoint, ...]
     setting: str
     colours: tuple[tuple[str, str], ...]
 
 
 def loss_plot(history: Sequence[dict[str, Any]]) -> LossPlot | None:
-    """Curves of the `history` of a run; None where nothing was optimised."""
+    """Curves of the `history` of `metrics.json`, None if it has fewer than two entries."""
     if len(history) < 2:
         return None
     iterations = [step["iteration"] for step in history]
@@ -128,19 +138,28 @@ def loss_plot(history: Sequence[dict[str, Any]]) -> LossPlot | None:
     return LossPlot(across, values, tuple(lines))
 
 
-def heard_genres(genres: dict[str, Any], most: int = 10) -> list[tuple[str, list[float]]]:
-    """The most probable genres, and the probability of each in each of the sounds."""
-    names = {name for verdict in genres.values() for name in verdict["probabilities"]}
+def genre_table(genres: dict[str, Any], most: int = 10) -> list[tuple[str, list[float]]]:
+    """The most probable genres with their probabilities, one for each of the sounds.
+
+    Args:
+      genres: predictions by sound, each with `probabilities` by genre.
+      most: number of genres.
+    """
+    names = {name for prediction in genres.values() for name in prediction["probabilities"]}
     table = {
-        name: [verdict["probabilities"].get(name, 0.0) for verdict in genres.values()]
+        name: [prediction["probabilities"].get(name, 0.0) for prediction in genres.values()]
         for name in names
     }
     return sorted(table.items(), key=lambda row: (-max(row[1]), row[0]))[:most]
 
 
 def best_crossfade(judge: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The crossfade of the highest score; None where there is no judge, or none it could score."""
-    known = [each for each in (judge or {}).get("crossfades", ()) if not _unknown(each, "score")]
+    """The crossfade with the highest score, None if no crossfade has a score.
+
+    Args:
+      judge: `judge` of `metrics.json`, None if there was no judge.
+    """
+    known = [each for each in (judge or {}).get("crossfades", ()) if _has(each, "score")]
     return max(known, key=lambda each: each["score"], default=None)
 
 
@@ -150,18 +169,18 @@ def judge_rows(
     sounds: Sequence[str],
     inputs: dict[str, str],
 ) -> list[Row]:
-    """The inputs themselves, the best crossfade, and all takes.
+    """Rows for the content, the style, the best crossfade, and all takes.
 
     Args:
-      judges: the verdict of each take.
-      names: of the takes.
-      sounds: what plays for each take.
-      inputs: what plays for "content", "style" and "crossfade".
+      judges: `judge` of the `metrics.json` of each take.
+      names: names of the takes.
+      sounds: ids of the players of the takes.
+      inputs: ids of the players of "content", "style" and "crossfade".
     """
     crossfades = judges[0].get("crossfades", ())
     ends = {
-        share: next((each for each in crossfades if each.get("share") == share), None)
-        for share in (0.0, 1.0)
+        fraction: next((each for each in crossfades if each.get("share") == fraction), None)
+        for fraction in (0.0, 1.0)
     }
     rows = [
         _row("content itself", inputs.get("content"), ends[0.0] or _end(1.0, 0.0)),
@@ -169,9 +188,9 @@ def judge_rows(
     ]
     best = best_crossfade(judges[0])
     if best is not None:
-        share = f"best crossfade, {100 * best['share']:.0f} % style"
-        rows.append(_row(share, inputs.get("crossfade"), best))
-    scores = [judge["score"] for judge in judges if not _unknown(judge, "score")]
+        title = f"best crossfade, {100 * best['share']:.0f} % style"
+        rows.append(_row(title, inputs.get("crossfade"), best))
+    scores = [judge["score"] for judge in judges if _has(judge, "score")]
     for judge, name, sound in zip(judges, names, sounds, strict=True):
         first = len(scores) > 1 and judge.get("score") == max(scores)
         rows.append(_row(name, sound, judge, best=first))
@@ -184,7 +203,14 @@ def trade_off(
     sounds: Sequence[str],
     settings: Sequence[dict[str, Any]],
 ) -> TradeOff:
-    """Where takes are, coloured by the first of their settings."""
+    """The plot of takes, coloured by the first of their settings.
+
+    Args:
+      judges: `judge` of the `metrics.json` of each take.
+      names: names of the takes.
+      sounds: ids of the players of the takes.
+      settings: config keys in which the takes differ, with their values, for each take.
+    """
     axis = Axis(0.0, 1.0)
     setting = next(iter(settings[0]), "")
     colours = _colours([each.get(setting) for each in settings]) if setting else {}
@@ -193,12 +219,13 @@ def trade_off(
         kept, reached = _finite(judge.get("content_kept")), _finite(judge.get("style_reached"))
         if not (math.isnan(kept) or math.isnan(reached)):
             colour = colours.get(_label(chosen.get(setting)), "var(--accent)")
-            points.append(Point(name, sound, *_corner(kept, reached), colour, kept, reached))
+            point = TradeOffPoint(name, sound, *_corner(kept, reached), colour, kept, reached)
+            points.append(point)
     crossfades = sorted(
         (
             each
             for each in judges[0].get("crossfades", ())
-            if not (_unknown(each, "content_kept") or _unknown(each, "style_reached"))
+            if _has(each, "content_kept") and _has(each, "style_reached")
         ),
         key=lambda each: each["share"],
     )
@@ -207,7 +234,7 @@ def trade_off(
     return TradeOff(
         axis=axis,
         line=curve(axis.place(kept), axis.place(reached)),
-        shares=tuple(
+        crossfades=tuple(
             (*_corner(x, y), each["share"])
             for x, y, each in zip(kept, reached, crossfades, strict=True)
         ),
@@ -227,19 +254,20 @@ def _end(content_kept: float, style_reached: float) -> dict[str, float]:
 
 
 def _corner(kept: float, reached: float) -> tuple[int, int]:
+    """SVG units from the left and from the top."""
     return round(kept * BOX), round((1 - reached) * BOX)
 
 
 def _colours(values: Sequence[Any]) -> dict[str, str]:
-    """A CSS colour for each value: a scale for numbers, by rank, and hues for others."""
+    """A CSS colour for each distinct value: a scale by rank for numbers, else hues."""
     numbers = all(isinstance(value, int | float) for value in values)
     distinct = sorted(set(values)) if numbers else list(dict.fromkeys(map(_label, values)))
     if not numbers:
         return {value: f"var(--hue-{i % _HUES})" for i, value in enumerate(distinct)}
     return {
-        _label(value): f"color-mix(in oklab, var(--scale-low), var(--scale-high) {share:.0f}%)"
+        _label(value): f"color-mix(in oklab, var(--scale-low), var(--scale-high) {percent:.0f}%)"
         for i, value in enumerate(distinct)
-        for share in [100 * i / max(len(distinct) - 1, 1)]
+        for percent in [100 * i / max(len(distinct) - 1, 1)]
     }
 
 
@@ -251,5 +279,6 @@ def _finite(value: float | None) -> float:
     return value if value is not None and math.isfinite(value) else math.nan
 
 
-def _unknown(judge: dict[str, Any], key: str) -> bool:
-    return math.isnan(_finite(judge.get(key)))
+def _has(judge: dict[str, Any], key: str) -> bool:
+    """True if a verdict has a finite value."""
+    return not math.isnan(_finite(judge.get(key)))

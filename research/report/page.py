@@ -1,6 +1,6 @@
-"""A page of a run, or of a sweep of many: one file to listen to, look at and compare.
+"""An HTML page with players, plots and tables of the outputs of a run, a sweep or several runs.
 
-It needs no network and no other file: sounds and pictures are in it.
+The page is one file. It holds all audio and images and makes no requests.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from research.report.metric_views import (
     Row,
     TradeOff,
     best_crossfade,
-    heard_genres,
+    genre_table,
     judge_rows,
     loss_plot,
     trade_off,
@@ -29,18 +29,18 @@ from research.report.sound_views import SoundViews, view_sounds
 
 MAX_BYTES = 10_000_000
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
-_SAMPLE_RATE = 22050  # Of the pictures, in Hz, where the config has none.
-_EVEN = 0.5  # Share of the crossfade that is played where no judge has chosen one.
+_SAMPLE_RATE = 22050  # Hz, for the plots if the config has no sample rate.
+_EVEN = 0.5  # Fraction of style of the crossfade that is played if there is no judge.
 
 
 @dataclasses.dataclass(frozen=True)
 class Take:
-    """One output.
+    """One output of a run.
 
     Attributes:
-      name: "output", or what is special about it: "style_weight=3, seed=1".
-      waveform: the sound.
-      metrics: what `metrics.json` holds; `judge`, `genres` and `settings` where there are any.
+      name: "output", or its own settings in a sweep, such as "style_weight=3, seed=1".
+      waveform: the output.
+      metrics: contents of `metrics.json`. `judge`, `genres` and `settings` are optional.
     """
 
     name: str
@@ -50,14 +50,14 @@ class Take:
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A content, a style, and what was made of them.
+    """A content, a style, and the outputs for these two.
 
     Attributes:
-      content_name: to show.
-      style_name: to show.
-      content: the sound.
-      style: the sound, None where it is not one.
-      takes: in the order to show.
+      content_name: text for the page.
+      style_name: text for the page.
+      content: the waveform.
+      style: the waveform, None if the style is not one audio file.
+      takes: in the order of the page.
     """
 
     content_name: str
@@ -69,19 +69,19 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class _Sound:
-    """A player with its pictures.
+    """A player and its plots.
 
     Attributes:
-      id: within the page.
+      id: id of the HTML element.
       kind: "content", "style", "crossfade" or "take".
-      name: to show.
-      detail: to show smaller.
-      words: within a sentence.
-      waveform: what plays.
-      metrics: of a take, else empty.
-      views: its pictures.
-      loss: curves of a take that was optimised.
-      genres: probabilities heard, by genre, in the order of `metrics["genres"]`.
+      name: title.
+      detail: small text beside the title, may be empty.
+      words: name within a sentence.
+      waveform: the sound.
+      metrics: contents of the `metrics.json` of a take, else empty.
+      views: plots of the sound.
+      loss: loss curves of a take that was optimised, else None.
+      genres: genres and their probabilities, in the order of `metrics["genres"]`.
     """
 
     id: str
@@ -98,6 +98,8 @@ class _Sound:
 
 @dataclasses.dataclass(frozen=True)
 class _PairView:
+    """What the template needs of a pair."""
+
     content_name: str
     style_name: str
     sounds: tuple[_Sound, ...]
@@ -110,7 +112,7 @@ class _PairView:
 
     @property
     def columns(self) -> dict[str, str]:
-        """Those of the judge's table that hold something."""
+        """Titles of the columns of the table of verdicts that hold a value, by key."""
         return {
             key: title
             for key, title in COLUMNS.items()
@@ -129,16 +131,16 @@ def write_report(
     environment: dict[str, Any],
     table: Sequence[dict[str, Any]] = (),
 ) -> None:
-    """Write the page of a run, or of several, as one HTML file, whole or not at all.
+    """Write a page as one HTML file, atomically.
 
-    MP3s are of the highest bit rate with which the page stays under 10 MB, down to 32 kb/s.
+    The bit rate of the MP3s is the highest at which the page stays under 10 MB, at least 32 kb/s.
 
     Args:
-      path: of the page.
-      pairs: one for a run; a sweep has many takes in each.
-      config: what was chosen, nested; its `sample_rate` is that of the pictures.
+      path: the HTML file.
+      pairs: at least one, with at least one take each.
+      config: nested settings. Sounds are resampled to its `sample_rate` for the plots.
       environment: versions and device, nested.
-      table: rows to begin with, values by column.
+      table: rows of the table at the top, values by column; no table if empty.
 
     Raises:
       InputError: the file cannot be written.
@@ -166,9 +168,9 @@ def _view(name: str, pair: Pair, sample_rate: int) -> _PairView:
     named = [("content", "Content", pair.content_name, "content", pair.content, {})]
     if pair.style is not None:
         best = best_crossfade(next(filter(None, judges), None))
-        share = _EVEN if best is None else best["share"]
-        mixed = crossfade(pair.content, pair.style, share)
-        detail = f"{100 * share:.0f} % style"
+        fraction = _EVEN if best is None else best["share"]
+        mixed = crossfade(pair.content, pair.style, fraction)
+        detail = f"{100 * fraction:.0f} % style"
         named += [
             ("style", "Style", pair.style_name, "style", pair.style, {}),
             ("crossfade", "Crossfade", detail, f"crossfade with {detail}", mixed, {}),
@@ -176,22 +178,22 @@ def _view(name: str, pair: Pair, sample_rate: int) -> _PairView:
     for take in pair.takes:
         words = take.name if len(pair.takes) == 1 else f"take {take.name}"
         named.append(("take", take.name, "", words, take.waveform, take.metrics))
-    pictures = view_sounds([entry[4] for entry in named], sample_rate)
+    plots = view_sounds([entry[4] for entry in named], sample_rate)
     sounds = tuple(
         _Sound(
             f"{name}-{index}",
             *entry,
             views=views,
             loss=loss_plot(entry[5].get("history", ())),
-            genres=heard_genres(entry[5].get("genres", {})),
+            genres=genre_table(entry[5].get("genres", {})),
         )
-        for index, (entry, views) in enumerate(zip(named, pictures, strict=True), 1)
+        for index, (entry, views) in enumerate(zip(named, plots, strict=True), 1)
     )
     return _PairView(pair.content_name, pair.style_name, sounds, *_judged(pair.takes, sounds))
 
 
 def _judged(takes: Sequence[Take], sounds: Sequence[_Sound]) -> tuple[list[Row], TradeOff | None]:
-    """Table and plot of the takes that were judged."""
+    """Table and trade-off plot of the takes that have a verdict."""
     ids = [sound.id for sound in sounds if sound.kind == "take"]
     judged = [(take, id) for take, id in zip(takes, ids, strict=True) if take.metrics.get("judge")]
     if not judged:
@@ -219,19 +221,19 @@ def _load_template():
 
 
 def _number(value: Any, digits: int = 4) -> str:
-    """A value of some significant digits; other things as they are."""
+    """A float with a number of significant digits; other values unchanged."""
     if isinstance(value, bool | int | str):
         return str(value)
     return _odd(value) or f"{value:.{digits}g}"
 
 
 def _fixed(value: float | None, places: int = 2, signed: bool = False) -> str:
-    """A value with so many decimals."""
+    """A value with a number of decimals."""
     return _odd(value) or f"{value:{'+' if signed else ''}.{places}f}"
 
 
 def _odd(value: float | None) -> str:
-    """What is no number in words, "" for one that is."""
+    """Text for None, NaN and infinities, "" for other values."""
     if value is None:
         return "-"
     if math.isnan(value):
@@ -240,5 +242,5 @@ def _odd(value: float | None) -> str:
 
 
 def _hertz(value: float) -> str:
-    """A frequency in words: "40 Hz", "11 kHz"."""
+    """Text of a frequency, such as "40 Hz" or "11 kHz"."""
     return f"{value / 1000:.3g} kHz" if value >= 1000 else f"{value:.3g} Hz"

@@ -1,4 +1,7 @@
-"""Axes and curves of inline SVG, as shares of a box that the page gives a size."""
+"""Axes and curves as inline SVG, in a box whose size the page determines.
+
+Places on an axis are fractions: 0 at its low end, 1 at its high end.
+"""
 
 import dataclasses
 import math
@@ -6,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-BOX = 1000  # Units of the box on either side: whole numbers are exact enough, and short.
+BOX = 1000  # Width and height of the SVG box. Whole numbers are exact enough, and short.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,9 +17,9 @@ class Axis:
     """A scale from `low` to `high`.
 
     Attributes:
-      low: where it begins; positive if logarithmic.
-      high: where it ends, above `low`.
-      logarithmic: whether equal ratios are equal lengths.
+      low: value at the low end, positive if logarithmic.
+      high: value at the high end, above `low`.
+      logarithmic: True if equal ratios of values are equal lengths.
     """
 
     low: float
@@ -24,23 +27,23 @@ class Axis:
     logarithmic: bool = False
 
     def place(self, values: np.ndarray | Iterable[float]) -> np.ndarray:
-        """Shares of the axis, NaN for what has no place on it."""
+        """Fractions of the axis for values; NaN for values that are not on such an axis."""
         values = np.asarray(values, np.float64)
         ends = np.array([self.low, self.high])
         if self.logarithmic:
             values = np.log(np.where(values > 0, values, np.nan))
             ends = np.log(ends)
-        shares = (values - ends[0]) / (ends[1] - ends[0])
-        return np.where(np.isfinite(shares), shares, np.nan)
+        fractions = (values - ends[0]) / (ends[1] - ends[0])
+        return np.where(np.isfinite(fractions), fractions, np.nan)
 
     def ticks(self, most: int = 5) -> list[tuple[float, str]]:
-        """Shares and labels of round values, about `most` of them."""
+        """Fractions and labels of about `most` round values."""
         values = self._decades(most) if self.logarithmic else self._steps(most)
-        shares = self.place(values)
-        inside = (shares >= -1e-9) & (shares <= 1 + 1e-9)
+        fractions = self.place(values)
+        inside = (fractions >= -1e-9) & (fractions <= 1 + 1e-9)
         return [
-            (round(float(share), 4), _label(value))
-            for share, value, kept in zip(shares, values, inside, strict=True)
+            (round(float(fraction), 4), _label(value))
+            for fraction, value, kept in zip(fractions, values, inside, strict=True)
             if kept
         ]
 
@@ -63,25 +66,28 @@ class Axis:
 
 
 def _label(value: float) -> str:
-    """A round value: "0.5", "200", "10k"."""
+    """Text of a round value, such as "0.5", "200" or "10k"."""
     return f"{value / 1000:g}k" if 1000 <= abs(value) < 1e6 else f"{value:g}"
 
 
 def fit_axis(values: np.ndarray | Iterable[float]) -> Axis:
-    """An axis for values that are not negative: logarithmic where they are far apart."""
+    """An axis for non-negative values, logarithmic if the largest is over 5 times the smallest.
+
+    Zeros and values that are not finite are ignored.
+    """
     values = np.asarray(values, np.float64)
     positive = values[np.isfinite(values) & (values > 0)]
     if not positive.size:
         return Axis(0.0, 1.0)
     low, high = float(positive.min()), float(positive.max())
-    low = max(low, 1e-9 * high)  # What is all but 0 shall not flatten everything else.
+    low = max(low, 1e-9 * high)  # A value that is almost 0 shall not flatten all other curves.
     if high > 5 * low:
         return Axis(low / 1.15, high * 1.15, logarithmic=True)
     return Axis(0.0, high * 1.08)
 
 
 def curve(x: np.ndarray, y: np.ndarray) -> str:
-    """An SVG path through points given as shares; it breaks where one is NaN."""
+    """An SVG path through points given as fractions, interrupted where one is NaN."""
     commands, drawing = [], False
     for across, up in zip(x, y, strict=True):
         if math.isnan(across) or math.isnan(up):
@@ -93,14 +99,14 @@ def curve(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def band(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
-    """An SVG path around what is between two curves."""
+    """An SVG path around the area between two curves, given as fractions."""
     return curve(np.concatenate([x, x[::-1]]), np.concatenate([high, low[::-1]])) + "Z"
 
 
 def verticals(x: Iterable[float]) -> str:
-    """An SVG path of lines from bottom to top."""
-    return "".join(f"M{_unit(share)} 0V{BOX}" for share in x)
+    """An SVG path of vertical lines through the whole box, at fractions of its width."""
+    return "".join(f"M{_unit(fraction)} 0V{BOX}" for fraction in x)
 
 
-def _unit(share: float) -> int:
-    return round(float(np.clip(share, -1, 2)) * BOX)
+def _unit(fraction: float) -> int:
+    return round(float(np.clip(fraction, -1, 2)) * BOX)

@@ -1,4 +1,4 @@
-"""What a page shows of sounds: spectrogram, waveform, chroma, onsets and beats, centroid."""
+"""Plots of sounds for a page: spectrogram, waveform, chroma, onsets and beats, centroid."""
 
 import dataclasses
 import warnings
@@ -8,31 +8,32 @@ import numpy as np
 
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform, resample
-from research.report.media import magma_uri
+from research.report.media import image_uri
 from research.report.plots import Axis, band, curve, verticals
 from research.report.spectrograms import LOWEST_HZ, RANGE_DB, decibels
 
 _STFT = StftConfig()
-_COLUMNS = 500  # Of a curve: a page is hardly more pixels wide than two of them.
-_QUIET_DB = 60.0  # Below the loudest frame, the centroid is that of noise.
+_COLUMNS = 500  # Most points of a curve. A page is about 1000 pixels wide.
+# Frames this far below the loudest frame have no centroid: it would be that of noise.
+_QUIET_DB = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
 class SoundViews:
-    """Pictures of one sound, all from its start to its end.
+    """Plots of one sound. The horizontal axis of each is time, from start to end.
 
     Attributes:
-      time: seconds.
-      hertz: of the spectrogram.
-      centroid_hertz: of the centroid, the same for all sounds.
-      spectrogram: `data:` URI.
-      chroma: `data:` URI, C to B from the bottom.
-      waveform: path around its lowest and highest samples.
-      onsets: path of the onset strength, as a share of its highest.
-      beats: path of lines.
-      num_beats: how many.
-      tempo: beats a minute, 0 where there are none.
-      centroid: path of the spectral centroid, where it is not quiet.
+      time: axis in seconds.
+      hertz: frequency axis of the spectrogram, Hz.
+      centroid_hertz: vertical axis of the centroid, Hz, the same for all sounds.
+      spectrogram: `data:` URI of an image.
+      chroma: `data:` URI of an image, rows C to B from the bottom.
+      waveform: SVG path around the lowest and highest samples.
+      onsets: SVG path of the onset strength, as a fraction of its maximum.
+      beats: SVG path of a vertical line for each beat.
+      num_beats: number of beats.
+      tempo: beats per minute, 0 if there are no beats.
+      centroid: SVG path of the spectral centroid, interrupted where the sound is quiet.
     """
 
     time: Axis
@@ -50,7 +51,7 @@ class SoundViews:
 
 @dataclasses.dataclass(frozen=True)
 class _Features:
-    """Of a mono sound at the rate of the pictures."""
+    """Features of a mono sound, resampled for the plots."""
 
     samples: np.ndarray  # [samples]
     chroma: np.ndarray  # [12, frames]
@@ -61,7 +62,12 @@ class _Features:
 
 
 def view_sounds(sounds: Sequence[Waveform], sample_rate: int) -> list[SoundViews]:
-    """Pictures of sounds at `sample_rate` in Hz, levels and centroids on the same scales."""
+    """Plots of sounds. Levels and centroids have the same scale for all sounds.
+
+    Args:
+      sounds: at any rates, averaged to mono.
+      sample_rate: Hz that sounds are resampled to.
+    """
     levels = decibels(sounds, sample_rate, _STFT)
     features = [_analyse(sound, sample_rate) for sound in sounds]
     loudest = max(max(np.abs(each.samples).max() for each in features), 1e-9)
@@ -78,8 +84,8 @@ def view_sounds(sounds: Sequence[Waveform], sample_rate: int) -> list[SoundViews
                 time=Axis(0.0, sound.seconds),
                 hertz=Axis(LOWEST_HZ, sample_rate / 2, logarithmic=True),
                 centroid_hertz=centroid_hertz,
-                spectrogram=magma_uri(1 + rows / RANGE_DB, lossless=False),
-                chroma=magma_uri(each.chroma, lossless=True),
+                spectrogram=image_uri(1 + rows / RANGE_DB, lossless=False),
+                chroma=image_uri(each.chroma, lossless=True),
                 waveform=band(
                     _columns(samples, np.mean),
                     _columns(0.5 + each.samples / loudest / 2, np.min),
@@ -102,7 +108,7 @@ def view_sounds(sounds: Sequence[Waveform], sample_rate: int) -> list[SoundViews
 
 
 def _columns(values: np.ndarray, reduce: Callable[[np.ndarray], float]) -> np.ndarray:
-    """At most 500 values, each of what lies in its piece."""
+    """At most 500 values, each of them computed from a run of values."""
     if len(values) <= _COLUMNS:
         return values
     return np.array([reduce(piece) for piece in np.array_split(values, _COLUMNS)])
@@ -115,7 +121,7 @@ def _analyse(sound: Waveform, sample_rate: int) -> _Features:
     hop = _STFT.hop_length
     power = np.abs(librosa.stft(samples, n_fft=_STFT.n_fft, hop_length=hop)) ** 2
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # Of sounds without any pitch, or too short.
+        warnings.simplefilter("ignore", UserWarning)  # Sounds without pitch, or short.
         chroma = librosa.feature.chroma_stft(S=power, sr=sample_rate)
         mel = librosa.feature.melspectrogram(S=power, sr=sample_rate)
         onsets = librosa.onset.onset_strength(S=librosa.power_to_db(mel), sr=sample_rate)
@@ -124,12 +130,12 @@ def _analyse(sound: Waveform, sample_rate: int) -> _Features:
         )
         centroid = librosa.feature.spectral_centroid(S=np.sqrt(power), sr=sample_rate)[0]
     energy = power.sum(axis=0)
-    heard = energy > max(energy.max() * 10 ** (-_QUIET_DB / 10), 1e-12)
+    audible = energy > max(energy.max() * 10 ** (-_QUIET_DB / 10), 1e-12)
     return _Features(
         samples=samples,
         chroma=chroma,
         onsets=onsets,
-        centroid=np.where(heard, centroid, np.nan),
+        centroid=np.where(audible, centroid, np.nan),
         beats=np.asarray(beats),
         tempo=float(np.ravel(tempo)[0]) if len(beats) else 0.0,
     )

@@ -17,6 +17,7 @@ from research.data.tracks import Collection
 from research.errors import InputError, about
 from research.models import network as classifier
 from research.models.network import Variables
+from research.report.feature_map import Point
 from research.training.config import TrainConfig
 from research.training.evaluation import by_track, in_batches, wilson_interval
 from research.training.experiment import Fit
@@ -31,27 +32,6 @@ _NUM_NEIGHBOURS = 5
 _MIN_TRACKS = 4
 _MAX_PERPLEXITY = 30.0
 _ROUNDING = 1e-6  # Of the largest value of a feature: what varies less is constant.
-
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    """A track, or a take of a transfer.
-
-    Attributes:
-      name: of the track; of a take, `content`, `style` or `output`.
-      genre: of the track; empty for a take.
-      part: `train`, `validation` or `test`, by what the network was trained on; or `take`.
-      predicted: the genre that the network hears.
-      x: place in the plane, which has no unit.
-      y: the same, upwards.
-    """
-
-    name: str
-    genre: str
-    part: str
-    predicted: str
-    x: float
-    y: float
 
 
 @dataclasses.dataclass(frozen=True)

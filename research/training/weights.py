@@ -1,22 +1,15 @@
 """The arrays of a network in one small file, for use and not for going on with training."""
 
 import pathlib
-import zipfile
-import zlib
 from typing import Any
 
 import jax
 import numpy as np
 
+from research.arrays import load_arrays
 from research.errors import InputError
 from research.files import written_whole
 from research.models.network import Variables
-
-# What numpy and zipfile raise of a file that is something else, or whose bytes are not as written.
-_DAMAGED = (
-    *(ValueError, TypeError, AttributeError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 def save_weights(path: pathlib.Path, variables: Variables) -> None:
@@ -44,13 +37,10 @@ def load_weights(path: pathlib.Path, like: Variables) -> Variables:
       InputError: the file is missing or damaged, or of another network.
     """
     mend = "get it anew from where it came"
-    try:
-        with path.open("rb") as file, np.load(file) as archive:
-            found = {name: archive[name].astype(np.float32) for name in archive.files}
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}); {mend}") from error
-    except _DAMAGED as error:
-        raise InputError(f"{path} is damaged, or no file of weights ({error}); {mend}") from error
+    found = load_arrays(path, "weights", mend)
+    for name, array in found.items():
+        if array.dtype.kind != "f":
+            raise InputError(f"{path} has {name} of {array.dtype}, not of floats; {mend}")
     wanted = _by_name(like)
     for name in sorted(wanted.keys() | found.keys()):
         shapes = [
@@ -61,7 +51,9 @@ def load_weights(path: pathlib.Path, like: Variables) -> Variables:
                 f"{path} is of another network: {name} is {shapes[0]}, and config.model makes it "
                 f"{shapes[1]}"
             )
-    return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in wanted])
+    return jax.tree.unflatten(
+        jax.tree.structure(like), [np.asarray(found[name], np.float32) for name in wanted]
+    )
 
 
 def _by_name(variables: Variables) -> dict[str, Any]:

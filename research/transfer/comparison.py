@@ -7,8 +7,9 @@ from typing import Any
 
 from research.errors import InputError
 from research.report.page import Take, write_report
+from research.tables import save_records
 from research.transfer.sweep import in_words
-from research.transfer.takes import find_takes, load_pair, load_take, row_of, short, write_table
+from research.transfer.takes import find_takes, load_pair, load_take, row_of, short
 from research.workdir import flat, load_json
 
 _MOST_IN_NAME = 3  # Settings.
@@ -62,7 +63,7 @@ def write_comparison(workdir: pathlib.Path, runs: Sequence[pathlib.Path]) -> int
         pairs.setdefault((metrics["content"], metrics["style"]), []).append(take)
     common = {key: held[0] for key, held in values.items() if key not in differing}
     loaded = [load_pair(*pair, takes) for pair, takes in pairs.items()]
-    write_table(workdir / "comparison.csv", rows)
+    save_records(workdir / "comparison.csv", rows)
     write_report(
         workdir / "comparison.html",
         loaded,

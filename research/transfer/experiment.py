@@ -12,6 +12,7 @@ from typing import Any
 from research.audio.waveform import Waveform, load_waveform, save_waveform
 from research.errors import InputError, about
 from research.report.page import Pair, write_report
+from research.tables import save_records
 from research.transfer.config import TransferConfig
 from research.transfer.optimise import Progress
 from research.transfer.style_file import parse_mix
@@ -25,7 +26,7 @@ from research.transfer.sweep import (
     transfer_each,
     with_settings,
 )
-from research.transfer.takes import TAKES, Assessor, load_pair, load_take, row_of, write_table
+from research.transfer.takes import TAKES, Assessor, load_pair, load_take, row_of
 from research.workdir import save_json
 
 
@@ -225,5 +226,5 @@ def write_results(
             | row_of(one.metrics)
             for take, one in zip(done, found, strict=True)
         ]
-        write_table(workdir / "takes.csv", rows)
+        save_records(workdir / "takes.csv", rows)
     return pairs

@@ -9,7 +9,6 @@ import math
 import os
 import pathlib
 import shlex
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.arrays import load_arrays
 from research.errors import InputError
 from research.files import written_whole
 from research.transfer.objective import Style
@@ -91,7 +91,7 @@ def load_style(path: str | os.PathLike, template: Style, front_end: dict[str, An
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"there is no style in {path}; {_MEND}")
-    arrays = _read(path)
+    arrays = load_arrays(path, "a style", _MEND)
     if not all(isinstance(arrays.get(name), np.ndarray) for name in _ABOUT):
         raise InputError(f"{path} is no file of a style, or is cut short; {_MEND}")
     version = arrays["version"]
@@ -114,29 +114,6 @@ def _flat(tree: Any, separator: str, is_leaf: Callable[[Any], bool] | None = Non
     return {
         jax.tree_util.keystr(path, simple=True, separator=separator): leaf for path, leaf in leaves
     }
-
-
-def _read(path: pathlib.Path) -> dict[str, Any]:
-    """All that an `.npz` file holds; nothing of a file that is something else.
-
-    Raises:
-      InputError: it cannot be read, or is damaged.
-    """
-    try:
-        with path.open("rb") as file:
-            if not zipfile.is_zipfile(file):
-                return {}
-            file.seek(0)
-            with np.load(file) as archive:
-                # Numpy reads as far as the header of an array says, which may be short of the end,
-                # where checksums are compared.
-                if archive.zip.testzip() is not None:
-                    raise zipfile.BadZipFile
-                return {name: archive[name] for name in archive.files}
-    # Of a damaged archive zipfile, what it decompresses with, and numpy raise nearly anything.
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise InputError(f"{path} cannot be read, or is damaged ({reason}); {_MEND}") from error
 
 
 def _check_front_end(path: pathlib.Path, made_with: dict, wanted: dict) -> None:

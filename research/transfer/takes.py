@@ -1,8 +1,6 @@
 """What takes leave in their folders: sound, numbers and what the judges say, and a table."""
 
-import csv
 import dataclasses
-import os
 import pathlib
 import warnings
 from collections.abc import Sequence
@@ -13,7 +11,6 @@ import numpy as np
 
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
 from research.errors import InputError
-from research.files import written_whole
 from research.judge.verdict import CROSSFADES, SAMPLE_RATE, Judge
 from research.report.page import Pair, Take
 from research.workdir import load_json
@@ -121,15 +118,6 @@ def short(text: str) -> str:
     if pathlib.Path(text).exists():
         return pathlib.Path(text).name
     return ", ".join(pathlib.Path(part.strip()).name for part in text.split(","))
-
-
-def write_table(path: str | os.PathLike, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows as CSV, whole or not at all; a column for every key of any row, in their order."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with written_whole(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def row_of(metrics: dict[str, Any]) -> dict[str, Any]:

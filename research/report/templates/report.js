@@ -7,7 +7,7 @@ const pairOf = (sound) => sound.closest(".pair");
 const pairs = [...document.querySelectorAll(".pair")];
 let selected = document.querySelector(".sound[data-first]") ?? sounds[0];
 
-/** Show a sound's pictures in place of those of the one before. */
+/** Show the plots of a sound instead of those of the sound selected before. */
 function select(sound) {
   const pair = pairOf(sound);
   if (pair !== pairOf(selected)) {
@@ -25,7 +25,7 @@ function select(sound) {
   for (const group of pair.querySelectorAll(".of-selected")) {
     const children = [...group.children];
     const shown = children.find((child) => child.dataset.of === sound.id);
-    // Content and style have no loss: that of the take before them stays.
+    // Content and style have no loss: the loss of the take selected before stays.
     if (shown) children.forEach((child) => { child.hidden = child !== shown; });
   }
   const ring = pair.querySelector(".ring");
@@ -38,24 +38,25 @@ function select(sound) {
   showPosition();
 }
 
-/** Put a copy of a sound's picture where it is shown large; it is in the file but once. */
+/** Copy the spectrogram of a sound to where it is shown large. The file holds it only once. */
 function fill(sound) {
   const copy = pairOf(sound).querySelector(`[data-copies="${sound.id}"]`);
   copy?.replaceWith(sound.querySelector("img").cloneNode());
 }
 
-/** Select a sound of the pair that fills the window, where that of before is silent and away. */
-function lookAround() {
-  const seen = (pair) => {
+/** If the selected sound is paused and out of the window, select one of the most visible pair. */
+function selectVisible() {
+  const visibleHeight = (pair) => {
     const { top, bottom } = pair.getBoundingClientRect();
     return Math.min(bottom, innerHeight) - Math.max(top, 0);
   };
-  if (!playerOf(selected).paused || seen(pairOf(selected)) > 0) return;
-  const pair = pairs.reduce((best, other) => (seen(other) > seen(best) ? other : best));
+  if (!playerOf(selected).paused || visibleHeight(pairOf(selected)) > 0) return;
+  const pair = pairs.reduce(
+    (best, other) => (visibleHeight(other) > visibleHeight(best) ? other : best));
   select(pair.querySelector(".sound[data-first]"));
 }
 
-/** Change to a sound at the position of the one before, playing if that one did. */
+/** Change to another sound, at the same position within a pair, playing if the last one was. */
 function change(sound, plays = !playerOf(selected).paused) {
   const before = playerOf(selected);
   const player = playerOf(sound);
@@ -68,22 +69,22 @@ function change(sound, plays = !playerOf(selected).paused) {
 }
 
 function toggle() {
-  lookAround();
+  selectVisible();
   const player = playerOf(selected);
   if (player.paused) player.play().catch(() => {});
   else player.pause();
 }
 
 function step(by) {
-  lookAround();
+  selectVisible();
   const among = [...pairOf(selected).querySelectorAll(".sound")];
   change(among[(among.indexOf(selected) + by + among.length) % among.length]);
 }
 
 function showPosition() {
   const { currentTime, duration, paused } = playerOf(selected);
-  const share = duration ? currentTime / duration : 0;
-  pairOf(selected).style.setProperty("--at", share.toFixed(5));
+  const fraction = duration ? currentTime / duration : 0;
+  pairOf(selected).style.setProperty("--at", fraction.toFixed(5));
   const minutes = Math.floor(currentTime / 60);
   const seconds = (Math.floor(10 * (currentTime % 60)) / 10).toFixed(1).padStart(4, "0");
   byId("clock").textContent = `${minutes}:${seconds}`;
@@ -124,7 +125,7 @@ for (const area of document.querySelectorAll(".seeks")) {
   });
 }
 
-// Points may lie on each other: the nearest to a click within a finger's width plays.
+// Points may overlap: a click plays the nearest one within 24 pixels.
 for (const plot of document.querySelectorAll(".trade svg")) {
   plot.addEventListener("click", (event) => {
     let nearest = null;
@@ -142,13 +143,13 @@ byId("play").addEventListener("click", toggle);
 byId("previous").addEventListener("click", () => step(-1));
 byId("next").addEventListener("click", () => step(1));
 
-/** What a key does here; nothing with a modifier, or where a key has a use of its own. */
+/** The action of a key, null with a modifier or where the key does something else. */
 function actionOf(event) {
   const { key, target } = event;
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return null;
   if (target.closest("input, textarea, select, [contenteditable]")) return null;
   if (key === " ") return target.closest("summary") ? null : toggle;
-  if (target.matches(".scrolls, pre")) return null;  // They scroll.
+  if (target.matches(".scrolls, pre")) return null;  // These scroll.
   if (key === "ArrowLeft") return () => step(-1);
   if (key === "ArrowRight") return () => step(1);
   if (key === "Enter" && target.closest(".point")) {
@@ -157,7 +158,7 @@ function actionOf(event) {
   return null;
 }
 
-// Caught before a focused player or button acts on the key as well; some act when it comes up.
+// Capture keys before a focused player or button acts on them. Some act on keyup.
 for (const kind of ["keydown", "keyup"]) {
   window.addEventListener(kind, (event) => {
     const action = actionOf(event);
