@@ -1,11 +1,9 @@
 """One style transfer: a waveform, a style and a config in, one waveform and its numbers out."""
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,6 +18,7 @@ from research.audio.waveform import (
     resample,
     rms,
 )
+from research.clock import Clock
 from research.errors import InputError
 from research.transfer.config import TransferConfig
 from research.transfer.dynamics import find_sound, follow_dynamics, quieten_rests
@@ -357,30 +356,3 @@ def _num_bins(config: TransferConfig, output_rate: int) -> int:
     if output_rate < config.sample_rate:
         max_hz = min(max_hz, 0.45 * output_rate)
     return min(config.stft.num_bins, 1 + int(max_hz * config.stft.n_fft / config.sample_rate))
-
-
-class Clock:
-    """Wall seconds by part, with what jax spent on compiling set apart."""
-
-    def __init__(self):
-        self.seconds = {"compile": 0.0}
-
-    @contextlib.contextmanager
-    def measure(self, part: str) -> Iterator[None]:
-        """Count what the block takes as that part."""
-        compiled = 0.0
-
-        def listen(event: str, duration: float, **_):
-            nonlocal compiled
-            if event.endswith(("jaxpr_to_mlir_module_duration", "backend_compile_duration")):
-                compiled += duration
-
-        jax.monitoring.register_event_duration_secs_listener(listen)
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            jax.monitoring.unregister_event_duration_listener(listen)
-            taken = time.perf_counter() - start - compiled
-            self.seconds[part] = self.seconds.get(part, 0.0) + taken
-            self.seconds["compile"] += compiled

@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 
 from research.audio.waveform import Waveform
+from research.clock import Clock
 from research.errors import InputError
 from research.transfer.config import SweepConfig, TransferConfig
 from research.transfer.objective import Style
 from research.transfer.optimise import Progress, bytes_of_take, minimise_each
 from research.transfer.style_transfer import (
-    Clock,
     Problem,
     Transfer,
     finish,
