@@ -24,10 +24,10 @@ class Clock:
         """Add the seconds that the block takes to `stage`."""
         compiled = 0.0
 
-        def on_event(event: str, duration: float, **_):
+        def on_event(event: str, duration_secs: float, **_: str | int) -> None:
             nonlocal compiled
             if event.endswith(_COMPILE_EVENTS):
-                compiled += duration
+                compiled += duration_secs
 
         jax.monitoring.register_event_duration_secs_listener(on_event)
         start = time.perf_counter()
