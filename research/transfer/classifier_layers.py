@@ -94,7 +94,7 @@ def load_classifier_layers(checkpoint: str, layers: tuple[str, ...]) -> Classifi
       layers: names of activations, at least one; the key `config.layers`.
 
     Raises:
-      InputError: there is no training, it is damaged, its front end is no spectrogram, or it has no
+      InputError: there is no training, it is damaged, its front end is not stft, or it has no
         such layer.
     """
     if checkpoint in ("", "shipped"):
@@ -105,8 +105,8 @@ def load_classifier_layers(checkpoint: str, layers: tuple[str, ...]) -> Classifi
     workdir, config, manifest = load_checkpoint(checkpoint)
     if not isinstance(config.spectrogram, SpectrogramConfig):
         raise InputError(
-            f"config.checkpoint {checkpoint} is a network of another front end, and config.layers "
-            "need one of spectrograms; train configs/single_channel.py or multi_channel.py"
+            f"config.checkpoint {checkpoint} has the front end {config.spectrogram.name}, and "
+            "config.layers need stft; give a run of configs/single_channel.py or multi_channel.py"
         )
     with about(f"config.checkpoint {checkpoint}"):
         structure, variables, _ = restore(
