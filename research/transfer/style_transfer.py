@@ -115,7 +115,7 @@ def prepare(
       content: a recording of any sample rate, length and channels.
       style: the same, or the description of a style.
       config: of the transfer.
-      constants: of `make_constants`, if several problems share them.
+      constants: result of `make_constants`, if several problems share it.
 
     Raises:
       InputError: as `transfer`.

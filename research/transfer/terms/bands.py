@@ -9,7 +9,7 @@ from research.transfer.terms.statistic import Statistic
 
 
 class Bands(Statistic):
-    """Transfers how loud each mel band is how often."""
+    """Transfers the distribution of the level of each mel band."""
 
     name = "bands"
     weight = 1.0
