@@ -1,4 +1,4 @@
-"""A classifier as a transfer looks through it: what it sees, its gradient, and its errors."""
+"""Layers of a classifier as features: their values, their gradient, and errors."""
 
 import dataclasses
 import gc
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from configs import multi_channel, single_channel
 from research.audio.stft import log_magnitude
@@ -20,7 +21,7 @@ from research.settings import freeze
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.loop import start_state
-from research.transfer.classifier_layers import Eye, activations, load_eye
+from research.transfer.classifier_layers import ClassifierLayers, load_classifier_layers
 
 # Orbax leaves coroutines behind where it could not read; they complain when they are collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -95,22 +96,22 @@ def workdirs(tmp_path_factory) -> dict[str, pathlib.Path]:
 
 
 @pytest.fixture(scope="module")
-def eyes(workdirs) -> dict[str, Eye]:
+def classifiers(workdirs) -> dict[str, ClassifierLayers]:
     """Each network with all of its layers."""
-    return {network: load_eye(str(workdirs[network]), LAYERS) for network in NETWORKS}
+    return {network: load_classifier_layers(str(workdirs[network]), LAYERS) for network in NETWORKS}
 
 
 def music(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).gamma(1.0, 0.7, shape).astype(np.float32)
 
 
-look = jax.jit(activations)
+compute = jax.jit(ClassifierLayers.activations)
 apply = jax.jit(classifier.apply, static_argnums=0)
 
 
-def direct(eye: Eye, segments: np.ndarray) -> dict[str, np.ndarray]:
+def direct(layers: ClassifierLayers, segments: np.ndarray) -> dict[str, np.ndarray]:
     """`[segments, frames, bins]` by the classifier itself, one by one, in one row of positions."""
-    each = [apply(eye.structure, eye.variables, segment[None])[1] for segment in segments]
+    each = [apply(layers.structure, layers.variables, segment[None])[1] for segment in segments]
     return {
         layer: np.concatenate([np.reshape(one[layer], (-1, one[layer].shape[-1])) for one in each])
         for layer in each[0]
@@ -118,41 +119,43 @@ def direct(eye: Eye, segments: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_layers_come_as_positions_by_dims_and_in_the_asked_order(eyes, network):
+def test_layers_come_as_positions_by_dims_and_in_the_asked_order(classifiers, network):
     found = {}
 
     def run(piece):
-        found.update(activations(eyes[network], piece))
+        found.update(classifiers[network].activations(piece))
 
     jax.eval_shape(run, jnp.zeros((2, 3 * FRAMES, BINS)))
     shapes = {layer: (2, 3 * n, dims) for layer, (n, dims) in SHAPES[network].items()}
     assert {layer: values.shape for layer, values in found.items()} == shapes
     assert tuple(found) == LAYERS
+    dims = {layer: dims for layer, (_, dims) in SHAPES[network].items()}
+    assert classifiers[network].feature_dims == dims
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_piece_is_seen_as_the_classifier_sees_its_segments(eyes, network):
+def test_layers_are_those_of_segments_of_the_piece(classifiers, network):
     piece = music(2, 2 * FRAMES + 1, BINS)
     segments = np.stack([piece[:, start : start + FRAMES] for start in (0, 6, 13)], axis=1)
-    found = look(eyes[network], piece)
+    found = compute(classifiers[network], piece)
     for channel in range(2):
-        wanted = direct(eyes[network], segments[channel])
+        wanted = direct(classifiers[network], segments[channel])
         for layer, values in found.items():
             np.testing.assert_allclose(values[channel], wanted[layer], rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture
-def cut(eyes, monkeypatch):
+def cut(classifiers, monkeypatch):
     """Segments as the classifier gets them, of a piece of so many frames of which each is told."""
-    monkeypatch.setattr(classifier, "apply", lambda _, __, batch: (None, {"seen": batch}))
-    eye = dataclasses.replace(eyes["multi_channel"], layers=("seen",))
+    monkeypatch.setattr(classifier, "apply", lambda _, __, batch: (None, {"input": batch}))
+    layers = dataclasses.replace(classifiers["multi_channel"], layers=("input",))
 
     def run(num_frames: int) -> np.ndarray:
         piece = np.arange(num_frames, dtype=np.float32)[None, :, None].repeat(BINS, axis=2)
-        seen = np.asarray(activations(eye, piece)["seen"])
-        assert seen.shape[::2] == (1, BINS)
-        assert np.all(seen == seen[..., :1])
-        return seen[0, :, 0].reshape(-1, FRAMES)
+        frames = np.asarray(layers.activations(piece)["input"])
+        assert frames.shape[::2] == (1, BINS)
+        assert np.all(frames == frames[..., :1])
+        return frames[0, :, 0].reshape(-1, FRAMES)
 
     return run
 
@@ -172,17 +175,19 @@ def test_a_piece_shorter_than_a_segment_is_repeated(cut, num_frames):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_it_sees_what_the_classifier_sees_of_a_file(eyes, clips, network):
-    eye = eyes[network]
+def test_input_is_that_of_the_classifier_for_a_file(classifiers, clips, network):
+    layers = classifiers[network]
     recording = load_waveform(clips["band"])
     recording = Waveform(recording.samples[:, : 2 * recording.sample_rate], recording.sample_rate)
-    frames = eye.spectrogram.frames(recording)
+    frames = layers.spectrogram.frames(recording)
     count = len(frames) // FRAMES
-    wanted = direct(eye, frames[: count * FRAMES].reshape(count, FRAMES, BINS).astype(np.float32))
+    wanted = direct(
+        layers, frames[: count * FRAMES].reshape(count, FRAMES, BINS).astype(np.float32)
+    )
     mono = Waveform(match_channels(recording.samples, 1), recording.sample_rate)
-    samples = resample(mono, eye.spectrogram.sample_rate).samples
-    seen = jax.jit(log_magnitude, static_argnums=1)(samples, eye.spectrogram.stft)
-    for layer, values in look(eye, seen[:, : count * FRAMES]).items():
+    samples = resample(mono, layers.spectrogram.sample_rate).samples
+    spectrogram = jax.jit(log_magnitude, static_argnums=1)(samples, layers.spectrogram.stft)
+    for layer, values in compute(layers, spectrogram[:, : count * FRAMES]).items():
         # Files are kept in half precision.
         error = 1e-3 * np.abs(wanted[layer]).max()
         np.testing.assert_allclose(values[0], wanted[layer], rtol=1e-3, atol=error)
@@ -190,17 +195,19 @@ def test_it_sees_what_the_classifier_sees_of_a_file(eyes, clips, network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("num_frames", [7, 2 * FRAMES + 5])
-def test_the_gradient_equals_finite_differences(eyes, network, num_frames):
-    eye = eyes[network]
+def test_the_gradient_equals_finite_differences(classifiers, network, num_frames):
+    layers = classifiers[network]
     # In double precision: rectifiers and poolings have corners, which small steps seldom cross.
     with jax.enable_x64(True):
-        eye = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), eye)
+        layers = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), layers)
         piece, direction = (music(1, num_frames, BINS, seed=s).astype(float) for s in (1, 2))
 
         @jax.jit
         @jax.value_and_grad
         def loss(piece):
-            return sum(jnp.mean(jnp.square(values)) for values in activations(eye, piece).values())
+            return sum(
+                jnp.mean(jnp.square(values)) for values in layers.activations(piece).values()
+            )
 
         _, gradient = loss(piece)
         step = 1e-6 * direction
@@ -210,20 +217,22 @@ def test_the_gradient_equals_finite_differences(eyes, network, num_frames):
         assert float(jnp.vdot(gradient, direction)) == pytest.approx(float(change), rel=1e-6)
 
 
-def test_another_network_of_the_same_structure_compiles_nothing(workdirs, eyes, tmp_path):
+def test_another_network_of_the_same_structure_compiles_nothing(workdirs, classifiers, tmp_path):
     save_training(tmp_path, "multi_channel", fits=("seed_0", "seed_1"))
-    eye = load_eye(str(tmp_path), LAYERS)
-    assert hash(eye.structure) == hash(eyes["multi_channel"].structure)
+    layers = load_classifier_layers(str(tmp_path), LAYERS)
+    assert hash(layers.structure) == hash(classifiers["multi_channel"].structure)
     traced = []
 
     @jax.jit
-    def count(eye, piece):
-        traced.append(eye)
-        return activations(eye, piece)["logits"]
+    def count(layers, piece):
+        traced.append(layers)
+        return layers.activations(piece)["logits"]
 
-    other = jax.tree.map(lambda leaf: leaf + 0.1, eye)
+    other = jax.tree.map(lambda leaf: leaf + 0.1, layers)
     piece = music(1, FRAMES, BINS)
-    first, second, again = (count(one, piece) for one in (eye, other, eyes["multi_channel"]))
+    first, second, again = (
+        count(one, piece) for one in (layers, other, classifiers["multi_channel"])
+    )
     assert len(traced) == 1
     assert np.any(first != second)
     np.testing.assert_array_equal(first, again)
@@ -232,23 +241,23 @@ def test_another_network_of_the_same_structure_compiles_nothing(workdirs, eyes, 
 @pytest.mark.parametrize("fits", [("seed_3", "seed_4"), ("seed_0_fold_0", "seed_0_fold_1")])
 def test_the_first_fit_is_taken(tmp_path, fits):
     save_training(tmp_path, "multi_channel", fits=fits)
-    first = load_eye(str(tmp_path), ("conv1",))
+    first = load_classifier_layers(str(tmp_path), ("conv1",))
     shutil.rmtree(tmp_path / "checkpoints" / fits[1])
-    again = load_eye(str(tmp_path), ("conv1",))
+    again = load_classifier_layers(str(tmp_path), ("conv1",))
     jax.tree.map(np.testing.assert_array_equal, first, again)
     assert first.segment_frames == FRAMES
     assert first.spectrogram.stft.num_bins == BINS
 
 
-def test_spectrograms_of_other_bins_or_no_frames_are_refused(eyes):
+def test_spectrograms_of_other_bins_or_no_frames_are_refused(classifiers):
     for shape in ((1, FRAMES, BINS + 1), (1, 0, BINS)):
         with pytest.raises(ValueError, match=f"{shape[1]} frames by {shape[2]} bins.*{BINS} bins"):
-            activations(eyes["multi_channel"], np.zeros(shape, np.float32))
+            classifiers["multi_channel"].activations(np.zeros(shape, np.float32))
 
 
 def assert_refused(checkpoint: object, layers: tuple[str, ...], *words: str) -> None:
     with pytest.raises(InputError) as error:
-        load_eye(str(checkpoint), layers)
+        load_classifier_layers(str(checkpoint), layers)
     message = str(error.value)
     assert "\n" not in message
     assert all(word in message for word in words), message
@@ -261,20 +270,22 @@ def test_layers_that_are_not_there_are_told_with_those_that_are(workdirs, networ
     assert_refused(workdirs[network], layers, "config.layers", wrong, *LAYERS)
 
 
-def test_networks_of_log_mel_frames_are_refused():
-    assert_refused("shipped", ("block1",), "config.checkpoint shipped sees log-mel frames")
+def test_networks_of_another_front_end_are_refused():
+    shipped = ROOT / "research" / "shipped"
+    assert_refused(shipped, ("block1",), f"config.checkpoint {shipped}", "front end mel", "stft")
+    assert_refused("shipped", ("block1",), "config.layers need config.checkpoint")
 
 
 def test_layers_are_those_of_the_network_that_was_trained(tmp_path):
     save_training(tmp_path, "multi_channel", num_filters=(3, 4, 5))
-    eye = load_eye(str(tmp_path), ("pool3",))
-    shapes = jax.eval_shape(activations, eye, jnp.zeros((1, FRAMES, BINS)))
+    layers = load_classifier_layers(str(tmp_path), ("pool3",))
+    shapes = jax.eval_shape(ClassifierLayers.activations, layers, jnp.zeros((1, FRAMES, BINS)))
     assert {layer: values.shape for layer, values in shapes.items()} == {"pool3": (1, 1, 5)}
 
 
 def test_a_checkpoint_that_is_none_is_refused_in_one_line(workdirs, tmp_path):
     say = ("config.checkpoint", "--workdir", "run_train.py")
-    assert_refused("", ("conv1",), *say, "empty")
+    assert_refused("", ("conv1",), *say)
     assert_refused(tmp_path / "nowhere", ("conv1",), *say, "nowhere")
     assert_refused(workdirs["multi_channel"] / "config.json", ("conv1",), *say)
     assert_refused(tmp_path, ("conv1",), *say, str(tmp_path))

@@ -14,18 +14,13 @@ from hypothesis import strategies as st
 from scipy.signal import butter, correlate, get_window, sosfilt
 
 from research.audio.stft import StftConfig
-from research.transfer.content import CONTENT_TERMS
-from research.transfer.objective import (
-    FEATURE_TERMS,
-    HEARD_CONTENT,
-    HEARD_STYLE,
-    SCALES,
-    Objective,
-    Senses,
-)
+from research.transfer.constants import Constants
+from research.transfer.objective import Objective
 from research.transfer.optimise import evaluate, weighted_sum
-from research.transfer.statistics import make_projections
-from research.transfer.style import GRAM_DIVISORS, GramFrames, style_terms
+from research.transfer.representations import OF_WAVEFORM
+from research.transfer.scales import SCALES
+from research.transfer.terms.gram import DIVISORS, GramFrames
+from research.transfer.terms.registry import CONTENT_TERMS, STYLE_TERMS
 from research.transfer.variable import VARIABLES, Basis, from_waveform
 
 STFT = StftConfig(n_fft=64, hop_length=24)
@@ -116,7 +111,7 @@ def reference_terms(objective: Objective, problem: "Problem", variable=None) -> 
         reference_spectrogram("waveform", problem.content, num_frames),
         reference_spectrogram("waveform", problem.style, num_frames),
     )
-    every = [reference_features(seen, problem.senses.kernels) for seen in spectrograms]
+    every = [reference_features(seen, problem.constants.filters) for seen in spectrograms]
     parts = {"features": [], "gram": []}
     for width in WIDTHS:
         x, c, s = (features[width] for features in every)
@@ -137,7 +132,7 @@ def reference_terms(objective: Objective, problem: "Problem", variable=None) -> 
 class Problem:
     """A variable, a content of two channels and a shorter style of one."""
 
-    senses: Senses
+    constants: Constants
     variable: np.ndarray
     content: np.ndarray
     style: np.ndarray
@@ -145,43 +140,43 @@ class Problem:
     def targets(self, objective: Objective, amount: float | None = None):
         """Gram matrices as the frames they come from, where those are few and may be."""
         frames = None if amount is not None else STFT.num_frames(self.content.shape[1])
-        style = objective.describe(self.senses, self.style, frames)
-        return objective.targets(self.senses, self.content, style, amount)
+        style = objective.describe_style(self.constants, self.style, frames)
+        return objective.make_targets(self.constants, self.content, style, amount)
 
 
 def small_problem(kind: str, num_filters: int = 7) -> Problem:
-    senses = Senses(kernels(STFT.num_bins, num_filters, WIDTHS), None, basis=BASIS)
+    constants = Constants(kernels(STFT.num_bins, num_filters, WIDTHS), {}, basis=BASIS)
     generated, content, style = (
         normal(channels, samples, seed=seed, scale=0.3)
         for seed, channels, samples in ((1, 2, 500), (2, 2, 500), (3, 1, 330))
     )
     variable = quick_jit(lambda waveform: from_waveform(kind, waveform, STFT, basis=BASIS))
     variable = np.asarray(variable(generated))
-    return Problem(senses, variable, content, style)
+    return Problem(constants, variable, content, style)
 
 
 def test_terms_of_features_are_those_of_the_definition_at_every_scale():
     problem = small_problem("raw_spectrogram")
     objectives = [
         Objective("raw_spectrogram", stft=STFT, scale=scale, gram_divisor=divisor)
-        for scale, divisor in itertools.product(SCALES, GRAM_DIVISORS)
+        for scale, divisor in itertools.product(SCALES, DIVISORS)
     ]
 
     @quick_jit
-    def every(variable, senses, content, style):
-        loaded = Problem(senses, variable, content, style)
+    def every(variable, constants, content, style):
+        loaded = Problem(constants, variable, content, style)
         return [objective.terms(variable, loaded.targets(objective)) for objective in objectives]
 
-    found = every(problem.variable, problem.senses, problem.content, problem.style)
+    found = every(problem.variable, problem.constants, problem.content, problem.style)
     for objective, terms in zip(objectives, jax.device_get(found), strict=True):
         expected = reference_terms(objective, problem)
         assert terms == pytest.approx(expected, rel=1e-4), objective
 
 
 @functools.partial(quick_jit, static_argnames="objective")
-def terms_and_gradient(variable, senses, content, style, weights, *, objective):
+def terms_and_gradient(variable, constants, content, style, weights, *, objective):
     """Terms, and the gradient of their weighted sum."""
-    targets = Problem(senses, variable, content, style).targets(objective)
+    targets = Problem(constants, variable, content, style).targets(objective)
 
     def loss(variable):
         terms = objective.terms(variable, targets)
@@ -199,7 +194,7 @@ def test_terms_and_gradients_are_values_and_slopes_of_the_float64_definition(kin
     problem = small_problem(kind, num_filters)
     objective = Objective(kind, stft=STFT)
     weights = {"features": 1.0, "gram": 2.0}
-    pieces = (problem.variable, problem.senses, problem.content, problem.style)
+    pieces = (problem.variable, problem.constants, problem.content, problem.style)
     terms, gradient = jax.device_get(terms_and_gradient(*pieces, weights, objective=objective))
     assert terms == pytest.approx(reference_terms(objective, problem), rel=1e-4)
     gradient = np.asarray(gradient, np.float64)
@@ -222,7 +217,7 @@ def test_a_gram_matrix_is_compared_by_the_frames_it_comes_from_where_they_are_fe
     for num_filters, by_frames in ((7, False), (64, True)):
         problem = small_problem("waveform", num_filters)
         targets = jax.eval_shape(
-            lambda senses, problem=problem: problem.targets(objective), problem.senses
+            lambda constants, problem=problem: problem.targets(objective), problem.constants
         )
         for described in targets.style["gram"].values():
             assert isinstance(described, GramFrames) == by_frames
@@ -231,7 +226,7 @@ def test_a_gram_matrix_is_compared_by_the_frames_it_comes_from_where_they_are_fe
 def test_a_weight_multiplies_its_term_once():
     objective = Objective("raw_spectrogram", stft=STFT, scale="sum")
     problem = small_problem("raw_spectrogram")
-    targets = small_targets(problem.senses, problem.content, problem.style, None)
+    targets = small_targets(problem.constants, problem.content, problem.style, None)
 
     @given(*[st.floats(0.0, 1e4, width=32)] * 2)
     def check(features_weight, gram_weight):
@@ -244,20 +239,21 @@ def test_a_weight_multiplies_its_term_once():
 
 
 @quick_jit
-def small_targets(senses, content, style, amount):
+def small_targets(constants, content, style, amount):
     """Of Gram matrices, never of frames."""
     objective = Objective("raw_spectrogram", stft=STFT)
-    return objective.targets(senses, content, objective.describe(senses, style), amount)
+    described = objective.describe_style(constants, style)
+    return objective.make_targets(constants, content, described, amount)
 
 
 def test_the_whole_of_a_style_is_taken_unless_less_is_asked_for():
     problem = small_problem("raw_spectrogram")
-    pieces = (problem.senses, problem.content[:1], problem.style)
+    pieces = (problem.constants, problem.content[:1], problem.style)
     untold, whole, part = (
         jax.device_get(small_targets(*pieces, amount)) for amount in (None, 1.0, 0.25)
     )
     own, style = (
-        reference_features(reference_spectrogram("waveform", piece, 0), problem.senses.kernels)
+        reference_features(reference_spectrogram("waveform", piece, 0), problem.constants.filters)
         for piece in (problem.content[:1], problem.style)
     )
     for width in WIDTHS:
@@ -271,18 +267,19 @@ def test_the_whole_of_a_style_is_taken_unless_less_is_asked_for():
         jax.tree.map(np.testing.assert_array_equal, terms, untold.scales)
 
 
-def test_only_what_some_term_looks_at_is_heard():
+def test_representations_of_a_waveform_are_computed_if_a_term_reads_one():
     problem = small_problem("waveform")
-    heard = {*HEARD_CONTENT, *HEARD_STYLE}
     for content, style in (
-        *((("features",), (name,)) for name in style_terms("frames")),
+        *((("features",), (name,)) for name in STYLE_TERMS),
         *(((name,), ("gram",)) for name in CONTENT_TERMS),
     ):
         objective = Objective(stft=STFT, content=content, style=style)
-        views = jax.eval_shape(objective.listen, problem.senses, problem.content)
-        for name in ("spectrum", "mel", "fast_mel", "tone"):
-            assert (getattr(views, name) is not None) == bool(heard & {*content, *style})
-        assert views.features.keys() == problem.senses.kernels.keys()
+        found = jax.eval_shape(objective.represent_waveform, problem.constants, problem.content)
+        terms = CONTENT_TERMS[content[0]], STYLE_TERMS[style[0]]
+        reads = {*OF_WAVEFORM} & {name for term in terms for name in term.reads}
+        for name in OF_WAVEFORM:
+            assert (getattr(found, name) is not None) == bool(reads)
+        assert found.features.keys() == problem.constants.filters.keys()
 
 
 # Every term there is, through one program for each shape of pieces.
@@ -290,23 +287,23 @@ def test_only_what_some_term_looks_at_is_heard():
 EVERY = Objective(
     stft=StftConfig(256, 128),
     content=tuple(CONTENT_TERMS),
-    style=tuple(style_terms("frames")),
+    style=tuple(STYLE_TERMS),
     scale="root",
 )
 TERMS = (*EVERY.content, *EVERY.style)
 # Several positions of a piece differ from their mean, which is all that is kept of a style.
 RESTLESS = "activations"
-SENSES = Senses(
+CONSTANTS = Constants(
     kernels(EVERY.stft.num_bins, 6, (3,)),
-    make_projections(0, {"width_3": 6}),
+    {name: term.make_constants(0, {"width_3": 6}) for name, term in STYLE_TERMS.items()},
 )
 HALF_SECOND, TENTH = (2, 11025), (1, 2205)
 
 
 def loss_of_all(variable, content, style, amount, weights):
     """Weighted sum of all terms, and these."""
-    known = EVERY.describe(SENSES, style)
-    terms = EVERY.terms(variable, EVERY.targets(SENSES, content, known, amount))
+    described = EVERY.describe_style(CONSTANTS, style)
+    terms = EVERY.terms(variable, EVERY.make_targets(CONSTANTS, content, described, amount))
     return weighted_sum(terms, weights), terms
 
 
@@ -331,11 +328,6 @@ def piece(shape: tuple[int, int], seed: int) -> np.ndarray:
     time = np.arange(shape[1]) / 22050
     samples *= 1.2 + np.sin(2 * np.pi * (3 + seed) * time + seed, dtype=np.float32)
     return 0.1 * samples / np.sqrt(np.mean(np.square(samples)))
-
-
-def test_there_is_a_term_for_every_name():
-    assert {*HEARD_CONTENT, *HEARD_STYLE, *FEATURE_TERMS, "spectrogram"} == {*TERMS}
-    assert not {*HEARD_CONTENT, *HEARD_STYLE} & {*FEATURE_TERMS, "spectrogram"}
 
 
 def test_relative_terms_are_zero_at_the_same_and_one_at_the_other_piece():
@@ -447,10 +439,13 @@ def texture(seconds: int, band: tuple[float, float], tones: tuple[float, ...], s
 def terms_between(content, style, filters):
     """Terms by scale of a piece that is half content, half style, and of the mean of the two."""
     objective = Objective("raw_spectrogram", stft=StftConfig(128, 64))
-    senses = Senses(filters, None)
-    known = objective.describe(senses, style, objective.stft.num_frames(content.shape[1]))
+    constants = Constants(filters, {})
+    num_frames = objective.stft.num_frames(content.shape[1])
+    described = objective.describe_style(constants, style, num_frames)
     every = {
-        scale: dataclasses.replace(objective, scale=scale).targets(senses, content, known)
+        scale: dataclasses.replace(objective, scale=scale).make_targets(
+            constants, content, described
+        )
         for scale in ("relative", "sum")
     }
     content, style = (from_waveform("raw_spectrogram", v, objective.stft) for v in (content, style))

@@ -17,10 +17,8 @@ from hypothesis.extra import numpy as arrays_of
 from scipy.stats import norm
 
 from research.errors import InputError
-from research.transfer.content import Moments
 from research.transfer.objective import Style
-from research.transfer.statistics import quantiles
-from research.transfer.style import gram
+from research.transfer.quantiles import quantiles
 from research.transfer.style_file import (
     check_bank_name,
     is_bank,
@@ -29,6 +27,8 @@ from research.transfer.style_file import (
     parse_mix,
     save_style,
 )
+from research.transfer.terms.gram import gram
+from research.transfer.terms.squared_error import Moments
 
 FRONT_END = {
     "sample_rate": 22050,

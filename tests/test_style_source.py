@@ -14,8 +14,8 @@ from research.errors import InputError
 from research.settings import freeze
 from research.transfer.config import TransferConfig
 from research.transfer.objective import Style
+from research.transfer.style_description import describe_style
 from research.transfer.style_source import load_mix, make_bank
-from research.transfer.style_transfer import describe_style
 
 RATE = 22050
 

@@ -19,14 +19,9 @@ from research.errors import InputError
 from research.settings import freeze
 from research.transfer.config import ContentWeights, StyleWeights, TransferConfig
 from research.transfer.optimise import Minimum
+from research.transfer.style_description import describe_style, style_settings, style_template
 from research.transfer.style_file import load_style, save_style
-from research.transfer.style_transfer import (
-    Transfer,
-    describe_style,
-    front_end,
-    style_template,
-    transfer,
-)
+from research.transfer.style_transfer import Transfer, transfer
 
 RATE = 22050
 ITERATIONS = 6
@@ -306,8 +301,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_others(preset):
 @pytest.mark.parametrize("changes", [{}, {"style_amount": 0.5}])
 def test_what_was_kept_of_a_style_does_as_well_as_its_audio(changes, tmp_path):
     config = changed(**changes)
-    save_style(tmp_path / "a.npz", describe_style(PIECES["band"], config), front_end(config), [])
-    style = load_style(tmp_path / "a.npz", style_template(config), front_end(config))
+    save_style(
+        tmp_path / "a.npz", describe_style(PIECES["band"], config), style_settings(config), []
+    )
+    style = load_style(tmp_path / "a.npz", style_template(config), style_settings(config))
     again = transfer(PIECES["melody"], style, config)
     expected = transferred("melody", "band", config)
     assert again.minimum.losses == pytest.approx(expected.minimum.losses, rel=1e-4)
@@ -561,5 +558,5 @@ def test_values_out_of_range_are_refused_by_their_key(changes, message):
 def test_only_terms_with_a_weight_are_computed():
     config = changed(**only(content__onset=2.0, style__spectrum=3.0), style_weight=0.5)
     assert config.weights == {"onset": 2.0, "spectrum": 1.5}
-    assert not config.looks_at_features
-    assert changed("ulyanov").looks_at_features
+    assert not config.needs_features
+    assert changed("ulyanov").needs_features

@@ -101,13 +101,13 @@ def test_takes_have_the_terms_of_all_and_share_what_does_not_differ():
     takes = combinations(swept)
     problems = list(prepare_each(CONTENT, STYLE, config_of(swept=swept), takes))
     assert [problem.weights["chroma"] for problem in problems] == [0.0, 0.0, 2.0, 2.0]
-    assert all("chroma" in problem.config.objective.content for problem in problems)
+    assert all("chroma" in problem.objective.content for problem in problems)
     assert problems[0].targets is problems[2].targets and problems[0].start is problems[2].start
     assert np.abs(np.asarray(problems[0].start) - np.asarray(problems[1].start)).max() > 0
     # Those of a part are the same as among all: a sweep that was killed goes on with them.
     [last] = prepare_each(CONTENT, STYLE, config_of(swept=swept), takes[-1:])
     assert last.weights == problems[-1].weights
-    assert last.config.objective == problems[-1].config.objective
+    assert last.objective == problems[-1].objective
 
 
 @pytest.mark.parametrize(("preset", "on_each"), [("default", 3), ("ulyanov", 3), ("ulyanov", 1)])

@@ -12,7 +12,8 @@ from scipy.signal import get_window
 from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
 from research.errors import InputError
-from research.transfer.objective import Objective, Senses
+from research.transfer.constants import Constants
+from research.transfer.objective import Objective
 from research.transfer.random_filters import FilterConfig, make_filters, transform_filters
 from research.transfer.variable import (
     VARIABLES,
@@ -126,8 +127,9 @@ def test_zeros_have_a_gradient_to_leave_them_by(kind):
 
     @jax.jit
     def gradient_at_zeros():
-        senses = Senses(transform_filters(kernels), None)
-        targets = objective.targets(senses, content, objective.describe(senses, style))
+        constants = Constants(transform_filters(kernels), {})
+        described = objective.describe_style(constants, style)
+        targets = objective.make_targets(constants, content, described)
         zeros = start(kind, "zeros", content, style)
         return jax.grad(lambda variable: sum(objective.terms(variable, targets).values()))(zeros)
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from research.audio.stft import log_magnitude
 from research.benchmarks.race import race
-from research.transfer.objective import Objective, Senses, Targets
+from research.transfer.constants import Constants
+from research.transfer.objective import Objective, Targets
 from research.transfer.optimise import weighted_sum
 from research.transfer.random_filters import FilterConfig, make_filters, transform_filters
 
@@ -46,8 +47,9 @@ def main() -> None:
 
 
 def _targets(kernels: dict[str, jax.Array], content: jax.Array, style: jax.Array) -> Targets:
-    senses = Senses(transform_filters(kernels), None)
-    return OBJECTIVE.targets(senses, content, OBJECTIVE.describe(senses, style, NUM_FRAMES))
+    constants = Constants(transform_filters(kernels), {})
+    described = OBJECTIVE.describe_style(constants, style, NUM_FRAMES)
+    return OBJECTIVE.make_targets(constants, content, described)
 
 
 def _loss(variable: jax.Array, targets: Targets) -> jax.Array:

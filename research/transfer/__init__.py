@@ -1,1 +1,1 @@
-"""Style transfer: what is optimised, where it is looked at, what is asked of it, and how."""
+"""Style transfer: representations, terms of the loss, variables, and their optimisation."""

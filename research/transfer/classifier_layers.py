@@ -1,8 +1,8 @@
-"""A trained genre classifier as what a transfer looks through: the activations of its layers.
+"""Layers of a trained genre classifier as features of a transfer.
 
-Spectrograms come in the classifier's own front end, `Eye.spectrogram`, at the level they have:
-`research.data.front_ends.stft` normalises nothing, so a classifier knows the levels of its tracks.
-It was trained on the mean of the channels; here it sees each channel for itself.
+The classifier gets spectrograms as in its training, `ClassifierLayers.spectrogram`, and at the
+level that they have: it was trained on levels of tracks, since `research.data.front_ends.stft` does
+not normalise. It was trained on the mean of all channels; here each channel is an input of its own.
 """
 
 import dataclasses
@@ -22,15 +22,15 @@ from research.training.run import load_checkpoint, restore
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Eye:
-    """A classifier, what it sees, and which of its layers are looked at.
+class ClassifierLayers:
+    """A classifier, and the layers that are used as features.
 
     Attributes:
-      variables: its arrays; traced.
-      structure: what they are put into.
-      spectrogram: its front end.
-      segment_frames: frames that it sees at a time.
-      layers: names of the activations that are asked for.
+      variables: arrays of the network; traced.
+      structure: the network without its arrays.
+      spectrogram: front end of the classifier.
+      segment_frames: number of frames of an input segment.
+      layers: names of activations of the network.
     """
 
     variables: classifier.Variables
@@ -39,16 +39,62 @@ class Eye:
     segment_frames: int = dataclasses.field(metadata={"static": True})
     layers: tuple[str, ...] = dataclasses.field(metadata={"static": True})
 
+    @property
+    def feature_dims(self) -> dict[str, int]:
+        """Dims of each layer."""
+        frames = jax.ShapeDtypeStruct(
+            (1, self.segment_frames, self.spectrogram.stft.num_bins), jnp.float32
+        )
+        shapes = jax.eval_shape(ClassifierLayers.activations, self, frames)
+        return {layer: values.shape[-1] for layer, values in shapes.items()}
 
-def load_eye(checkpoint: str, layers: tuple[str, ...]) -> Eye:
-    """The first fit of a training, at its best step.
+    def activations(self, spectrogram: jax.Array) -> dict[str, jax.Array]:
+        """Outputs of the layers in inference mode, for a spectrogram of any length.
+
+        The spectrogram is cut into the smallest number of segments that covers it, evenly placed.
+        If segments overlap, frames in two of them count twice. A spectrogram shorter than a segment
+        is repeated. All segments are one batch, each padded by zeros, as in training.
+
+        Args:
+          spectrogram: `log(1 + |STFT|)` of `self.spectrogram`, `[channels, frames, bins]`.
+
+        Returns:
+          `{layer: [channels, positions, dims]}`, segment after segment. A convolution has a
+          position for each place in time, or in time and frequency, and its filters as dims. A
+          dense layer has one position a segment.
+
+        Raises:
+          ValueError: there are no frames, or another number of bins.
+        """
+        num_channels, num_frames, num_bins = spectrogram.shape
+        length = self.segment_frames
+        if num_frames == 0 or num_bins != self.spectrogram.stft.num_bins:
+            raise ValueError(
+                f"{num_frames} frames by {num_bins} bins; the classifier needs "
+                f"{self.spectrogram.stft.num_bins} bins"
+            )
+        if num_frames < length:
+            spectrogram = jnp.tile(spectrogram, (1, -(-length // num_frames), 1))[:, :length]
+            num_frames = length
+        evenly = SegmentConfig(count=-(-num_frames // length))
+        starts = place_segments([num_frames], length, evenly, seed=0).start
+        batch = spectrogram[:, starts[:, None] + np.arange(length)].reshape(-1, length, num_bins)
+        _, found = classifier.apply(self.structure, self.variables, batch)
+        return {
+            layer: found[layer].reshape(num_channels, -1, found[layer].shape[-1])
+            for layer in self.layers
+        }
+
+
+def load_classifier_layers(checkpoint: str, layers: tuple[str, ...]) -> ClassifierLayers:
+    """Layers of the first fit of a training, at its best step.
 
     Args:
       checkpoint: workdir of a `run_train.py` run; the key `config.checkpoint` of a transfer.
-      layers: of its activations, at least one; the key `config.layers`.
+      layers: names of activations, at least one; the key `config.layers`.
 
     Raises:
-      InputError: there is no training, it is damaged, it sees no spectrograms, or it has no
+      InputError: there is no training, it is damaged, its front end is not stft, or it has no
         such layer.
     """
     if checkpoint in ("", "shipped"):
@@ -59,14 +105,14 @@ def load_eye(checkpoint: str, layers: tuple[str, ...]) -> Eye:
     workdir, config, manifest = load_checkpoint(checkpoint)
     if not isinstance(config.spectrogram, SpectrogramConfig):
         raise InputError(
-            f"config.checkpoint {checkpoint} sees log-mel frames, and a transfer looks through "
-            "networks of spectrograms; give one of configs/single_channel.py or multi_channel.py"
+            f"config.checkpoint {checkpoint} has the front end {config.spectrogram.name}, and "
+            "config.layers need stft; give a run of configs/single_channel.py or multi_channel.py"
         )
     with about(f"config.checkpoint {checkpoint}"):
         structure, variables, _ = restore(
             config, workdir, next(iter(manifest["fits"])), len(manifest["genres"])
         )
-    # Training spreads them over all devices; a transfer takes one.
+    # Training spreads variables over all devices; a transfer uses one.
     variables = jax.tree.map(jnp.asarray, jax.device_get(variables))
     segment = (1, config.segment_frames, config.spectrogram.stft.num_bins)
     _, known = jax.eval_shape(
@@ -79,46 +125,9 @@ def load_eye(checkpoint: str, layers: tuple[str, ...]) -> Eye:
     for layer in layers:
         if layer not in known:
             raise InputError(
-                f"config.layers has {layer!r}, which the classifier in {checkpoint} has not; give "
+                f"config.layers has {layer!r}, which the classifier in {checkpoint} lacks; give "
                 f"some of {', '.join(known)}"
             )
-    return Eye(variables, structure, config.spectrogram, config.segment_frames, tuple(layers))
-
-
-def activations(eye: Eye, spectrogram: jax.Array) -> dict[str, jax.Array]:
-    """What the layers of a classifier make of a piece, as in use: nothing dropped.
-
-    A piece is cut into as few segments as cover it, evenly placed; they overlap where it is no
-    whole number of them, and what lies in two counts twice. A piece shorter than a segment is
-    repeated. All segments run as one batch, each with zeros beyond its ends, as in training.
-
-    Args:
-      eye: the classifier.
-      spectrogram: `log(1 + |STFT|)` by `eye.spectrogram`, `[channels, frames, bins]`.
-
-    Returns:
-      `{layer: [channels, positions, dims]}`, segment after segment. A convolution has a position
-      for each place, in time or in time and frequency, and its filters as dims; a dense layer has
-      a position a segment.
-
-    Raises:
-      ValueError: a spectrogram without frames, or of other bins.
-    """
-    num_channels, num_frames, num_bins = spectrogram.shape
-    length = eye.segment_frames
-    if num_frames == 0 or num_bins != eye.spectrogram.stft.num_bins:
-        raise ValueError(
-            f"{num_frames} frames by {num_bins} bins; the classifier sees "
-            f"{eye.spectrogram.stft.num_bins} bins"
-        )
-    if num_frames < length:
-        spectrogram = jnp.tile(spectrogram, (1, -(-length // num_frames), 1))[:, :length]
-        num_frames = length
-    evenly = SegmentConfig(count=-(-num_frames // length))
-    starts = place_segments([num_frames], length, evenly, seed=0).start
-    batch = spectrogram[:, starts[:, None] + np.arange(length)].reshape(-1, length, num_bins)
-    _, found = classifier.apply(eye.structure, eye.variables, batch)
-    return {
-        layer: found[layer].reshape(num_channels, -1, found[layer].shape[-1])
-        for layer in eye.layers
-    }
+    return ClassifierLayers(
+        variables, structure, config.spectrogram, config.segment_frames, tuple(layers)
+    )

@@ -1,101 +1,99 @@
-"""Every choice of a transfer; what it can hold is checked as it is made."""
+"""The config of a transfer: frozen dataclasses that check their values."""
 
 import dataclasses
-from typing import Self
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
 from research.settings import above, at_least, one_of
-from research.transfer.objective import (
-    FEATURE_TERMS,
-    HEARD_CONTENT,
-    HEARD_STYLE,
-    SCALES,
-    Objective,
-)
 from research.transfer.optimise import OptimiserConfig
 from research.transfer.random_filters import FilterConfig
-from research.transfer.style import GRAM_DIVISORS
+from research.transfer.representations import OF_WAVEFORM
+from research.transfer.scales import SCALES
+from research.transfer.terms.base import Term
+from research.transfer.terms.gram import DIVISORS
+from research.transfer.terms.registry import CONTENT_TERMS, STYLE_TERMS
 from research.transfer.variable import STARTS, VARIABLES
 
+T = TypeVar("T")
 
-class _Weights:
+
+def _fields_of(
+    terms: Mapping[str, Term], annotation: Any, make_field: Callable[[Term], Any]
+) -> Callable[[type[T]], type[T]]:
+    """A decorator that makes a frozen dataclass with one field for each term."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        cls.__annotations__ = dict.fromkeys(terms, annotation)
+        for name, term in terms.items():
+            setattr(cls, name, make_field(term))
+        return dataclasses.dataclass(frozen=True)(cls)
+
+    return decorate
+
+
+@dataclasses.dataclass(frozen=True)
+class _PerTerm:
+    """One value for each term; the fields come from a registry."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Any): ...
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+class _Weights(_PerTerm):
     @classmethod
     def only(cls, **weights: float) -> Self:
-        """These weights, and 0 for every other term."""
-        names = (field.name for field in dataclasses.fields(cls))  # pyright: ignore
+        """The weights that are given, and 0 for every other term."""
+        names = (field.name for field in dataclasses.fields(cls))
         return cls(**{**dict.fromkeys(names, 0.0), **weights})
 
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Names of the terms with a weight above 0; the others are not computed."""
+        return tuple(name for name, weight in dataclasses.asdict(self).items() if weight > 0)
 
-@dataclasses.dataclass(frozen=True)
+
+_weight = (float, lambda term: at_least(term.weight, 0))
+_values = (tuple[float, ...] | None, lambda term: at_least(None, 0))
+
+
+@_fields_of(CONTENT_TERMS, *_weight)
 class ContentWeights(_Weights):
-    """Weights of what must stay of the content; what weighs nothing is not computed.
-
-    Attributes:
-      features: outputs of random filters and classifier layers.
-      spectrogram: `log(1 + |STFT|)`.
-      harmonic: partials, whatever their envelope.
-      chroma: pitch classes.
-      onset: the onset envelope.
-    """
-
-    features: float = at_least(0.0, 0)
-    spectrogram: float = at_least(0.0, 0)
-    harmonic: float = at_least(2.0, 0)
-    chroma: float = at_least(2.0, 0)
-    onset: float = at_least(1.0, 0)
+    """Weight of each content term; their docstrings in `research/transfer/terms` say what for."""
 
 
-@dataclasses.dataclass(frozen=True)
+@_fields_of(STYLE_TERMS, *_weight)
 class StyleWeights(_Weights):
-    """Weights of what is taken from the style; what weighs nothing is not computed.
-
-    Attributes:
-      gram: Gram matrices of random filters and classifier layers.
-      activations: outputs of the same, against their mean over the style.
-      feature_levels: their distribution.
-      bands: distribution of levels, band by band.
-      spectrum: long-term spectrum.
-      patches: distribution of 0.2 s of mel bands.
-      fast_patches: distribution of 75 ms of mel bands, at four times the rate.
-      correlation: which bands come and go together.
-    """
-
-    gram: float = at_least(0.0, 0)
-    activations: float = at_least(0.0, 0)
-    feature_levels: float = at_least(0.0, 0)
-    bands: float = at_least(1.0, 0)
-    spectrum: float = at_least(1.0, 0)
-    patches: float = at_least(1.0, 0)
-    fast_patches: float = at_least(1.0, 0)
-    correlation: float = at_least(0.5, 0)
+    """Weight of each style term; their docstrings in `research/transfer/terms` say what for."""
 
 
-def _sweep_of(weights: type, name: str) -> type:
-    """A dataclass with a list of values, or None, for each field of another."""
-    fields = [
-        (field.name, tuple[float, ...] | None, at_least(None, 0))
-        for field in dataclasses.fields(weights)
-    ]
-    return dataclasses.make_dataclass(name, fields, frozen=True)
+@_fields_of(CONTENT_TERMS, *_values)
+class ContentSweep(_PerTerm):
+    """Weights to try for each content term, or None."""
 
 
-ContentSweep = _sweep_of(ContentWeights, "ContentSweep")
-StyleSweep = _sweep_of(StyleWeights, "StyleSweep")
+@_fields_of(STYLE_TERMS, *_values)
+class StyleSweep(_PerTerm):
+    """Weights to try for each style term, or None."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfig:
-    """Values to try, a list each, and every combination of them; None leaves the config's own.
+    """Lists of values to try, in every combination; None keeps the value of `TransferConfig`.
 
     Attributes:
-      style_amount: see `TransferConfig`, as for all of these.
-      content_weight: of all content terms together.
-      style_weight: of all style terms together.
-      content: of single content terms.
-      style: of single style terms.
-      seed: of noise and random phase.
-      memory_gb: that the takes optimised at the same time may use, about, all devices together.
+      style_amount: values of this key.
+      content_weight: values of this key.
+      style_weight: values of this key.
+      content: weights of single content terms.
+      style: weights of single style terms.
+      seed: values of this key.
+      memory_gb: approximate memory for the takes that are optimised at the same time, of all
+        devices together, GB.
     """
 
     style_amount: tuple[float, ...] | None = at_least(None, 0)
@@ -109,41 +107,41 @@ class SweepConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TransferConfig:
-    """Every scientific choice of a transfer.
+    """The config of a transfer.
 
     Attributes:
-      seed: of noise and random phase; filters and projections have their own, `features.seed`.
-      sample_rate: at which the transfer works, Hz.
-      mono: whether channels are mixed down first, as the published systems have it; the output
-        then repeats in every channel of the content. A style is always mixed down.
-      rms: to which both inputs are scaled before; None leaves them as they are.
-      keep_rests: whether rests of the content stay quiet, and those of the style are left out.
-      rest_db: how far rests stay under the loud parts, and the range of the slow dynamics.
-      dynamics: share of the content's slow dynamics that the output gets back, 0 to 1.
-      dynamics_seconds: what is slow.
-      style_amount: how far the style goes, from 0, coloured, to 1, taken over.
-      content_weight: of all content terms together.
-      style_weight: of all style terms together.
-      content: weights of single content terms.
-      style: weights of single style terms.
-      num_iterations: of the optimiser, at most.
-      variable: what is optimised.
-      init: where it starts; "matched" is the content at the style's levels.
+      seed: seed of noise and random phase; filters and projections have `features.seed`.
+      sample_rate: Hz of the computation; inputs are resampled to it.
+      mono: mix the content down, as the published systems do; the output is then the same in all
+        channels. A style is always mixed down.
+      rms: root mean square to which both inputs are scaled; None leaves them as they are.
+      keep_rests: keep rests of the content quiet, and cut out those of the style.
+      rest_db: level of rests below the loud parts, and range of the slow dynamics, dB.
+      dynamics: how much of the content's slow dynamics the output gets back, 0 to 1.
+      dynamics_seconds: length of the window that smooths slow dynamics, seconds.
+      style_amount: how far the output moves from the content (0) to the style (1).
+      content_weight: factor of all content weights.
+      style_weight: factor of all style weights.
+      content: weights of the content terms.
+      style: weights of the style terms.
+      num_iterations: largest number of iterations of the optimiser.
+      variable: what is optimised, see `research/transfer/variable.py`.
+      init: start of the variable; "matched" is the content with the band levels of the style.
       noise_scale: standard deviation of the start from noise.
-      stft: the spectrogram of the features and of spectrogram variables.
+      stft: STFT of features and of spectrogram variables.
       features: the random filters.
-      checkpoint: workdir of a training, whose classifier gives its verdict and may lend its layers;
-        `shipped` for the weights that are shipped, empty for no verdict.
-      layers: activations of that classifier that are features too.
-      pca: file of the components of a pca variable.
-      scale: what terms are divided by.
-      gram_divisor: what Gram matrices are divided by.
-      optimiser: how the loss is minimised.
-      phase: how a spectrogram variable gets its phase.
-      sweep: values to try instead of some of these.
+      checkpoint: workdir of a training: its classifier predicts the genres of inputs and output,
+        and `layers` are taken from it; `shipped` for the shipped weights, empty for none.
+      layers: names of activations of that classifier to use as features.
+      pca: file of the principal components of a pca variable.
+      scale: divisor of each term, see `research/transfer/scales.py`.
+      gram_divisor: divisor of Gram matrices, see `research/transfer/terms/gram.py`.
+      optimiser: settings of the optimiser.
+      phase: phase recovery of spectrogram variables.
+      sweep: values to try in place of those above.
 
     Raises:
-      ValueError: choices that do not go together.
+      ValueError: values that do not go together.
     """
 
     seed: int = at_least(0, 0)
@@ -169,7 +167,7 @@ class TransferConfig:
     layers: tuple[str, ...] = ()
     pca: str = ""
     scale: str = one_of("root", SCALES)
-    gram_divisor: str = one_of("frames", GRAM_DIVISORS)
+    gram_divisor: str = one_of("frames", DIVISORS)
     optimiser: OptimiserConfig = OptimiserConfig()
     phase: PhaseConfig = PhaseConfig()
     sweep: SweepConfig = SweepConfig()
@@ -178,48 +176,39 @@ class TransferConfig:
         for name in ("dynamics", "style_amount"):
             if getattr(self, name) > 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number from 0 to 1")
-        objective = self.objective
-        if not objective.content + objective.style:
+        if not self.terms:
             raise ValueError("no term of content or style has a weight; give one to some")
-        heard = [
-            *(f"content.{name}" for name in objective.content if name in HEARD_CONTENT),
-            *(f"style.{name}" for name in objective.style if name in HEARD_STYLE),
-        ]
-        if heard and self.variable != "waveform":
-            raise ValueError(f"{heard[0]} needs variable=waveform, not {self.variable}")
-        if self.looks_at_features and not (self.features.num_filters or self.layers):
+        for key, term in self.terms.items():
+            if {*term.reads} & {*OF_WAVEFORM} and self.variable != "waveform":
+                raise ValueError(f"{key} needs variable=waveform, not {self.variable}")
+        if self.needs_features and not (self.features.num_filters or self.layers):
             raise ValueError("terms of features need features.num_filters or layers")
         if self.variable == "pca" and not self.pca:
             raise ValueError("variable=pca needs pca, a file of run_train.py --mode=pca")
 
     @property
-    def looks_at_features(self) -> bool:
-        """Whether any term does."""
-        return bool({*FEATURE_TERMS} & {*self.objective.content, *self.objective.style})
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """Weight of each term of the objective."""
-        content, style = dataclasses.asdict(self.content), dataclasses.asdict(self.style)
+    def terms(self) -> dict[str, Term]:
+        """Terms with a weight, by key of the weight, such as `content.chroma`."""
         return {
-            **{name: self.content_weight * content[name] for name in self.objective.content},
-            **{name: self.style_weight * style[name] for name in self.objective.style},
+            **{f"content.{name}": CONTENT_TERMS[name] for name in self.content.used},
+            **{f"style.{name}": STYLE_TERMS[name] for name in self.style.used},
         }
 
     @property
-    def objective(self) -> Objective:
-        """The loss, without its weights."""
-        return Objective(
-            variable=self.variable,
-            sample_rate=self.sample_rate,
-            stft=self.stft,
-            nonlinearity=self.features.nonlinearity,
-            content=_weighing(self.content),
-            style=_weighing(self.style),
-            scale=self.scale,
-            gram_divisor=self.gram_divisor,
-        )
+    def needs_features(self) -> bool:
+        """Whether a term reads outputs of random filters and classifier layers."""
+        return any("features" in term.reads for term in self.terms.values())
 
+    @property
+    def needs_waveform(self) -> bool:
+        """Whether a term reads a representation that only a waveform has."""
+        return any({*term.reads} & {*OF_WAVEFORM} for term in self.terms.values())
 
-def _weighing(weights: ContentWeights | StyleWeights) -> tuple[str, ...]:
-    return tuple(name for name, weight in dataclasses.asdict(weights).items() if weight > 0)
+    @property
+    def weights(self) -> dict[str, float]:
+        """Product of both weights of each term, by name of the term."""
+        content, style = dataclasses.asdict(self.content), dataclasses.asdict(self.style)
+        return {
+            **{name: self.content_weight * content[name] for name in self.content.used},
+            **{name: self.style_weight * style[name] for name in self.style.used},
+        }

@@ -1,7 +1,7 @@
-"""When a piece sounds and how loud: rests found and kept quiet, slow dynamics followed.
+"""Rests and slow dynamics of a recording.
 
-A style is what sounds: its rests are cut out, or they would dig holes into the content. A content's
-rests are filled with the style's quietest sound by a transfer; they are turned down after it.
+Rests of a style are cut out before a transfer, since they would leave gaps in the output. Rests of
+a content are filled with the quietest sound of the style by a transfer, and turned down after it.
 """
 
 import numpy as np
@@ -9,17 +9,17 @@ import numpy as np
 from research.audio.waveform import rms
 
 _BLOCK = 512
-_QUIET_DB = 45.0  # Under the loud blocks,
-_LOUD_PERCENTILE = 95  # which are those of this percentile.
-_SHORTEST = 6  # Blocks of a rest.
-_MARGIN = 2  # Blocks of a rest that stay on either side of what sounds.
+_QUIET_DB = 45.0  # Below the loud blocks.
+_LOUD_PERCENTILE = 95  # Level of the loud blocks.
+_SHORTEST = 6  # Blocks of the shortest rest.
+_MARGIN = 2  # Blocks at either end of a rest that count as sound.
 
 
 def find_sound(samples: np.ndarray) -> np.ndarray:
-    """Where a piece is not at rest: `[channels, samples]` to bool `[samples]`.
+    """True for samples that are in no rest, `[channels, samples]` to bool `[samples]`.
 
-    A rest is over 5 blocks of 512 samples more than 45 dB under the loud blocks, without 2 blocks
-    at either end. Everything sounds where less than a tenth would.
+    A rest is at least 6 blocks of 512 samples that are more than 45 dB below the loud blocks,
+    without 2 blocks at either end. If less than a tenth of the blocks is sound, all of them are.
     """
     level = _block_levels(samples)
     num_blocks = len(level)
@@ -37,7 +37,7 @@ def find_sound(samples: np.ndarray) -> np.ndarray:
 
 
 def _block_levels(samples: np.ndarray) -> np.ndarray:
-    """Level of every block of 512 samples, dB; of the last one with what is missing taken as 0."""
+    """Level of every block of 512 samples, dB; the last block is padded by zeros."""
     num_blocks = -(-samples.shape[-1] // _BLOCK)
     padded = np.pad(samples, ((0, 0), (0, num_blocks * _BLOCK - samples.shape[-1])))
     power = np.square(padded).reshape(len(samples), num_blocks, _BLOCK).mean(axis=(0, 2))
@@ -45,15 +45,14 @@ def _block_levels(samples: np.ndarray) -> np.ndarray:
 
 
 def quieten_rests(samples: np.ndarray, sound: np.ndarray, rest_db: float) -> np.ndarray:
-    """Turn rests down to `rest_db` under the loud blocks, where they are above that.
+    """Attenuate rests that are louder than `rest_db` below the loud blocks to that level.
 
-    A rest then is the style's quiet room, and not its music. The gain falls and rises within the
-    rest, over a block of 512 samples.
+    The gain is faded within the rest, over a block of 512 samples.
 
     Args:
       samples: `[channels, samples]`.
-      sound: of `find_sound`, of the content.
-      rest_db: how far under.
+      sound: `find_sound` of the content, `[samples]`.
+      rest_db: level of rests below the loud blocks, dB.
     """
     if sound.all():
         return samples
@@ -80,24 +79,26 @@ def follow_dynamics(
     range_db: float,
     sample_rate: int,
 ) -> np.ndarray:
-    """Give samples the slow dynamics of a content: its loudness contour, smoothed by a Gaussian.
+    """Give samples the slow dynamics of a content: its root mean square, smoothed by a Gaussian.
 
     Args:
       samples: `[channels, samples]`.
-      content: the same shape.
-      amount: share of the way in dB, 0 to 1.
-      seconds: 2.5 standard deviations of the Gaussian. Faster changes are the style's.
-      range_db: as far below its loudest a contour goes at most.
+      content: `[channels, samples]`.
+      amount: fraction of the difference in dB that is applied, 0 to 1.
+      seconds: 2.5 standard deviations of the Gaussian; faster changes stay those of the samples.
+      range_db: largest difference between the loudest and the quietest level, dB.
       sample_rate: Hz.
     """
     if amount == 0:
         return samples
-    own, wanted = (_contour(piece, seconds, range_db, sample_rate) for piece in (samples, content))
+    own, wanted = (
+        _contour(recording, seconds, range_db, sample_rate) for recording in (samples, content)
+    )
     return samples * ((wanted / own) ** amount).astype(np.float32)
 
 
 def _contour(samples: np.ndarray, seconds: float, range_db: float, sample_rate: int) -> np.ndarray:
-    """Root mean square around each sample, `[samples]`."""
+    """Smoothed root mean square at each sample, `[samples]`."""
     from scipy.ndimage import gaussian_filter1d
 
     length = samples.shape[-1]

@@ -1,82 +1,64 @@
-"""The loss of a transfer: which terms it has, what they are divided by, and what they see with.
+"""The loss of a transfer: unweighted terms, and the targets that they are compared with.
 
-Terms come unweighted; weights enter once, in the sum.
+Terms are unweighted here. Each weight enters once, in the sum that is minimised.
 """
 
 import dataclasses
-import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from research.audio.stft import StftConfig, log_magnitude
-from research.transfer.content import CONTENT_TERMS
-from research.transfer.random_filters import Kernel, random_features
-from research.transfer.statistics import Projections
-from research.transfer.style import cheapest_gram, style_terms
-from research.transfer.variable import Basis, to_log_magnitude
-from research.transfer.views import Views, hear
+from research.transfer.config import TransferConfig
+from research.transfer.constants import Constants
+from research.transfer.representations import (
+    OF_WAVEFORM,
+    Representations,
+    waveform_representations,
+)
+from research.transfer.scales import SCALES
+from research.transfer.terms.base import ContentTerm, Context, StyleTerm, Term, Tree, Values
+from research.transfer.terms.registry import CONTENT_TERMS, STYLE_TERMS
+from research.transfer.variable import to_log_magnitude
 
-SCALES = ("root", "relative", "sum", "mean")
-# Under the root: near its minimum a term is quadratic, far from it a distance.
-_ROUNDING = 1e-3
-# Of its energy: the least that a term between equal pieces is divided by.
-_LEAST = 1e-6
-
-# Terms that look at a waveform, through `hear`, and those that look at features.
-HEARD_CONTENT = ("harmonic", "chroma", "onset")
-HEARD_STYLE = ("bands", "spectrum", "patches", "fast_patches", "correlation")
-FEATURE_TERMS = ("features", "gram", "activations", "feature_levels")
-
-
-class Senses(NamedTuple):
-    """Arrays that a piece is looked at through; traced, never compiled in.
-
-    Attributes:
-      kernels: random filters, of `transform_filters`; none if empty.
-      projections: of `make_projections`, or None where no term has any.
-      eye: a classifier, or None.
-      basis: of a pca variable, or None.
-    """
-
-    kernels: dict[str, Kernel]
-    projections: Projections | None
-    eye: Any = None
-    basis: Basis | None = None
+# Smallest divisor of a style term, as a fraction of its energy, for equal content and style.
+_SMALLEST_DISTANCE = 1e-6
 
 
 class Style(NamedTuple):
-    """All that is known of a style.
+    """All that a transfer needs of a style, without time axis.
+
+    The names of the fields and of the terms are those of the arrays in a style file.
 
     Attributes:
-      descriptions: by style term.
-      profiles: by content term: how far a piece unrelated to the content would be.
-      levels: of `start.level_quantiles`, or None where no start needs them.
+      descriptions: of `StyleTerm.describe`, by style term.
+      profiles: of `ContentTerm.profile`, by content term.
+      levels: of `start.level_quantiles`, or None if the start does not need them.
     """
 
-    descriptions: dict[str, Any]
-    profiles: dict[str, Any]
+    descriptions: dict[str, Tree]
+    profiles: dict[str, Tree]
     levels: jax.Array | None
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Targets:
-    """Everything an objective compares with.
+    """What a variable is compared with.
 
     Attributes:
-      senses: what it looks through.
-      content: observations of the content, by term.
-      style: descriptions of the style, by term.
-      scales: what each term is divided by; of the structure of its distance.
-      num_frames: of the content's spectrogram.
+      constants: of the computation.
+      content: observations of the content, by content term.
+      style: targets of the style terms, by name.
+      scales: divisors of the distances, by term, each of the structure of its distance.
+      num_frames: number of STFT frames of the content.
     """
 
-    senses: Senses
-    content: dict[str, Any]
-    style: dict[str, Any]
-    scales: dict[str, Any]
+    constants: Constants
+    content: dict[str, Tree]
+    style: dict[str, Tree]
+    scales: dict[str, Values]
     num_frames: int = dataclasses.field(metadata={"static": True})
 
 
@@ -87,16 +69,12 @@ class Objective:
     Attributes:
       variable: a name in `variable.VARIABLES`.
       sample_rate: Hz.
-      stft: the STFT of `log(1 + |STFT|)`.
+      stft: STFT of `Representations.log_magnitude`.
       nonlinearity: of the random filters.
-      content: names of content terms, keys of `CONTENT_TERMS`.
-      style: names of style terms, keys of `style_terms`.
-      scale: "relative" divides a style term by its value between the untouched content and style,
-        a content term by that to expect of a piece unrelated to the content, so that 0 is "the
-        same" and 1 "as far as another piece", whatever the length and the number of filters; "root"
-        takes the root of that, `sqrt(t + 0.001) - sqrt(0.001)`, so that no term is given up for
-        another; "sum" divides by nothing; "mean" by the number of squared errors.
-      gram_divisor: a name in `style.GRAM_DIVISORS`.
+      content: names in `CONTENT_TERMS`.
+      style: names in `STYLE_TERMS`.
+      scale: a name in `scales.SCALES`.
+      gram_divisor: a name in `terms.gram.DIVISORS`.
     """
 
     variable: str = "waveform"
@@ -108,129 +86,142 @@ class Objective:
     scale: str = "relative"
     gram_divisor: str = "frames"
 
-    @property
-    def hears(self) -> bool:
-        """Whether any term looks at a waveform."""
-        return bool({*HEARD_CONTENT, *HEARD_STYLE} & {*self.content, *self.style})
+    def represent_waveform(self, constants: Constants, waveform: jax.Array) -> Representations:
+        """The representations of a waveform `[channels, samples]`."""
+        return self._represent(constants, log_magnitude(waveform, self.stft), waveform)
 
-    def listen(self, senses: Senses, waveform: jax.Array) -> Views:
-        """All that the terms see of a waveform `[channels, samples]`."""
-        return self._views(senses, log_magnitude(waveform, self.stft), waveform)
-
-    def look(self, targets: Targets, variable: jax.Array) -> Views:
-        """All that the terms see of a variable."""
+    def represent_variable(self, targets: Targets, variable: jax.Array) -> Representations:
+        """The representations of a variable."""
         if self.variable == "waveform":
-            return self.listen(targets.senses, variable)
-        seen = to_log_magnitude(
+            return self.represent_waveform(targets.constants, variable)
+        spectrogram = to_log_magnitude(
             self.variable,
             variable,
             self.stft,
-            basis=targets.senses.basis,
+            basis=targets.constants.basis,
             num_frames=targets.num_frames,
         )
-        return self._views(targets.senses, seen, None)
+        return self._represent(targets.constants, spectrogram, None)
 
-    def _views(self, senses: Senses, seen: jax.Array, waveform: jax.Array | None) -> Views:
-        views = Views()
-        if self.hears:
-            views = hear(waveform, self.sample_rate)
-        features = {}
-        if senses.kernels:
-            features |= random_features(senses.kernels, seen, self.nonlinearity)
-        if senses.eye is not None:
-            # Restoring a checkpoint needs what a transfer without one does not wait for.
-            from research.transfer.classifier_layers import activations
-
-            if waveform is not None:
-                seen_by_eye = log_magnitude(waveform, senses.eye.spectrogram.stft)
-            else:
-                seen_by_eye = seen
-            features |= activations(senses.eye, seen_by_eye)
-        return views._replace(log_magnitude=seen, features=features)
+    def _represent(
+        self, constants: Constants, spectrogram: jax.Array, waveform: jax.Array | None
+    ) -> Representations:
+        representations = Representations()
+        reads = {name for term in (*self._content_terms, *self._style_terms) for name in term.reads}
+        if waveform is not None and reads & {*OF_WAVEFORM}:
+            representations = waveform_representations(waveform, self.sample_rate)
+        features = constants.features(spectrogram, waveform, self.nonlinearity)
+        return representations._replace(log_magnitude=spectrogram, features=features)
 
     @property
-    def _style_terms(self) -> dict[str, Any]:
-        return {name: style_terms(self.gram_divisor)[name] for name in self.style}
+    def _content_terms(self) -> list[ContentTerm]:
+        return [CONTENT_TERMS[name] for name in self.content]
 
-    def describe(self, senses: Senses, waveform: jax.Array, num_frames: int | None = None) -> Style:
-        """What is known of a style once it was heard, `[1, samples]`; its start levels aside.
+    @property
+    def _style_terms(self) -> list[StyleTerm]:
+        return [STYLE_TERMS[name] for name in self.style]
 
-        For a content of `num_frames` frames, Gram matrices may be the frames they come from.
+    def _observe(self, term: Term, constants: Constants, representations: Representations) -> Tree:
+        context = Context(constants.terms.get(term.name), self.gram_divisor)
+        return term.observe(representations, context)
+
+    def describe_style(
+        self, constants: Constants, waveform: jax.Array, num_frames: int | None = None
+    ) -> Style:
+        """Describe a style, but for the levels of its start.
+
+        Args:
+          constants: for the terms.
+          waveform: of the style, `[1, samples]`.
+          num_frames: number of STFT frames of the content, if the style is for one content only:
+            targets that are cheaper to compare with take the place of descriptions.
         """
-        views = self.listen(senses, waveform)
-        descriptions = {}
-        for name, term in self._style_terms.items():
-            observed = term.observe(views, senses.projections)
-            descriptions[name] = term.describe(observed)
-            if name == "gram" and num_frames is not None:
-                cheapest = functools.partial(cheapest_gram, num_frames=num_frames)
-                descriptions[name] = jax.tree.map(cheapest, observed)
-        profiles = {
-            name: CONTENT_TERMS[name].profile(CONTENT_TERMS[name].observe(views))
-            for name in self.content
-        }
+        representations = self.represent_waveform(constants, waveform)
+        descriptions, profiles = {}, {}
+        for term in self._style_terms:
+            observed = self._observe(term, constants, representations)
+            descriptions[term.name] = (
+                term.describe(observed)
+                if num_frames is None
+                else term.describe_for_length(observed, num_frames)
+            )
+        for term in self._content_terms:
+            observed = self._observe(term, constants, representations)
+            profiles[term.name] = term.profile(observed)
         return Style(descriptions, profiles, None)
 
-    def targets(
-        self, senses: Senses, content: jax.Array, style: Style, amount: jax.Array | None = None
+    def make_targets(
+        self,
+        constants: Constants,
+        content: jax.Array,
+        style: Style,
+        amount: jax.Array | float | None = None,
     ) -> Targets:
-        """Targets of a content `[channels, samples]` and a style.
+        """The targets of a content and a style.
 
-        With an `amount` below 1, the style asked for is that share of the way from the content's
-        own statistics to the style's.
+        Args:
+          constants: for the terms.
+          content: waveform of the content, `[channels, samples]`.
+          style: description of the style.
+          amount: fraction of the way from the content's own descriptions to those of the style;
+            None for the whole way.
         """
-        views = self.listen(senses, content)
-        observed, descriptions, scales = {}, {}, {}
-        for name in self.content:
-            term = CONTENT_TERMS[name]
-            observed[name] = term.observe(views)
-            far = term.unrelated(observed[name], style.profiles[name])
-            scales[name] = self._scale(far, term.count(observed[name]))
-        for name, term in self._style_terms.items():
-            own = term.observe(views, senses.projections)
-            wanted = style.descriptions[name]
+        representations = self.represent_waveform(constants, content)
+        divisor = SCALES[self.scale].divisor
+        content_targets, style_targets, scales = {}, {}, {}
+        for term in self._content_terms:
+            observed = self._observe(term, constants, representations)
+            content_targets[term.name] = observed
+            far = term.unrelated(observed, style.profiles[term.name])
+            scales[term.name] = jax.tree.map(divisor, far, term.count(observed))
+        for term in self._style_terms:
+            observed = self._observe(term, constants, representations)
+            target = style.descriptions[term.name]
             far = jax.tree.map(
-                lambda distance, energy: jnp.maximum(distance, _LEAST * energy),
-                term.distance(own, wanted),
-                term.energy(wanted),
+                lambda distance, energy: jnp.maximum(distance, _SMALLEST_DISTANCE * energy),
+                term.distance(observed, target),
+                term.energy(target),
             )
-            scales[name] = self._scale(far, term.count(own))
+            scales[term.name] = jax.tree.map(divisor, far, term.count(observed))
             if amount is not None:
-                wanted = jax.tree.map(
-                    lambda ours, theirs: (1 - amount) * ours + amount * theirs,
-                    term.describe(own),
-                    wanted,
+                target = jax.tree.map(
+                    lambda own, wanted: (1 - amount) * own + amount * wanted,
+                    term.describe(observed),
+                    target,
                 )
-            descriptions[name] = wanted
-        return Targets(senses, observed, descriptions, scales, views.log_magnitude.shape[1])
-
-    def _scale(self, far: Any, count: Any) -> Any:
-        if self.scale in ("relative", "root"):
-            return far
-        value = count if self.scale == "mean" else jax.tree.map(lambda _: 1.0, count)
-        return jax.tree.map(jnp.float32, value)
+            style_targets[term.name] = target
+        num_frames = representations.log_magnitude.shape[1]
+        return Targets(constants, content_targets, style_targets, scales, num_frames)
 
     def terms(self, variable: jax.Array, targets: Targets) -> dict[str, jax.Array]:
-        """Unweighted terms by name, a mean over layers where there are several."""
-        views = self.look(targets, variable)
+        """Values of the unweighted terms, by name."""
+        representations = self.represent_variable(targets, variable)
+        wanted = {**targets.content, **targets.style}
         distances = {
-            name: CONTENT_TERMS[name].distance(
-                CONTENT_TERMS[name].observe(views), targets.content[name]
+            term.name: term.distance(
+                self._observe(term, targets.constants, representations), wanted[term.name]
             )
-            for name in self.content
+            for term in (*self._content_terms, *self._style_terms)
         }
-        for name, term in self._style_terms.items():
-            observed = term.observe(views, targets.senses.projections)
-            distances[name] = term.distance(observed, targets.style[name])
         return {
-            name: self._term(distance, targets.scales[name]) for name, distance in distances.items()
+            name: self._value(distance, targets.scales[name])
+            for name, distance in distances.items()
         }
 
-    def _term(self, distance: Any, scale: Any) -> jax.Array:
-        parts = jax.tree.leaves(jax.tree.map(jnp.divide, distance, scale))
-        if self.scale == "root":
-            parts = [
-                jnp.sqrt(jnp.maximum(part, 0.0) + _ROUNDING) - _ROUNDING**0.5 for part in parts
-            ]
-        total = functools.reduce(jnp.add, parts)
-        return total if self.scale == "sum" else total / len(parts)
+    def _value(self, distance: Values, scale: Values) -> jax.Array:
+        divided = jax.tree.leaves(jax.tree.map(jnp.divide, distance, scale))
+        return SCALES[self.scale].combine(divided)
+
+
+def make_objective(config: TransferConfig) -> Objective:
+    """The loss that a config asks for, with the terms that have a weight."""
+    return Objective(
+        variable=config.variable,
+        sample_rate=config.sample_rate,
+        stft=config.stft,
+        nonlinearity=config.features.nonlinearity,
+        content=config.content.used,
+        style=config.style.used,
+        scale=config.scale,
+        gram_divisor=config.gram_divisor,
+    )

@@ -1,9 +1,9 @@
-"""Where a spectrogram is seen: random convolution filters over time.
+"""Random convolution filters over the time axis of a spectrogram.
 
-All frequency bins are channels, so a filter is a spectral shape that lasts a few frames. A compiled
-loop on CPU convolves slowly, so narrow filters are one matrix product over gathered frames. Wide
-ones are a product for each of a few temporal frequencies (overlap-save): of width 11, this takes
-under a third of the arithmetic.
+The frequency bins are the input channels of the convolution, so a filter is a spectral shape of a
+few frames. Convolutions are slow in a compiled loop on CPU. Narrow filters are one matrix product
+over gathered frames instead; wide filters are one product for each of a few temporal frequencies
+(overlap-save), which for width 11 is less than a third of the arithmetic.
 """
 
 import dataclasses
@@ -20,15 +20,15 @@ NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh, "elu": jax.nn.elu, "non
 
 @dataclasses.dataclass(frozen=True)
 class FilterConfig:
-    """A bank of random filters.
+    """Random filters; each width is a layer of features.
 
     Attributes:
-      widths: frames that a filter spans, one layer of features a width.
-      num_filters: filters of each width; 0 for none.
-      nonlinearity: a key of `NONLINEARITIES`, applied to the filters' output.
-      max_hz: they see no bin above. What lies within a tenth of half the sample rate does not
-        survive resampling, so an output file would not have what was optimised there.
-      seed: of the weights.
+      widths: number of frames of a filter.
+      num_filters: number of filters of each width; 0 for no features.
+      nonlinearity: a key of `NONLINEARITIES`, applied to the output of the filters.
+      max_hz: highest frequency of their input, Hz. The highest tenth of the frequency range does
+        not survive resampling, so it would be optimised in vain.
+      seed: seed of the filters and of the random projections of terms.
     """
 
     widths: tuple[int, ...] = at_least((11,), 1)
@@ -41,8 +41,8 @@ class FilterConfig:
 def make_filters(config: FilterConfig, num_bins: int) -> dict[str, jax.Array]:
     """Kernels `{"width_11": [11, bins, filters]}` of independent normal weights.
 
-    They see the lowest `num_bins` bins of a spectrogram. Their standard deviation is
-    `sqrt(2) sqrt(2 / ((bins + filters) width))`, as in Ulyanov & Lebedev (2016).
+    Their input is the lowest `num_bins` bins of a spectrogram. The standard deviation of the
+    weights is `sqrt(2) sqrt(2 / ((bins + filters) width))`, as in Ulyanov & Lebedev (2016).
     """
     if config.num_filters == 0:
         return {}
@@ -55,18 +55,18 @@ def make_filters(config: FilterConfig, num_bins: int) -> dict[str, jax.Array]:
     return kernels
 
 
-_WIDE = 8
+_WIDE = 8  # Smallest width, in frames, at which spectra are faster.
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class FilterSpectra:
-    """Fourier transform of filters over time, conjugated: they correlate, not convolve.
+    """Fourier transform of filters over time, conjugated for correlation.
 
     Attributes:
       real: `[block / 2 + 1, bins, filters]`.
-      imag: the same.
-      width: frames that a filter spans.
+      imag: `[block / 2 + 1, bins, filters]`.
+      width: number of frames of a filter.
     """
 
     real: jax.Array
@@ -75,7 +75,7 @@ class FilterSpectra:
 
     @property
     def block(self) -> int:
-        """Frames transformed at a time."""
+        """Number of frames of a transform."""
         return 2 * (self.real.shape[0] - 1)
 
 
@@ -83,7 +83,7 @@ Kernel = jax.Array | FilterSpectra
 
 
 def transform_filters(kernels: dict[str, jax.Array]) -> dict[str, Kernel]:
-    """Kernels of `make_filters`, the wide ones as `FilterSpectra`, ready for many convolutions."""
+    """Kernels of `make_filters`, the wide ones as `FilterSpectra`."""
     return {
         name: _spectra(kernel) if kernel.shape[0] >= _WIDE else kernel
         for name, kernel in kernels.items()
@@ -99,7 +99,7 @@ def _spectra(kernel: jax.Array) -> FilterSpectra:
 
 
 def _waves(block: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and sines of a real Fourier transform, each `[frequencies, frames]`."""
+    """Cosines and sines of a real Fourier transform, `[frequencies, frames]` each."""
     angle = 2 * np.pi * np.outer(np.arange(block // 2 + 1), np.arange(block)) / block
     return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
 
@@ -107,10 +107,10 @@ def _waves(block: int) -> tuple[np.ndarray, np.ndarray]:
 def random_features(
     kernels: dict[str, Kernel], spectrogram: jax.Array, nonlinearity: str
 ) -> dict[str, jax.Array]:
-    """Filter outputs over time, without padding.
+    """Outputs of random filters, without padding.
 
     Args:
-      kernels: of `make_filters` or `transform_filters`.
+      kernels: those of `make_filters` or `transform_filters`.
       spectrogram: `[channels, frames, bins]`.
       nonlinearity: a key of `NONLINEARITIES`.
 
@@ -120,8 +120,10 @@ def random_features(
     activation = NONLINEARITIES[nonlinearity]
     features = {}
     for name, kernel in kernels.items():
-        correlate = _by_spectra if isinstance(kernel, FilterSpectra) else _by_frames
-        features[name] = activation(correlate(spectrogram, kernel))
+        if isinstance(kernel, FilterSpectra):
+            features[name] = activation(_by_spectra(spectrogram, kernel))
+        else:
+            features[name] = activation(_by_frames(spectrogram, kernel))
     return features
 
 
@@ -153,7 +155,7 @@ def _by_spectra(spectrogram: jax.Array, kernel: FilterSpectra) -> jax.Array:
     real = by_real[:, 0] - by_imag[:, 1]
     imag = by_real[:, 1] + by_imag[:, 0]
 
-    # Frequencies but the first and last stand for themselves and their conjugates.
+    # All frequencies but the first and last count for their conjugates, too.
     weight = np.full((kernel.real.shape[0], 1), 2 / kernel.block, np.float32)
     weight[[0, -1]] /= 2
     back = np.stack([weight * cosine, -weight * sine])[:, :, :step]

@@ -17,8 +17,8 @@ import numpy as np
 
 from research.audio.phase import PhaseConfig, recover_phase
 from research.audio.stft import istft, mel_filterbank, overlap_add, stft
-from research.transfer.statistics import quantiles
-from research.transfer.views import FINE, mean_power
+from research.transfer.quantiles import quantiles
+from research.transfer.representations import FINE, mean_power
 
 _NUM_BANDS = 64
 _ROUNDS = 2

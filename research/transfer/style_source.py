@@ -11,17 +11,17 @@ from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError, about
 from research.transfer.config import TransferConfig
 from research.transfer.objective import Style
+from research.transfer.style_description import (
+    describe_style,
+    style_settings,
+    style_template,
+)
 from research.transfer.style_file import (
     is_bank,
     load_style,
     mix_styles,
     parse_mix,
     save_style,
-)
-from research.transfer.style_transfer import (
-    describe_style,
-    front_end,
-    style_template,
 )
 
 
@@ -64,14 +64,14 @@ def make_bank(path: str | os.PathLike, text: str, config: TransferConfig) -> int
     loaded = [_load(part, config) for part, _ in parts]
     style = mix_styles([style for style, _ in loaded], [weight for _, weight in parts])
     files = [name for _, names in loaded for name in names]
-    save_style(path, style, front_end(config), files)
+    save_style(path, style, style_settings(config), files)
     return len(files)
 
 
 def _load(path: pathlib.Path, config: TransferConfig) -> tuple[Style, list[str]]:
     """A style and the names of what it was heard in."""
     if is_bank(path):
-        return load_style(path, style_template(config), front_end(config)), [path.name]
+        return load_style(path, style_template(config), style_settings(config)), [path.name]
     styles, seconds, names = [], [], []
     for file in find_audio(path, "--style"):
         try:

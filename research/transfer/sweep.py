@@ -10,16 +10,16 @@ import jax
 import jax.numpy as jnp
 
 from research.audio.waveform import Waveform
+from research.clock import Clock
 from research.errors import InputError
 from research.transfer.config import SweepConfig, TransferConfig
+from research.transfer.constants import make_constants
 from research.transfer.objective import Style
 from research.transfer.optimise import Progress, bytes_of_take, minimise_each
 from research.transfer.style_transfer import (
-    Clock,
     Problem,
     Transfer,
     finish,
-    make_senses,
     prepare,
 )
 
@@ -72,13 +72,13 @@ def prepare_each(
       InputError: see `prepare`.
     """
     every = _with_every_term(config)
-    senses = make_senses(every, content.sample_rate)
+    constants = make_constants(every, content.sample_rate)
     prepared = {}
     for own in (with_settings(config, settings) for settings in takes):
         kind = own.seed, own.style_amount
         if kind not in prepared:
             heard = dataclasses.replace(every, seed=own.seed, style_amount=own.style_amount)
-            prepared[kind] = prepare(content, style, heard, senses)
+            prepared[kind] = prepare(content, style, heard, constants)
         weights = dict.fromkeys(every.weights, 0.0) | own.weights
         yield dataclasses.replace(prepared[kind], weights=weights)
 
@@ -167,7 +167,7 @@ def _find_room(problem: Problem, num_takes: int, memory_gb: float) -> _Room:
         return _Room(jax.local_devices()[:1], 1)
     config = problem.config
     needed = bytes_of_take(
-        config.objective, problem.start, problem.targets, problem.weights, config.optimiser
+        problem.objective, problem.start, problem.targets, problem.weights, config.optimiser
     )
     most = int(memory_gb * 1e9 // needed)
     if not most:
@@ -201,13 +201,13 @@ def _optimise_together(
     together = Clock()
     with together.measure("optimise"):
         minima = minimise_each(
-            config.objective,
+            problems[0].objective,
             jnp.stack([jnp.asarray(one.start) for one in filled]),
             dataclasses.replace(targets, **stacked),
             {name: [one.weights[name] for one in filled] for name in config.weights},
             config=config.optimiser,
             num_iterations=config.num_iterations,
-            own=dataclasses.replace(targets, senses=False, **dict.fromkeys(parts, True)),
+            own=dataclasses.replace(targets, constants=False, **dict.fromkeys(parts, True)),
             devices=room.devices,
             on_progress=lambda progress: on_progress(progress[: len(problems)]),
         )

@@ -1,4 +1,4 @@
-"""What a waveform is heard as, in float64 and by other libraries."""
+"""Representations against scipy and librosa in float64."""
 
 import functools
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, signal
 
-from research.transfer.views import (
+from research.transfer.representations import (
     BINS_PER_OCTAVE,
     FAST,
     FINE,
@@ -16,13 +16,14 @@ from research.transfer.views import (
     NUM_FAST_MELS,
     NUM_MELS,
     NUM_OCTAVES,
+    OF_WAVEFORM,
     TONE,
     band_means,
-    hear,
     log_power,
     power_spectrum,
     smoother,
     tone_filterbank,
+    waveform_representations,
 )
 
 RATE = 22050
@@ -82,8 +83,8 @@ def sounds() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def heard():
-    return jax.device_get(jax.jit(hear, static_argnums=1)(sounds(), RATE))
+def found():
+    return jax.device_get(jax.jit(waveform_representations, static_argnums=1)(sounds(), RATE))
 
 
 @pytest.fixture(scope="module")
@@ -135,41 +136,42 @@ def test_tones_go_from_c2_up_to_c9():
     np.testing.assert_allclose(2 * TONES[-BINS_PER_OCTAVE], librosa.note_to_hz("C9"), rtol=1e-4)
 
 
-def test_what_is_heard_is_power_in_bands_of_all_channels_and_tones_of_each(heard):
+def test_bands_are_of_the_mean_power_of_channels_and_tones_of_each_channel(found):
     fine, fast, tone = (direct_power(sounds(), config) for config in CONFIGS)
     fine, fast = (power.mean(axis=0, keepdims=True) for power in (fine, fast))
-    for found, power in (
-        (heard.spectrum, fine),
-        (heard.mel, fine @ direct_bands(FINE, NUM_MELS)),
-        (heard.fast_mel, fast @ direct_bands(FAST, NUM_FAST_MELS)),
+    for levels, power in (
+        (found.spectrum, fine),
+        (found.mel, fine @ direct_bands(FINE, NUM_MELS)),
+        (found.fast_mel, fast @ direct_bands(FAST, NUM_FAST_MELS)),
     ):
-        np.testing.assert_allclose(found, np.log(power + 1e-6) / 3, rtol=1e-4, atol=1e-3)
-    np.testing.assert_allclose(heard.tone, tone @ direct_tones(), rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(levels, np.log(power + 1e-6) / 3, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(found.tone, tone @ direct_tones(), rtol=1e-3, atol=1e-6)
 
 
-def test_a_sinusoid_is_loudest_at_its_tone(heard):
-    loudest = heard.tone[2:].mean(axis=1).argmax(axis=-1)
+def test_a_sinusoid_is_loudest_at_its_tone(found):
+    loudest = found.tone[2:].mean(axis=1).argmax(axis=-1)
     np.testing.assert_array_equal(loudest, SOUNDED)
 
 
-def test_silence_is_heard_as_the_floor():
-    heard = jax.jit(hear, static_argnums=1)(np.zeros((2, 600), np.float32), RATE)
-    for seen in (heard.spectrum, heard.mel, heard.fast_mel):
-        np.testing.assert_allclose(seen, np.log(1e-6) / 3, rtol=1e-4)
-    np.testing.assert_array_equal(heard.tone, 0.0)
+def test_silence_is_at_the_floor():
+    silence = np.zeros((2, 600), np.float32)
+    found = jax.jit(waveform_representations, static_argnums=1)(silence, RATE)
+    for levels in (found.spectrum, found.mel, found.fast_mel):
+        np.testing.assert_allclose(levels, np.log(1e-6) / 3, rtol=1e-4)
+    np.testing.assert_array_equal(found.tone, 0.0)
 
 
 @pytest.mark.parametrize("num_channels", [1, 2])
 @pytest.mark.parametrize("num_samples", [1, 300, 2048, 11025, 70000])
-def test_a_piece_of_any_length_is_heard(num_channels, num_samples):
-    piece = jax.ShapeDtypeStruct((num_channels, num_samples), np.float32)
-    views = jax.eval_shape(lambda waveform: hear(waveform, RATE), piece)
+def test_a_waveform_of_any_length_has_all_representations(num_channels, num_samples):
+    waveform = jax.ShapeDtypeStruct((num_channels, num_samples), np.float32)
+    found = jax.eval_shape(lambda waveform: waveform_representations(waveform, RATE), waveform)
     frames, fast_frames = 1 + num_samples // 512, 1 + num_samples // 128
-    assert views.log_magnitude is None and views.features is None
-    assert views.spectrum.shape == (1, frames, 1025)
-    assert views.mel.shape == (1, frames, 80)
-    assert views.fast_mel.shape == (1, fast_frames, 40)
-    assert views.tone.shape == (num_channels, frames, 252)
+    assert [name for name, value in found._asdict().items() if value is not None] == [*OF_WAVEFORM]
+    assert found.spectrum.shape == (1, frames, 1025)
+    assert found.mel.shape == (1, frames, 80)
+    assert found.fast_mel.shape == (1, fast_frames, 40)
+    assert found.tone.shape == (num_channels, frames, 252)
 
 
 @pytest.mark.parametrize("sigma", [0.7, 8.0])

@@ -1,12 +1,12 @@
-"""What a waveform is heard as: the spectral views that content terms and style statistics share.
+"""Time-frequency representations of a recording that the terms of the loss are computed from.
 
-Powers are `|STFT|^2 4 / n_fft`, so that the level of noise does not depend on the frame length, and
-logarithms are taken over a floor of 1e-6, 42 dB under noise at the root mean square of 0.1 to which
-the inputs of a transfer are scaled. Notes are heard channel by channel, colour and rhythm in the
-mean power of all channels, so that what is panned may stay so.
+Powers are `|STFT|^2 4 / n_fft`, so that the level of noise does not depend on the frame length. The
+floor of logarithms is 1e-6, 42 dB below noise at a root mean square of 0.1, the level to which
+inputs are scaled. `tone` keeps the channels apart. The other representations of a waveform are
+computed from the mean power of all channels, so that panning is free.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,33 +21,44 @@ NUM_MELS, NUM_FAST_MELS = 80, 40
 BINS_PER_OCTAVE, NUM_OCTAVES, LOWEST_HZ = 36, 7, 65.406  # From C2 to C9.
 FLOOR = 1e-6
 
+_NOT_COMPUTED: Any = None  # A pytree without leaves.
 
-class Views(NamedTuple):
-    """All that is seen of a piece; what no term looks at is None.
+
+class Representations(NamedTuple):
+    """The representations of one recording; those that no term reads are None.
 
     Attributes:
-      log_magnitude: `log(1 + |STFT|)` of the objective's STFT, `[channels, frames, bins]`.
-      features: outputs of random filters and of classifier layers, by name, `[channels, positions,
+      log_magnitude: `log(1 + |STFT|)` with the STFT of the config, `[channels, frames, bins]`.
+      features: outputs of random filters and classifier layers, by name, `[channels, positions,
         dims]`.
-      spectrum: log power over 3 of all channels, `[1, frames, bins]` of `FINE`.
-      mel: the same of mel bands, `[1, frames, mels]` of `FINE`.
-      fast_mel: the same, `[1, fast_frames, fast_mels]` of `FAST`.
-      tone: power on a logarithmic frequency axis, `[channels, frames, tones]` of `TONE`.
+      spectrum: `log(power + 1e-6) / 3` of `FINE`, the mean of all channels, `[1, frames, bins]`.
+      mel: the same of 80 mel bands, each the mean power of its bins, `[1, frames, mels]`.
+      fast_mel: the same of 40 mel bands of `FAST`, `[1, fast_frames, fast_mels]`.
+      tone: power of `TONE` at 36 frequencies an octave from C2 to C9, `[channels, frames, tones]`.
     """
 
-    log_magnitude: jax.Array | None = None
-    features: dict[str, jax.Array] | None = None
-    spectrum: jax.Array | None = None
-    mel: jax.Array | None = None
-    fast_mel: jax.Array | None = None
-    tone: jax.Array | None = None
+    log_magnitude: jax.Array = _NOT_COMPUTED
+    features: dict[str, jax.Array] = _NOT_COMPUTED
+    spectrum: jax.Array = _NOT_COMPUTED
+    mel: jax.Array = _NOT_COMPUTED
+    fast_mel: jax.Array = _NOT_COMPUTED
+    tone: jax.Array = _NOT_COMPUTED
 
 
-def hear(waveform: jax.Array, sample_rate: int) -> Views:
-    """Views that only a waveform has, `[channels, samples]` at `sample_rate` Hz."""
+OF_WAVEFORM = ("spectrum", "mel", "fast_mel", "tone")
+"""Representations that only a waveform has; the others exist for every variable."""
+
+
+def waveform_representations(waveform: jax.Array, sample_rate: int) -> Representations:
+    """The representations `OF_WAVEFORM`.
+
+    Args:
+      waveform: `[channels, samples]`.
+      sample_rate: Hz.
+    """
     power = mean_power(waveform, FINE)
     fast_power = mean_power(waveform, FAST)
-    return Views(
+    return Representations(
         spectrum=log_power(power),
         mel=log_power(power @ band_means(sample_rate, FINE, NUM_MELS)),
         fast_mel=log_power(fast_power @ band_means(sample_rate, FAST, NUM_FAST_MELS)),
@@ -62,7 +73,7 @@ def power_spectrum(waveform: jax.Array, config: StftConfig) -> jax.Array:
 
 
 def mean_power(waveform: jax.Array, config: StftConfig) -> jax.Array:
-    """That of all channels, `[channels, samples]` to `[1, frames, bins]`."""
+    """Mean power spectrum of all channels, `[channels, samples]` to `[1, frames, bins]`."""
     return power_spectrum(waveform, config).mean(axis=0, keepdims=True)
 
 
@@ -78,9 +89,9 @@ def band_means(sample_rate: int, config: StftConfig, num_mels: int) -> np.ndarra
 
 
 def tone_filterbank(sample_rate: int) -> np.ndarray:
-    """Triangles around 36 frequencies an octave, each of unit sum, `[bins, tones]` of `TONE`.
+    """Triangular filters at 36 frequencies an octave, each of unit sum, `[bins, tones]` of `TONE`.
 
-    A triangle is as wide as the distance to its neighbour, and at least as a bin.
+    A triangle reaches to the next frequency, and at least to the next bin.
     """
     steps = np.arange(BINS_PER_OCTAVE * NUM_OCTAVES) / BINS_PER_OCTAVE
     centre = LOWEST_HZ * 2**steps

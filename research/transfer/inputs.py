@@ -1,0 +1,56 @@
+"""Content and style as samples at the rate, channels and level at which a transfer works."""
+
+import numpy as np
+
+from research.audio.waveform import Waveform, match_channels, resample, rms
+from research.errors import InputError
+from research.transfer.config import TransferConfig
+from research.transfer.dynamics import find_sound
+from research.transfer.representations import FINE
+
+
+def content_samples(content: Waveform, config: TransferConfig) -> np.ndarray:
+    """Samples of a content, `[channels, samples]`.
+
+    Raises:
+      InputError: the recording is too short for the config.
+    """
+    num_channels = 1 if config.mono else content.samples.shape[0]
+    samples = match_channels(resample(content, config.sample_rate).samples, num_channels)
+    return _check_length(_scale(samples, config), config, "content")
+
+
+def style_samples(style: Waveform, config: TransferConfig) -> np.ndarray:
+    """Samples of a style, `[1, samples]`: mixed down, and without its rests.
+
+    Raises:
+      InputError: the recording is too short for the config.
+    """
+    samples = match_channels(resample(style, config.sample_rate).samples, 1)
+    if config.keep_rests:
+        samples = samples[:, find_sound(samples)]
+    return _check_length(_scale(samples, config), config, "style")
+
+
+def _scale(samples: np.ndarray, config: TransferConfig) -> np.ndarray:
+    if config.rms is None:
+        return samples
+    return samples * np.float32(config.rms / rms(samples))
+
+
+def _check_length(samples: np.ndarray, config: TransferConfig, name: str) -> np.ndarray:
+    """The same samples, if there is a frame for every representation."""
+    num_samples = samples.shape[-1]
+    if config.needs_waveform and num_samples < FINE.n_fft:
+        raise InputError(
+            f"{name} has {num_samples} samples at {config.sample_rate} Hz, and a frame has "
+            f"{FINE.n_fft}; give a longer one"
+        )
+    if config.needs_features and config.features.num_filters:
+        width, frames = max(config.features.widths), config.stft.num_frames(num_samples)
+        if frames < width:
+            raise InputError(
+                f"{name} has {max(frames, 0)} frames of {config.stft.hop_length} samples; a filter "
+                f"of config.features.widths spans {width}"
+            )
+    return samples

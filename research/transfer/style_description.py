@@ -1,0 +1,73 @@
+"""The description of a style: from a recording, its shapes, and the settings that it depends on."""
+
+import dataclasses
+import functools
+import hashlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from research.audio.waveform import Waveform
+from research.transfer.config import TransferConfig
+from research.transfer.constants import Constants, make_constants
+from research.transfer.inputs import style_samples
+from research.transfer.objective import Objective, Style, make_objective
+from research.transfer.start import level_quantiles
+
+
+def describe_style(style: Waveform, config: TransferConfig) -> Style:
+    """Describe a recording of a style.
+
+    Raises:
+      InputError: the recording is too short for the config, or a checkpoint does not fit.
+    """
+    constants = make_constants(config, config.sample_rate)
+    return describe_samples(constants, style_samples(style, config), config)
+
+
+def describe_samples(
+    constants: Constants,
+    samples: jax.typing.ArrayLike,
+    config: TransferConfig,
+    num_frames: int | None = None,
+) -> Style:
+    """Describe a style, `[1, samples]`; the other arguments as of `Objective.describe_style`."""
+    style = _describe(constants, samples, objective=make_objective(config), num_frames=num_frames)
+    if config.init == "matched":
+        style = style._replace(levels=level_quantiles(samples, config.sample_rate))
+    return style
+
+
+@functools.partial(jax.jit, static_argnames=("objective", "num_frames"))
+def _describe(
+    constants: Constants, samples: jax.Array, *, objective: Objective, num_frames: int | None
+) -> Style:
+    return objective.describe_style(constants, samples, num_frames)
+
+
+def style_template(config: TransferConfig) -> Style:
+    """Shapes and types of the arrays of `describe_style`."""
+    second = np.zeros((1, config.sample_rate), np.float32)
+    constants = make_constants(config, config.sample_rate)
+    return jax.eval_shape(functools.partial(describe_samples, config=config), constants, second)
+
+
+def style_settings(config: TransferConfig) -> dict[str, Any]:
+    """The settings that a description depends on, nested as in the config.
+
+    A style file keeps them as `front_end`, and is refused by a transfer with others.
+    """
+    every = dataclasses.asdict(config)
+    names = ("sample_rate", "rms", "keep_rests", "stft", "gram_divisor", "layers")
+    settings = {name: every[name] for name in names}
+    # Without features only projections are random.
+    settings["features"] = (
+        every["features"] if config.needs_features else {"seed": config.features.seed}
+    )
+    classifier = make_constants(config, config.sample_rate).classifier if config.layers else None
+    if classifier is not None:
+        leaves = jax.tree.leaves(classifier.variables)
+        digest = hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves))
+        settings["checkpoint"] = digest.hexdigest()[:16]
+    return settings

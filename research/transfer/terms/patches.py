@@ -1,0 +1,60 @@
+"""Distribution of short patches of mel bands: sliced Wasserstein distances of texture."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from research.transfer.quantiles import quantiles, random_projections
+from research.transfer.representations import NUM_FAST_MELS, NUM_MELS, Representations
+from research.transfer.terms.base import Context
+from research.transfer.terms.statistic import Statistic
+
+
+def patches(values: jax.Array, width: int, stride: int) -> jax.Array:
+    """Stacks of `width` frames, `[channels, frames, dims]` to `[channels, patches, width dims]`.
+
+    If there are fewer frames, the last one is repeated.
+    """
+    missing = max(width - values.shape[1], 0)
+    values = jnp.pad(values, ((0, 0), (0, missing), (0, 0)), mode="edge")
+    last = values.shape[1] - width
+    return jnp.concatenate([values[:, i : i + last + 1 : stride] for i in range(width)], axis=-1)
+
+
+class Patches(Statistic):
+    """Transfers the texture of 0.2 s: the distribution of patches of 8 frames of mel bands."""
+
+    name = "patches"
+    weight = 1.0
+    reads = ("mel",)
+    num_bands: ClassVar[int] = NUM_MELS
+    width: ClassVar[int] = 8  # Frames, 0.2 s.
+    stride: ClassVar[int] = 2  # Frames.
+    num_projections: ClassVar[int] = 128
+    stream: ClassVar[int] = 0  # Of random numbers.
+
+    def make_constants(self, seed: int, feature_dims: Mapping[str, int]) -> np.ndarray:
+        """Random projections of patches, `[width bands, projections]`."""
+        num_dims = self.width * self.num_bands
+        return random_projections([seed, self.stream], num_dims, self.num_projections)
+
+    def observe(self, representations: Representations, context: Context) -> jax.Array:
+        """Quantiles over time of projected patches, `[1, quantiles, projections]`."""
+        [source] = self.reads
+        bands = getattr(representations, source)
+        return quantiles(patches(bands, self.width, self.stride) @ context.constants)
+
+
+class FastPatches(Patches):
+    """Transfers attacks and grain: the same over 75 ms, at four times the frame rate."""
+
+    name = "fast_patches"
+    reads = ("fast_mel",)
+    num_bands = NUM_FAST_MELS
+    width = 12  # Frames, 75 ms.
+    stride = 4
+    num_projections = 96
+    stream = 1
