@@ -12,6 +12,7 @@ import re
 import numpy as np
 import pytest
 import soundfile
+from playing import tune
 from scipy import signal
 
 from research.audio.waveform import Waveform, resample
@@ -26,14 +27,6 @@ CHROMIUM, DRIVER = pathlib.Path("/usr/bin/chromium"), pathlib.Path("/usr/bin/chr
 CONFIG = {"sample_rate": RATE, "style": {"bands": 1.0}, "layers": ["a", "b"]}
 ENVIRONMENT = {"python": "3", "packages": {"jax": None}}
 HOSTILE = '<script>alert("&")</script>.wav'
-
-
-def tune(pitch, seconds=SECONDS, rate=RATE, channels=1, seed=0):
-    """Two notes a second over a little noise."""
-    time = np.arange(int(seconds * rate)) / rate
-    tone = np.sin(2 * np.pi * pitch * time) * np.exp(-6 * (time % 0.5))
-    noise = np.random.default_rng(seed).standard_normal((channels, len(time)))
-    return Waveform((0.3 * tone + 0.01 * noise).astype(np.float32), rate)
 
 
 def verdict(content, style, **others):
@@ -173,22 +166,6 @@ def test_any_rate_and_channels_become_an_mp3(tmp_path, rate, channels, heard):
     _, style, _, _ = players(write(tmp_path / "report.html", pair))
     assert style[0].shape[1] == heard
     assert_resembles(style, dataclasses.replace(pair.style, samples=pair.style.samples[:1]))
-
-
-@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_crossfade_has_its_share(share):
-    content, style = tune(440), tune(220, seconds=0.7, channels=2)
-    mixed = crossfade(content, style, share)
-    assert mixed.samples.shape == content.samples.shape
-    other = np.resize(style.samples.mean(0), content.samples.shape[1])
-    other = other * (content.samples.std() / other.std())
-    expected = (1 - share) * content.samples[0] + share * other
-    np.testing.assert_allclose(mixed.samples[0], expected, atol=1e-3)
-
-
-def test_crossfade_never_clips():
-    loud = Waveform(3 * tune(440).samples, RATE)
-    assert np.abs(crossfade(loud, loud, 0.5).samples).max() <= 0.95
 
 
 def test_crossfade_without_a_judge_is_even(tmp_path):

@@ -1,1 +1,1 @@
-"""The judge of transfers: it shares no code with what is optimised."""
+"""The judge of style transfers. It shares no code with the loss that a transfer minimises."""

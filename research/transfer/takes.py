@@ -11,7 +11,8 @@ import numpy as np
 
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
 from research.errors import InputError
-from research.judge.verdict import CROSSFADES, SAMPLE_RATE, Judge
+from research.judge.features import SAMPLE_RATE
+from research.judge.verdict import CROSSFADES, Judge
 from research.report.page import Pair, Take
 from research.workdir import load_json
 
