@@ -1,4 +1,4 @@
-"""What the scripts share: flags whose mistakes end in one line, and a cache of programs."""
+"""Shared by the scripts: flags, errors as one line, and the cache of compiled programs."""
 
 import contextlib
 import os
@@ -15,7 +15,11 @@ from research.files import user_cache
 
 
 def define_config(default: pathlib.Path) -> flags.FlagHolder:
-    """The flag `--config`, whose keys are read from the command line as it is defined."""
+    """Define the flag `--config`. Flags `--config.<key>` override the keys of the file.
+
+    Args:
+      default: path of the config file.
+    """
     with _errors_in_one_line():
         return config_flags.DEFINE_config_file(
             "config", str(default), "Config file, with a preset after a colon."
@@ -23,7 +27,7 @@ def define_config(default: pathlib.Path) -> flags.FlagHolder:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Parse flags, call `main`, and exit: 0, or 1 after one line on what to mend."""
+    """Parse flags, call `main` and exit, with status 0, or 1 and a one-line message on stderr."""
 
     def guarded(arguments: list[str]) -> None:
         try:
@@ -46,7 +50,7 @@ def run(main: Callable[[], None]) -> None:
 def _parse_flags(arguments: list[str]) -> list[str]:
     with _errors_in_one_line():
         rest = flags.FLAGS(arguments)
-    # A config file that is not there is only noticed when a value is read.
+    # ml_collections notices a missing config file only when a value is read.
     path = config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]
     if not os.path.isfile(path):
         _exit(f"config file {path} does not exist; see configs/")
@@ -58,12 +62,12 @@ def _errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        # ml_collections tells of a mistyped key by a KeyError, or one inside an AttributeError.
+        # ml_collections reports an unknown key by a KeyError, or by one in an AttributeError.
         reason = error if isinstance(error, KeyError) else (*error.args, error)[0]
         if isinstance(reason, KeyError):
             reason = "unknown config key " + str(reason.args[0]).replace("\n", ". ", 1)
         text = str(reason)
-        if "Traceback" in text:  # An exception that get_config raised, quoted whole.
+        if "Traceback" in text:  # Quotes the exception that get_config raised.
             text = text.strip().splitlines()[-1].split(": ", 1)[-1]
         _exit(" ".join(text.split()))
 
@@ -73,7 +77,7 @@ def _exit(text: str) -> None:
 
 
 def _keep_compiled_programs() -> None:
-    """Compile a program once a machine; JAX_COMPILATION_CACHE_DIR says where they are kept."""
+    """Cache compiled programs on disk, in `$JAX_COMPILATION_CACHE_DIR` or the cache of the user."""
     import jax
 
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:

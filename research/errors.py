@@ -1,19 +1,19 @@
-"""The one exception that means "the user can mend this"."""
+"""The exception for errors that the user can correct."""
 
 import contextlib
 from collections.abc import Iterator
 
 
 class InputError(ValueError):
-    """Bad input. The message is one line that names the file or key and says what to do."""
+    """Invalid input. The message is one line: it names the file or key and says what to do."""
 
 
 @contextlib.contextmanager
 def about(what: object) -> Iterator[None]:
-    """Put a file or key before the message of bad input that is found inside.
+    """Prefix the message of an InputError raised inside the block with a file or key.
 
     Raises:
-      InputError: what was found, and in what.
+      InputError: `<what>: <message>`.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes, a lock on a folder, and the cache folder of the user."""
 
 import contextlib
 import fcntl
@@ -12,17 +12,17 @@ from research.errors import InputError
 
 
 def user_cache() -> pathlib.Path:
-    """The project's folder among the caches of the user."""
+    """The cache folder of this project, in `$XDG_CACHE_HOME` or `~/.cache`."""
     caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return caches / "music_style_transfer_jax"
 
 
 @contextlib.contextmanager
 def held_alone(folder: str | os.PathLike) -> Iterator[None]:
-    """Keep a folder from other processes that hold it; a process that dies lets it go.
+    """Lock a folder against other processes. The lock ends with the block or the process.
 
     Raises:
-      InputError: another process holds it.
+      InputError: another process has locked the folder.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -35,10 +35,10 @@ def held_alone(folder: str | os.PathLike) -> Iterator[None]:
 
 
 def check_place(path: str | os.PathLike) -> None:
-    """See that a file could be written, before time is spent on what goes into it.
+    """Check that a file can be written, before time is spent on computing its contents.
 
     Raises:
-      InputError: it is a folder, its folder does not exist, or there is no permission.
+      InputError: the path is a folder, its parent does not exist, or there is no permission.
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -54,10 +54,13 @@ def check_place(path: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """A temporary name in the same folder, renamed to `path` when the block ends well.
+    """Write a file atomically: yields a temporary path that is renamed at the end of the block.
+
+    The temporary file is in the same folder. If the block raises, it is deleted, and `path` stays
+    as it was.
 
     Raises:
-      InputError: the operating system refuses.
+      InputError: the operating system refuses to write or rename the file.
     """
     path = pathlib.Path(path)
     temporary = path.with_name(f".{os.getpid()}_{threading.get_ident()}.{path.name}")

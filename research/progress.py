@@ -63,7 +63,7 @@ class CountingBar:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Move the bar, or begin another for something else."""
-        if what != self._what:
+        if self._bar is None or what != self._what:
             if self._bar is not None:
                 self._bar.close()
             self._what = what

@@ -104,9 +104,10 @@ def to_config_dict(instance: Any) -> "ConfigDict":
     for field in dataclasses.fields(instance):
         value, kinds = getattr(instance, field.name), typing.get_args(hints[field.name])
         if dataclasses.is_dataclass(value):
-            config[field.name] = to_config_dict(value)
+            inner = to_config_dict(value)
             if "members" in field.metadata:
-                config[field.name].name = value.name  # pyright: ignore[reportAttributeAccessIssue]
+                inner.name = value.name  # pyright: ignore[reportAttributeAccessIssue]
+            config[field.name] = inner
         elif type(None) in kinds:
             kind = next(kind for kind in kinds if kind is not type(None))
             config[field.name] = config_dict.placeholder(typing.get_origin(kind) or kind)

@@ -1,4 +1,4 @@
-"""The files that every run leaves in its workdir."""
+"""The folder of a run, and the JSON files that identify the run and its environment."""
 
 import importlib.metadata
 import json
@@ -27,10 +27,10 @@ _PACKAGES = (
 
 
 def make_workdir(path: str | os.PathLike) -> pathlib.Path:
-    """The folder of a run, made if it is not there.
+    """Make the folder of a run and its parents, if they do not exist.
 
     Raises:
-      InputError: it cannot be made, or a file is in its place.
+      InputError: the folder cannot be made, or the path is a file.
     """
     path = pathlib.Path(path)
     try:
@@ -48,17 +48,17 @@ def claim(
     free: Iterable[str] = (),
     since: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> None:
-    """Write what identifies a run, and see that it is the same as what was written before.
+    """Write the identity of a run to JSON, after checking it against an existing file.
 
     Args:
-      path: of a JSON file in the workdir.
-      value: nested dicts of what identifies the run.
-      binding: whether what was written before counts.
-      free: dotted keys that may change from one start to the next.
-      since: values of dotted keys that older runs do not have.
+      path: the JSON file in the workdir.
+      value: nested dicts that identify the run.
+      binding: True if an existing file must agree with `value`; else it is overwritten.
+      free: dotted keys that may differ.
+      since: values of dotted keys that are missing in the files of older runs.
 
     Raises:
-      InputError: the workdir holds another run.
+      InputError: the values differ, so the workdir belongs to another run.
     """
     path, value = pathlib.Path(path), json.loads(json.dumps(value))
     if binding and path.exists():
@@ -78,7 +78,7 @@ def _short(value: Any) -> str:
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as one, by dotted keys."""
+    """Flatten nested dicts to one dict with dotted keys."""
     if not isinstance(value, dict):
         return {prefix: value}
     found = {}
@@ -88,7 +88,7 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def load_json(path: str | os.PathLike) -> Any:
-    """What a run left.
+    """Read a JSON file from a workdir.
 
     Raises:
       InputError: the file is missing or damaged.
@@ -103,13 +103,17 @@ def load_json(path: str | os.PathLike) -> Any:
 
 
 def save_json(path: str | os.PathLike, value: Any) -> None:
-    """Write JSON, whole or not at all."""
+    """Write JSON atomically.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def environment(seed: int) -> dict[str, Any]:
-    """Versions, device, git revision and seed: what it takes to run the same again."""
+    """Versions, device, git revision and seed, for `environment.json`."""
     import jax
 
     return {
@@ -134,7 +138,7 @@ def _version(package: str) -> str | None:
 
 
 def _git_revision() -> str | None:
-    """The commit of the code, with "-dirty" where files differ from it; None outside git."""
+    """The commit of the code, with "-dirty" if files were changed; None outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(

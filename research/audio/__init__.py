@@ -1,1 +1,1 @@
-"""Waveforms, spectrograms and the way back: everything that touches sound and no network."""
+"""Audio files, spectrograms and phase recovery. Nothing here depends on a network."""

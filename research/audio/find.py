@@ -1,4 +1,4 @@
-"""Files of a kind, of audio above all, by the names that people give."""
+"""Finding files of a kind, such as audio files, by path or in a folder."""
 
 import dataclasses
 import os
@@ -11,13 +11,13 @@ from research.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class FileKind:
-    """What files are looked for.
+    """A kind of files.
 
     Attributes:
-      name: of the kind in words.
-      one: a file of it in words.
-      may_be: whether the name of a file does not say that it is something else.
-      inner_folders: where GTZAN's own archives keep the folders of genres.
+      name: noun for messages, such as "audio".
+      one: noun phrase for one file, such as "an audio file".
+      may_be: False for a file whose name shows that it is of another kind.
+      inner_folders: folders of the GTZAN archives that hold the folders of the genres.
     """
 
     name: str
@@ -32,26 +32,26 @@ AUDIO = FileKind(
 
 
 def find_audio(path: str | os.PathLike, flag: str) -> list[pathlib.Path]:
-    """The file, or all files under a folder but hidden ones, and pictures and texts by name.
+    """Audio files: `find_files` for audio.
 
     Raises:
-      InputError: nothing is there.
+      InputError: the path does not exist, or the folder holds no audio.
     """
     return find_files(path, flag, AUDIO)
 
 
 def find_files(path: str | os.PathLike, flag: str, kind: FileKind) -> list[pathlib.Path]:
-    """The file, or all files under a folder but hidden ones and, by name, those of other kinds.
+    """A file, or all files of a kind in a folder and its subfolders, sorted, without hidden files.
 
     Args:
-      path: of a file, which may be of any name, or a folder.
-      flag: that names it, for messages: `--input`.
-      kind: of the files.
+      path: a file of any name, or a folder. `~` is expanded.
+      flag: name of the flag that gave the path, for messages, such as `--input`.
+      kind: kind of the files in a folder.
 
     Raises:
-      InputError: nothing is there.
+      InputError: the path does not exist, or the folder holds no file of the kind.
     """
-    # Not the methods of a path, which raise of a name that is too long or of an unknown user.
+    # The methods of pathlib raise for a name that is too long and for an unknown user.
     start = os.path.expanduser(path)
     mend = f"give {kind.one} or a folder of them"
     if not os.path.exists(start):
@@ -66,7 +66,7 @@ def find_files(path: str | os.PathLike, flag: str, kind: FileKind) -> list[pathl
 
 
 def list_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """All files under a folder but hidden ones."""
+    """All files in a folder and its subfolders, sorted, without hidden files."""
     return [
         file
         for file in sorted(folder.rglob("*"))
@@ -75,5 +75,5 @@ def list_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def is_hidden(path: pathlib.PurePath) -> bool:
-    """Whether a file, or a folder on the way to it, is hidden."""
+    """True if any part of a path begins with a dot."""
     return any(part.startswith(".") for part in path.parts)

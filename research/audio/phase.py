@@ -1,9 +1,9 @@
-"""Phase recovery: from a magnitude spectrogram back to a waveform.
+"""Phase recovery: a waveform for a magnitude spectrogram.
 
-`recover_phase` is Griffin-Lim (Griffin & Lim 1984) and its fast form (Perraudin, Balazs &
-Sondergaard 2013) from one of three starts: random phase, a given phase (that of the content), or
-the phase that integrates the gradient known from the log-magnitude (Prusa, Balazs & Sondergaard
-2017). All of it is jitted and batched over leading axes.
+`recover_phase` is the Griffin-Lim algorithm (Griffin & Lim 1984) or its fast form (Perraudin,
+Balazs & Sondergaard 2013). It starts from random phases, from the phase of the content, or from the
+integral of the phase gradient, which follows from the log magnitude (Prusa, Balazs & Sondergaard
+2017). All functions are jitted and batched over leading axes.
 """
 
 import dataclasses
@@ -19,15 +19,21 @@ from research.settings import at_least, one_of
 HANN_GAMMA = 0.25645
 STARTS = ("random", "content", "phase_gradient")
 
+# Root of each node `[nodes]`, its phase relative to the root `[nodes]`, whether any tree was joined
+# in the last round, and edges from each node to its 4 neighbours: the neighbour, the weight, the
+# number of the edge and the phase difference, each `[4, nodes]`.
+_Forest = tuple[jax.Array, jax.Array, jax.Array, tuple[jax.Array, ...]]
+
 
 @dataclasses.dataclass(frozen=True)
 class PhaseConfig:
-    """How a phase is found.
+    """Parameters of phase recovery.
 
     Attributes:
-      start: "random" (uniform), "content" (a given phase) or "phase_gradient".
-      num_iterations: Griffin-Lim iterations from there; 0 keeps the start.
-      momentum: 0 is plain Griffin-Lim, 0.99 its fast form.
+      start: initial phase: "random" (uniform), "content" (that of the content) or
+        "phase_gradient".
+      num_iterations: iterations of Griffin-Lim; 0 keeps the initial phase.
+      momentum: of fast Griffin-Lim; 0 is the plain algorithm.
     """
 
     start: str = one_of("phase_gradient", STARTS)
@@ -36,7 +42,7 @@ class PhaseConfig:
 
 
 def _unit(spectrum: jax.Array) -> jax.Array:
-    """`spectrum / |spectrum|`, and 0 at 0: librosa's own guard against silence."""
+    """`spectrum / |spectrum|`, 0 where the spectrum is 0, as librosa does."""
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
     return spectrum * jax.lax.rsqrt(jnp.maximum(power, 1e-30))
 
@@ -52,23 +58,22 @@ def griffin_lim(
 ) -> jax.Array:
     """Waveform whose STFT magnitude approaches `target`, by alternating projections.
 
-    One step goes to the nearest consistent spectrogram, `c = stft(istft(target * phase))`, and
-    takes the phase of `c - momentum / (1 + momentum) * c_before` (as librosa and torchaudio do; 0
-    is the plain form).
+    An iteration computes the nearest consistent spectrogram, `c = stft(istft(target * phase))`. The
+    new phase is that of `c - momentum / (1 + momentum) * c_before`, as in librosa and torchaudio.
 
     Args:
       target: magnitudes, `[..., frames, bins]`.
-      start: unit complex phases of the same shape.
-      config: the STFT that made `target`.
+      start: initial phases as complex numbers of magnitude 1, of the same shape.
+      config: the STFT of `target`.
       length: samples of the waveform.
-      num_iterations: steps.
-      momentum: in [0, 1).
+      num_iterations: number of iterations.
+      momentum: from 0, the plain algorithm, to 1, exclusive.
 
     Returns:
-      `[..., length]`.
+      The waveform, `[..., length]`.
 
     Raises:
-      ValueError: `target` is not of the shape that `length` samples have.
+      ValueError: `target` has another shape than the STFT of `length` samples.
     """
     if target.shape[-2:] != (config.num_frames(length), config.num_bins):
         raise ValueError(
@@ -77,11 +82,11 @@ def griffin_lim(
         )
     push = momentum / (1.0 + momentum)
     spectrum, before = target * start, None
-    # Small programs and no scan: XLA's CPU backend runs a Fourier transform on all cores only where
-    # it stands first in a program, and on one core in a compiled loop.
+    # Small programs instead of a scan: XLA's CPU backend runs a Fourier transform on all cores only
+    # if it is the first operation of a program, and on one core in a compiled loop.
     for _ in range(num_iterations):
         waveform = _istft(spectrum, config, length)
-        # The transform is linear: what moves on is the waveform, a quarter of the bytes.
+        # The STFT is linear, so the momentum can act on the waveform, a quarter of the bytes.
         moved = waveform if before is None else _extrapolate(waveform, before, push)
         spectrum = _impose(target, _rfft(_windowed_frames(moved, config)))
         before = waveform
@@ -105,13 +110,13 @@ def _impose(target: jax.Array, spectrum: jax.Array) -> jax.Array:
 
 
 def random_phase(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Unit complex numbers of uniform angle."""
+    """Complex numbers of magnitude 1 with uniformly distributed angles."""
     angle = jax.random.uniform(key, shape, maxval=2 * jnp.pi)
     return jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
 
 
 def phase_gradient(target: jax.Array, config: StftConfig) -> tuple[jax.Array, jax.Array]:
-    """Phase derivatives that follow from a magnitude, for a Gaussian-like window.
+    """Phase derivatives from magnitudes, for a window that is close to a Gaussian.
 
     With `s = log target`, hop `a`, `M = n_fft` and `gamma = 0.25645 M^2` (Prusa et al. 2017,
     eq. 16 and 17; frames begin at their first sample, hence the -pi):
@@ -120,10 +125,10 @@ def phase_gradient(target: jax.Array, config: StftConfig) -> tuple[jax.Array, ja
 
     Args:
       target: magnitudes, `[..., frames, bins]`.
-      config: the STFT that made `target`.
+      config: the STFT of `target`.
 
     Returns:
-      Radians a hop and radians a bin, each `[..., frames, bins]`.
+      Derivatives in radians per hop and in radians per bin, each `[..., frames, bins]`.
     """
     size, hop = config.n_fft, config.hop_length
     gamma = HANN_GAMMA * size**2
@@ -132,7 +137,7 @@ def phase_gradient(target: jax.Array, config: StftConfig) -> tuple[jax.Array, ja
     edges = [(0, 0)] * (log.ndim - 2)
     over_bins = jnp.pad(log, [*edges, (0, 0), (1, 1)], mode="edge")
     over_frames = jnp.pad(log, [*edges, (1, 1), (0, 0)], mode="edge")
-    # Whole turns are dropped, by integer arithmetic: large angles lose their digits in float32.
+    # Integer arithmetic drops whole turns, since large angles lose precision in float32.
     turns = (hop * jnp.arange(config.num_bins) % size) / size
     along_time = hop * size / (2 * gamma) * (over_bins[..., 2:] - over_bins[..., :-2])
     along_bins = -gamma / (2 * hop * size) * (over_frames[..., 2:, :] - over_frames[..., :-2, :])
@@ -140,23 +145,23 @@ def phase_gradient(target: jax.Array, config: StftConfig) -> tuple[jax.Array, ja
 
 
 def _hook(best: jax.Array, edge: jax.Array, root: jax.Array) -> jax.Array:
-    """For every root, the node whose edge leaves its tree loudest, ties by edge number; or -1."""
+    """For every root, the node with the heaviest edge out of its tree, by edge number; else -1."""
     num_nodes = root.size
-    loudest = jax.ops.segment_max(best, root, num_nodes)
-    edge = jnp.where((best == loudest[root]) & (best > -jnp.inf), edge, -1)
+    heaviest = jax.ops.segment_max(best, root, num_nodes)
+    edge = jnp.where((best == heaviest[root]) & (best > -jnp.inf), edge, -1)
     first = jax.ops.segment_max(edge, root, num_nodes)
     node = jnp.where((edge == first[root]) & (edge >= 0), jnp.arange(num_nodes), -1)
     return jax.ops.segment_max(node, root, num_nodes)
 
 
-def _join(carry):
-    """One round of Boruvka's algorithm on forests of nodes whose phases differ by known amounts."""
+def _join(carry: _Forest) -> _Forest:
+    """One round of Boruvka's algorithm: join each tree to another by its heaviest edge."""
     root, offset, _, edges = carry
     nodes = jnp.arange(root.size)
     neighbour, weight, number, change = edges
     leaving = jnp.where(root[neighbour] != root, weight, -jnp.inf)
     best = jnp.max(leaving, axis=0)
-    # Of equally loud edges the one of the highest number, so that no ring can close.
+    # Of equally heavy edges the one with the highest number, so that no cycle can form.
     side = jnp.argmax(jnp.where(leaving == best, number, -1), axis=0)
     pick = functools.partial(jnp.take_along_axis, indices=side[None], axis=0)
     node = _hook(best, pick(number)[0], root)
@@ -179,21 +184,21 @@ def _join(carry):
 
 
 def gradient_phase(target: jax.Array, config: StftConfig) -> jax.Array:
-    """Phase integrated from its gradient along the loudest paths.
+    """Phase integrated from its gradient along paths of large magnitudes.
 
-    Phase-gradient heap integration (Prusa et al. 2017) without a heap: the order in which the heap
-    visits the bins only serves to reach each along a loud path, so phases are summed along the
-    maximum spanning tree of the time-frequency grid. An edge weighs `3 log(quieter) + log(louder)`
-    of its two magnitudes: after some Griffin-Lim this is better than either alone. The tree is
-    grown by Boruvka's algorithm, all bins at a time, each keeping its root and its phase relative
-    to it.
+    This is phase-gradient heap integration (Prusa et al. 2017) without a heap. The heap serves to
+    reach each bin along a path of large magnitudes. Here, phases are summed along the maximum
+    spanning tree of the time-frequency grid. The weight of an edge is `3 log(smaller) +
+    log(larger)` of its two magnitudes: after some iterations of Griffin-Lim, this is better than
+    either of the two. Boruvka's algorithm grows the tree from all bins in parallel, and each bin
+    keeps its root and its phase relative to the root.
 
     Args:
       target: magnitudes, `[..., frames, bins]`.
-      config: the STFT that made `target`.
+      config: the STFT of `target`.
 
     Returns:
-      Unit complex numbers, `[..., frames, bins]`.
+      Complex numbers of magnitude 1, `[..., frames, bins]`.
     """
     along_time, along_bins = phase_gradient(target, config)
     log = jnp.log(jnp.maximum(target, 1e-30))
@@ -204,8 +209,8 @@ def gradient_phase(target: jax.Array, config: StftConfig) -> jax.Array:
         last = jnp.expand_dims(last, axis=-1) if axis == target.ndim - 2 else last
         after = functools.partial(jnp.roll, shift=-1, axis=axis)
         before = functools.partial(jnp.roll, shift=1, axis=axis)
-        quieter, louder = jnp.minimum(log, after(log)), jnp.maximum(log, after(log))
-        weight = jnp.where(last, -jnp.inf, 3 * quieter + louder)
+        smaller, larger = jnp.minimum(log, after(log)), jnp.maximum(log, after(log))
+        weight = jnp.where(last, -jnp.inf, 3 * smaller + larger)
         number = 2 * nodes + (axis == target.ndim - 1)
         change = (slope + after(slope)) / 2
         edges.append((after(nodes), weight, number, change))
@@ -217,10 +222,19 @@ def gradient_phase(target: jax.Array, config: StftConfig) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames=("start", "config"))
-def _start_phase(target, key, content, *, start, config):
+def _start_phase(
+    target: jax.Array,
+    key: jax.Array,
+    content: jax.Array | None,
+    *,
+    start: str,
+    config: StftConfig,
+) -> jax.Array:
     if start == "random":
         return random_phase(key, target.shape)
     if start == "content":
+        if content is None:
+            raise ValueError('a phase start from "content" needs the content waveform')
         return _unit(stft(content, config))
     return gradient_phase(target, config)
 
@@ -238,20 +252,18 @@ def recover_phase(
 
     Args:
       target: magnitudes, `[..., frames, bins]`.
-      key: of the random start.
-      stft_config: the STFT that made `target`.
-      config: start, iterations and momentum.
+      key: random key, for `start="random"`.
+      stft_config: the STFT of `target`.
+      config: parameters.
       length: samples of the waveform.
-      content: waveform that lends its phase, `[..., length]`; for `start="content"`.
+      content: waveform with the initial phase, `[..., length]`, for `start="content"`.
 
     Returns:
-      `[..., length]`.
+      The waveform, `[..., length]`.
 
     Raises:
       ValueError: `start="content"` without `content`.
     """
-    if config.start == "content" and content is None:
-        raise ValueError('a phase start from "content" needs the content waveform')
     return griffin_lim(
         target,
         _start_phase(target, key, content, start=config.start, config=stft_config),
@@ -263,9 +275,17 @@ def recover_phase(
 
 
 def spectral_convergence(waveform: jax.Array, target: jax.Array, config: StftConfig) -> jax.Array:
-    """`20 log10(||target - |STFT(waveform)||| / ||target||)` in dB, lower is better.
+    """Spectral convergence, `20 log10(||target - |STFT(waveform)||| / ||target||)` in dB.
 
-    `waveform` is `[..., samples]`, `target` `[..., frames, bins]`; one number a leading index.
+    Lower is better.
+
+    Args:
+      waveform: `[..., samples]`.
+      target: magnitudes, `[..., frames, bins]`.
+      config: the STFT of `target`.
+
+    Returns:
+      Decibels, `[...]`.
     """
     error = jnp.linalg.norm(target - magnitude(stft(waveform, config)), axis=(-2, -1))
     return 20 * jnp.log10(error / jnp.linalg.norm(target, axis=(-2, -1)))

@@ -1,11 +1,11 @@
-"""The short-time Fourier transform, its inverse, log compression and mel bands, in jax.numpy.
+"""Short-time Fourier transform, its inverse, log magnitude and mel bands, in jax.numpy.
 
-Time comes before frequency everywhere: `[..., frames, bins]` is the transpose of librosa's layout.
-Values equal librosa's.
+Spectrograms are `[..., frames, bins]`, the transpose of librosa's layout. Values equal librosa's.
 """
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,17 +16,18 @@ from research.settings import at_least
 
 @dataclasses.dataclass(frozen=True)
 class StftConfig:
-    """What defines an STFT.
-
-    Raises:
-      ValueError: an unknown window, or a hop or window longer than a frame.
+    """Parameters of an STFT.
 
     Attributes:
       n_fft: samples in a frame, and length of its Fourier transform.
       hop_length: samples from one frame to the next.
-      window: a name that `scipy.signal.get_window` knows; periodic, as for spectral analysis.
-      win_length: samples of the window, centred in the frame; 0 means `n_fft`.
-      center: whether frame `t` is centred on sample `t * hop_length`, the ends zero-padded.
+      window: name of a window of `scipy.signal.get_window`, periodic.
+      win_length: samples of the window, which is centred in the frame; 0 means `n_fft`.
+      center: True if frame `t` is centred on sample `t * hop_length` and the ends are zero-padded;
+        False if it begins at that sample.
+
+    Raises:
+      ValueError: the window is unknown, or the hop or the window is longer than a frame.
     """
 
     n_fft: int = at_least(2048, 4)
@@ -42,25 +43,25 @@ class StftConfig:
 
     @property
     def num_bins(self) -> int:
-        """Non-negative frequencies of a frame."""
+        """Number of non-negative frequencies, `n_fft // 2 + 1`."""
         return self.n_fft // 2 + 1
 
     @property
     def padding(self) -> int:
-        """Zeros put before and after the waveform, in samples."""
+        """Zeros before and after the waveform, in samples."""
         return self.n_fft // 2 if self.center else 0
 
     def num_frames(self, num_samples: int) -> int:
-        """Frames of a waveform of `num_samples` samples."""
+        """Number of frames of a waveform of `num_samples` samples."""
         return 1 + (num_samples + 2 * self.padding - self.n_fft) // self.hop_length
 
     def window_values(self) -> np.ndarray:
-        """The window, zero-padded to `[n_fft]`, float32."""
+        """The window zero-padded to `[n_fft]`, float32."""
         length = self.win_length or self.n_fft
         before = (self.n_fft - length) // 2
         if self.window == "hann":
             values = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
-        else:  # SciPy takes most of a second to load.
+        else:  # Importing SciPy takes most of a second.
             from scipy.signal import get_window
 
             values = get_window(self.window, length, fftbins=True)
@@ -75,12 +76,16 @@ def split_frames(waveform: jax.Array, frame_length: int, hop_length: int) -> jax
     return waveform[..., starts[:, None] + jnp.arange(frame_length)]
 
 
-def _split_frames_forward(waveform, frame_length, hop_length):
+def _split_frames_forward(
+    waveform: jax.Array, frame_length: int, hop_length: int
+) -> tuple[jax.Array, jax.Array]:
     return split_frames(waveform, frame_length, hop_length), waveform
 
 
-def _split_frames_backward(frame_length, hop_length, waveform, frames):
-    # The gather is fast, the scatter that jax would derive from it is not.
+def _split_frames_backward(
+    frame_length: int, hop_length: int, waveform: jax.Array, frames: jax.Array
+) -> tuple[jax.Array]:
+    # The gather is fast. Its derivative in jax would be a scatter, which is slow.
     total = overlap_add(frames, hop_length)[..., : waveform.shape[-1]]
     missing = waveform.shape[-1] - total.shape[-1]
     return (jnp.pad(total, [(0, 0)] * (total.ndim - 1) + [(0, missing)]),)
@@ -90,16 +95,16 @@ split_frames.defvjp(_split_frames_forward, _split_frames_backward)
 
 
 def overlap_add(frames: jax.Array, hop_length: int) -> jax.Array:
-    """Sum of frames at their places, the transpose of `split_frames`.
+    """Sum of overlapping frames, the transpose of `split_frames`.
 
-    `[..., frames, frame_length]` to `[..., samples]`, the last block filled up with zeros.
+    `[..., frames, frame_length]` to `[..., samples]`, zero-padded to a multiple of the hop.
     """
     *batch, num_frames, frame_length = frames.shape
     blocks_per_frame = -(-frame_length // hop_length)
     leading = [(0, 0)] * len(batch)
     missing = blocks_per_frame * hop_length - frame_length
     frames = jnp.pad(frames, [*leading, (0, 0), (0, missing)])
-    total = 0.0
+    total: Any = 0.0
     for i in range(blocks_per_frame):
         block = frames[..., i * hop_length : (i + 1) * hop_length]
         total += jnp.pad(block, [*leading, (i, blocks_per_frame - 1 - i), (0, 0)])
@@ -107,7 +112,7 @@ def overlap_add(frames: jax.Array, hop_length: int) -> jax.Array:
 
 
 def window_sum(config: StftConfig, num_frames: int) -> np.ndarray:
-    """Sum of the squared windows of `num_frames` frames at every padded sample, `[samples]`."""
+    """Sum of the squared windows of overlapping frames, `[samples]` of the padded waveform."""
     squared = config.window_values() ** 2
     total = np.zeros(config.n_fft + (num_frames - 1) * config.hop_length, np.float32)
     for frame in range(num_frames):
@@ -117,7 +122,7 @@ def window_sum(config: StftConfig, num_frames: int) -> np.ndarray:
 
 
 def windowed_frames(waveform: jax.Array, config: StftConfig) -> jax.Array:
-    """What `stft` transforms, `[..., samples]` to `[..., frames, n_fft]`.
+    """Windowed frames of the padded waveform, `[..., samples]` to `[..., frames, n_fft]`.
 
     Raises:
       ValueError: the waveform is shorter than one frame.
@@ -133,7 +138,7 @@ def windowed_frames(waveform: jax.Array, config: StftConfig) -> jax.Array:
 def stft(waveform: jax.Array, config: StftConfig) -> jax.Array:
     """Short-time Fourier transform, `[..., samples]` to complex `[..., frames, bins]`.
 
-    `X[t, k] = sum_n x[t hop + n] w[n] exp(-2 pi i k n / n_fft)`, as `librosa.stft` with
+    `X[t, k] = sum_n x[t hop + n] w[n] exp(-2 pi i k n / n_fft)`, equal to `librosa.stft` with
     `pad_mode="constant"`.
 
     Raises:
@@ -143,9 +148,9 @@ def stft(waveform: jax.Array, config: StftConfig) -> jax.Array:
 
 
 def istft(spectrum: jax.Array, config: StftConfig, length: int) -> jax.Array:
-    """The waveform whose STFT is nearest to `spectrum` (Griffin & Lim 1984, eq. 6).
+    """Inverse STFT: the waveform whose STFT is nearest to `spectrum` (Griffin & Lim 1984, eq. 6).
 
-    Complex `[..., frames, bins]` to `[..., length]`, as `librosa.istft` with `length`.
+    Complex `[..., frames, bins]` to `[..., length]`, equal to `librosa.istft` with `length`.
     """
     frames = jnp.fft.irfft(spectrum, n=config.n_fft) * config.window_values()
     padded = overlap_add(frames, config.hop_length)
@@ -157,7 +162,7 @@ def istft(spectrum: jax.Array, config: StftConfig, length: int) -> jax.Array:
 
 
 def magnitude(spectrum: jax.Array) -> jax.Array:
-    """Absolute value of a complex array, with gradient zero where it is silent."""
+    """Absolute value of a complex array, with gradient zero where it is zero."""
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
     silent = power == 0.0
     return jnp.where(silent, 0.0, jnp.sqrt(jnp.where(silent, 1.0, power)))
@@ -169,7 +174,7 @@ def log_magnitude(waveform: jax.Array, config: StftConfig) -> jax.Array:
 
 
 def hz_to_mel(frequency: np.ndarray | float) -> np.ndarray:
-    """Slaney's mel scale: linear below 1000 Hz (200/3 Hz a mel), logarithmic above."""
+    """Hz to mel (Slaney): linear with 200/3 Hz per mel below 1000 Hz, logarithmic above."""
     frequency = np.asarray(frequency, np.float64)
     linear = 3.0 * frequency / 200.0
     logarithmic = 15.0 + 27.0 * np.log(np.maximum(frequency, 1000.0) / 1000.0) / np.log(6.4)
@@ -188,8 +193,14 @@ def mel_filterbank(
 ) -> np.ndarray:
     """Triangular mel filters of unit area (Slaney), `[bins, mels]` float32.
 
-    The transpose of `librosa.filters.mel`; `fmin` and `fmax` in Hz, `fmax` half the sample rate by
-    default. `magnitude @ filterbank` gives mel bands.
+    The transpose of `librosa.filters.mel`. `magnitude @ filterbank` gives mel bands.
+
+    Args:
+      sample_rate: Hz.
+      n_fft: length of the Fourier transform, samples.
+      num_mels: number of filters.
+      fmin: low end of the lowest filter, Hz.
+      fmax: high end of the highest filter, Hz; half the sample rate by default.
     """
     fmax = sample_rate / 2 if fmax is None else fmax
     edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), num_mels + 2))

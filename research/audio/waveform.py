@@ -1,6 +1,6 @@
-"""Audio files: read, resample, level, limit, write.
+"""Audio in memory and in files: reading, writing, resampling, channels, level and peak limiting.
 
-Channels are a leading axis from here on: `[channels, samples]`, float32, full scale 1.
+Samples are float32 `[channels, samples]`, full scale 1.
 """
 
 import dataclasses
@@ -36,11 +36,11 @@ class Waveform:
 
     @property
     def seconds(self) -> float:
-        """Duration."""
+        """Duration in seconds."""
         return self.samples.shape[-1] / self.sample_rate
 
     def digest(self, kind: str = "") -> str:
-        """Hexadecimal digest of the samples and their rate; another for each `kind` of use."""
+        """Hexadecimal hash of the samples, their number of channels, the sample rate and `kind`."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(f"{kind}{self.sample_rate} Hz, {len(self.samples)} channels".encode())
         digest.update(self.samples.data)
@@ -48,7 +48,7 @@ class Waveform:
 
 
 def may_be_audio(path: str | os.PathLike) -> bool:
-    """Whether the name of a file does not say that it is a picture, a text or saved arrays."""
+    """False if the suffix of a file is that of something else, such as an image or a text."""
     path = pathlib.Path(path)
     kind, _ = mimetypes.guess_type(path.name)
     return path.suffix.lower() not in (".npy", ".npz") and (
@@ -57,10 +57,11 @@ def may_be_audio(path: str | os.PathLike) -> bool:
 
 
 def load_waveform(path: str | os.PathLike) -> Waveform:
-    """Read an audio file that soundfile can decode.
+    """Read an audio file in any format that soundfile decodes.
 
     Raises:
-      InputError: no file, not audio, an MP3 cut short, under 0.5 s, not finite, or digital silence.
+      InputError: the file is missing, not audio, truncated, shorter than 0.5 s or digital silence,
+        or has samples that are not finite.
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -84,7 +85,7 @@ def load_waveform(path: str | os.PathLike) -> Waveform:
 
 
 def _decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
-    import soundfile  # Not there on every accelerator machine.
+    import soundfile
 
     try:
         with _quiet_decoder, soundfile.SoundFile(path) as file:
@@ -108,10 +109,10 @@ def _decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
 
 
 def _states_its_length(path: pathlib.Path) -> bool:
-    """Whether the length in the header is stated, not estimated (an MP3 without a Xing tag)."""
+    """True if the header states the length. Without a Xing tag, that of an MP3 is estimated."""
     with path.open("rb") as file:
         head = file.read(10)
-        if head[:3] == b"ID3":  # Its size is four bytes of seven bits.
+        if head[:3] == b"ID3":  # The size of the tag is four bytes of seven bits.
             size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
             file.seek(size, os.SEEK_CUR)
         tags = head + file.read(4096)
@@ -119,10 +120,9 @@ def _states_its_length(path: pathlib.Path) -> bool:
 
 
 class _QuietDecoder:
-    """Keeps the MP3 decoder's own warnings, written by C code, off the terminal.
+    """Hides the warnings that the MP3 decoder, which is C code, writes to stderr.
 
-    The stream of errors belongs to all threads: the first that decodes turns it off, the last
-    turns it on.
+    All threads share stderr: the first one that decodes redirects it, the last one restores it.
     """
 
     def __init__(self):
@@ -149,7 +149,7 @@ _quiet_decoder = _QuietDecoder()
 
 
 def resample(waveform: Waveform, sample_rate: int) -> Waveform:
-    """At another rate in Hz, by soxr's high quality, of `ceil(seconds * rate)` samples."""
+    """Resample to another rate in Hz by soxr (quality HQ), to `ceil(seconds * rate)` samples."""
     if waveform.sample_rate == sample_rate:
         return waveform
     import soxr
@@ -160,30 +160,41 @@ def resample(waveform: Waveform, sample_rate: int) -> Waveform:
 
 
 def fit_length(samples: np.ndarray, length: int) -> np.ndarray:
-    """`[channels, samples]` cut or zero-padded at the end to `[channels, length]`."""
+    """Truncate or zero-pad `[channels, samples]` at the end to `[channels, length]`."""
     samples = samples[..., :length]
     return np.pad(samples, [(0, 0), (0, length - samples.shape[-1])])
 
 
 def match_channels(samples: np.ndarray, num_channels: int) -> np.ndarray:
-    """`[channels, samples]` as they are if they are `num_channels`, else their mean repeated."""
+    """Samples with `num_channels` channels: unchanged, or their mean repeated.
+
+    Args:
+      samples: `[channels, samples]`.
+      num_channels: number of channels of the result.
+    """
     if samples.shape[0] == num_channels:
         return samples
     return np.repeat(samples.mean(axis=0, keepdims=True), num_channels, axis=0)
 
 
 def rms(samples: np.ndarray) -> float:
-    """Root mean square over all channels and samples, the project's measure of loudness."""
+    """Root mean square over all channels and samples."""
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
 def match_loudness(
     samples: np.ndarray, target_rms: float, sample_rate: int, ceiling: float = PEAK_CEILING
 ) -> np.ndarray:
-    """Samples scaled to a root mean square, with peaks above `ceiling` turned down.
+    """Scale samples to an RMS level and limit peaks above `ceiling`.
 
-    Turning peaks down costs loudness, so gain and limiter take turns; what a few turns cannot give
-    back is lost (a target that only a square wave could have).
+    Limiting lowers the level, so gain and limiter alternate 8 times. Digital silence is unchanged.
+    The result is quieter than the target if the limiter prevents it.
+
+    Args:
+      samples: `[channels, samples]`.
+      target_rms: RMS level over all channels and samples.
+      sample_rate: Hz.
+      ceiling: largest absolute sample.
     """
     level = rms(samples)
     if level == 0.0:
@@ -197,10 +208,16 @@ def match_loudness(
 def limit_peaks(
     samples: np.ndarray, sample_rate: int, ceiling: float = PEAK_CEILING, seconds: float = 0.003
 ) -> np.ndarray:
-    """Samples with no absolute value above `ceiling`, by a smooth gain shared by the channels.
+    """Limit absolute samples to `ceiling` by a smooth gain that the channels share.
 
-    The gain that each sample needs, its minimum over `seconds` on either side, then its mean over
-    the same span: never more than needed at the peak itself, and without a step.
+    The gain is the one that each sample needs, then the minimum over `seconds` on either side,
+    then the mean over the same span.
+
+    Args:
+      samples: `[channels, samples]`.
+      sample_rate: Hz.
+      ceiling: largest absolute sample.
+      seconds: half the span of the smoothing.
     """
     from scipy import ndimage
 
@@ -214,10 +231,10 @@ def limit_peaks(
 
 
 def check_writable(path: str | os.PathLike) -> None:
-    """See that an audio file could be written, before time is spent on what goes into it.
+    """Check that an audio file can be written, before time is spent on computing it.
 
     Raises:
-      InputError: an unknown format, a folder that does not exist, or no permission.
+      InputError: the format is unknown, the folder does not exist, or there is no permission.
     """
     path = pathlib.Path(path)
     if not path.is_dir():
@@ -235,12 +252,12 @@ def _format_of(path: pathlib.Path) -> str:
 
 
 def save_waveform(path: str | os.PathLike, waveform: Waveform) -> None:
-    """Write an audio file, whole or not at all; the suffix says the format.
+    """Write an audio file atomically, in the format of its suffix.
 
-    WAV, FLAC and AU have 24 bits a sample.
+    WAV, FLAC and AU get 24 bits per sample, Ogg is Vorbis.
 
     Raises:
-      InputError: the file cannot be written.
+      InputError: the format is unknown, or the file cannot be written.
     """
     import soundfile
 
@@ -259,7 +276,7 @@ def save_waveform(path: str | os.PathLike, waveform: Waveform) -> None:
                 subtype=_SUBTYPES[kind],
             ) as file,
         ):
-            # In pieces: libvorbis overflows its stack on a minute at once.
+            # In blocks: libvorbis overflows its stack if it gets a minute at once.
             for start in range(0, waveform.samples.shape[1], 65536):
                 file.write(waveform.samples[:, start : start + 65536].T)
     except soundfile.SoundFileError as error:
