@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from research.audio.waveform import Waveform, load_waveform
-from research.data.front_ends.images import PictureConfig
+from research.data.front_ends.images import ImageConfig
 from research.data.front_ends.mel import MelConfig
 from research.errors import InputError
 
@@ -61,7 +61,7 @@ def test_what_is_far_too_loud_is_told(chord):
         MelConfig().frames(Waveform(1e25 * chord[None], 22050))
 
 
-@pytest.mark.parametrize("config", [MelConfig(), PictureConfig()], ids=lambda one: one.name)
+@pytest.mark.parametrize("config", [MelConfig(), ImageConfig()], ids=lambda one: one.name)
 def test_louder_frames_are_those_of_louder_sound(config, chord):
     frames = np.float32([0.0, 0.1, 0.5, 0.9])
     np.testing.assert_allclose(config.amplify(frames, 8.0), [0, 0.3, 0.7, 1], atol=1e-6)
@@ -79,7 +79,7 @@ def test_frames_of_audio_look_like_the_published_pictures():
     far, correlations = [], []
     for picture, file in pairs[:8]:
         frames = MelConfig().frames(load_waveform(file))[:334].astype(np.float64)
-        shown = PictureConfig().decode(picture)[1]().astype(np.float64)[: len(frames)]
+        shown = ImageConfig().decode(picture)[1]().astype(np.float64)[: len(frames)]
         # Bands up to 8 kHz: some tracks are here as Ogg, which leaves out what is above.
         frames, shown = frames[:, :110], shown[:, :110]
         far.append(abs(frames.mean() - shown.mean()))

@@ -81,7 +81,7 @@ def test_parts_are_disjoint_and_complete(sizes, seed, split, test_share, validat
         test_share=test_share,
         validation_share=validation_share,
     ):
-        parts = list(one.parts.values())
+        parts = list(one.subsets.values())
         assert sorted(np.concatenate(parts)) == list(range(3 * sum(sizes)))
         for part in parts:
             np.testing.assert_array_equal(part, np.sort(part))
@@ -95,7 +95,7 @@ def test_parts_are_disjoint_and_complete(sizes, seed, split, test_share, validat
 def test_track_split_takes_its_shares_of_every_genre(sizes, seed, test_share, share):
     collection = collect_sizes(sizes)
     [split] = splits_of(collection, seed, test_share=test_share, validation_share=share)
-    counts = [genres_of(collection, part) for part in split.parts.values()]
+    counts = [genres_of(collection, part) for part in split.subsets.values()]
     for size, train, validation, test in zip(sizes, *counts, strict=True):
         assert abs(test - test_share * size) < 1
         assert abs(validation - share * (size - test)) < 1
@@ -155,11 +155,11 @@ def test_duplicates_stay_on_one_side(digests, seed, split):
     )
     for one in splits_of(collection, seed, split=split, num_folds=3, validation_share=0.3):
         sides = collections.defaultdict(set)
-        for name, part in one.parts.items():
+        for name, part in one.subsets.items():
             for track in tracks_of(collection, part):
                 sides[collection.tracks[track].digest].add(name)
         assert all(len(names) == 1 for names in sides.values())
-        assert sum(len(tracks_of(collection, part)) for part in one.parts.values()) == len(
+        assert sum(len(tracks_of(collection, part)) for part in one.subsets.values()) == len(
             collection.tracks
         )
         assert min(genres_of(collection, one.train)) >= 1
@@ -172,8 +172,8 @@ def test_seed_decides_the_split(split):
         splits_of(collection, seed, split=split, validation_share=0.2) for seed in (3, 3, 4)
     )
     for one, same in zip(first, again, strict=True):
-        for part in one.parts:
-            np.testing.assert_array_equal(one.parts[part], same.parts[part])
+        for part in one.subsets:
+            np.testing.assert_array_equal(one.subsets[part], same.subsets[part])
     assert any(
         not np.array_equal(one.test, another.test)
         for one, another in zip(first, other, strict=True)
@@ -186,25 +186,25 @@ def test_split_does_not_depend_on_how_tracks_are_cut():
     for count in (1, 4):
         segments = cut(collection, count)
         [split] = make_splits(collection, segments, SplitConfig(validation_share=0.2), 5)
-        parts.append([set(segments.track[part]) for part in split.parts.values()])
+        parts.append([set(segments.track[part]) for part in split.subsets.values()])
     assert parts[0] == parts[1]
 
 
 def test_all_is_for_testing():
     [split] = splits_of(collect_sizes([1, 2]), split="all")
-    assert [len(part) for part in split.parts.values()] == [0, 0, 9]
+    assert [len(part) for part in split.subsets.values()] == [0, 0, 9]
 
 
 def test_segment_split_leaks_and_says_so():
     collection = collect_sizes([10, 10])
     [split] = splits_of(collection, split="segment", validation_share=0.25)
-    assert [len(part) for part in split.parts.values()] == [36, 12, 12]
+    assert [len(part) for part in split.subsets.values()] == [36, 12, 12]
     track = cut(collection).track
     assert set(track[split.train]) & set(track[split.test])
     assert SplitConfig("segment").leaks
     text = describe(SplitConfig("segment"), 0)
     assert text.startswith("LEAKS")
-    assert "pieces of one track are on both sides" in text
+    assert "segments of one track are in several subsets" in text
 
 
 def test_others_do_not_leak():
@@ -241,7 +241,7 @@ def test_protocol_counts_the_seeds():
 @pytest.mark.parametrize(
     ("sizes", "config", "what"),
     [
-        ([5, 1], {}, "genre b of music has 1 different track, too few for the 2 parts"),
+        ([5, 1], {}, "genre b of music has 1 different track, too few for the 2 subsets"),
         ([2, 5], {"validation_share": 0.1}, "genre a of music has 2 different tracks"),
         ([5, 4], {"split": "kfold"}, "genre b of music has 4 different tracks, too few for the 5"),
         ([5, 5], {"test_share": 0.0}, "config.data.test_share is 0"),
@@ -287,7 +287,7 @@ def test_lists_decide_the_parts(by_lists):
         "test": ["a/a.00002.wav", "b/b.00002.wav"],
     }
     split = by_lists(collection, **lists)
-    for part, indices in split.parts.items():
+    for part, indices in split.subsets.items():
         assert names_of(collection, indices) == sorted(lists[part])
     assert split.left_out == {}
     assert split.fold is None

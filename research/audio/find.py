@@ -17,18 +17,14 @@ class FileKind:
       name: of the kind in words.
       one: a file of it in words.
       may_be: whether the name of a file does not say that it is something else.
-      inner_folders: where GTZAN's own archives keep the folders of genres.
     """
 
     name: str
     one: str
     may_be: Callable[[pathlib.Path], bool]
-    inner_folders: tuple[str, ...]
 
 
-AUDIO = FileKind(
-    "audio", "an audio file", may_be_audio, ("genres_original", "genres", "Data/genres_original")
-)
+AUDIO = FileKind("audio", "an audio file", may_be_audio)
 
 
 def find_audio(path: str | os.PathLike, flag: str) -> list[pathlib.Path]:
