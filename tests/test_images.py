@@ -31,7 +31,7 @@ from research.training.run import load_checkpoint
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
 VIRIDIS = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)
-# As the published pictures have them.
+# As the published images have them.
 ROUNDED = np.round(255 * matplotlib.colormaps["magma"](np.arange(256))).astype(np.uint8)
 
 
@@ -40,7 +40,7 @@ def random_levels(seed: int = 0) -> np.ndarray:
 
 
 def write_genres(root: pathlib.Path, count: int) -> pathlib.Path:
-    """Pictures as GTZAN names them: low ones are loud below, high ones above."""
+    """Images as GTZAN names them: low ones are loud below, high ones above."""
     for genre, rows in (("low", slice(0, 100)), ("high", slice(116, 216))):
         for i in range(count):
             levels = random_levels(i) // 4
@@ -68,10 +68,10 @@ def test_rounded_colours_are_at_most_a_level_off(tmp_path):
     np.testing.assert_allclose(found.astype(int), levels, rtol=0, atol=1)
 
 
-def test_the_published_pictures_come_out_as_others_inverted_them():
+def test_the_published_images_come_out_as_others_inverted_them():
     files = sorted((GTZAN / "images_original").rglob("*.png"))
     if not files:
-        pytest.skip("there are no published pictures here")
+        pytest.skip("there are no published images here")
     known = {}
     for part in ("train", "valid"):
         with np.load(GTZAN / f"images_{part}.npz") as archive:
@@ -102,7 +102,7 @@ def test_frames_are_columns_from_0_to_1_and_kept(genres, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("write", "words"),
     [
-        (lambda path: path.write_text("no picture"), ["is no PNG file"]),
+        (lambda path: path.write_text("no image"), ["is no PNG file"]),
         (
             lambda path: Image.new("RGB", (432, 288), "white").save(path, "JPEG"),
             ["is no PNG file"],
@@ -126,7 +126,7 @@ def test_frames_are_columns_from_0_to_1_and_kept(genres, tmp_path, monkeypatch):
         (lambda path: path.mkdir(), ["cannot be read"]),
     ],
 )
-def test_what_is_no_such_picture_is_named_in_one_line(tmp_path, write, words):
+def test_what_is_no_such_image_is_named_in_one_line(tmp_path, write, words):
     path = tmp_path / "a.png"
     write(path)
     with pytest.raises(InputError) as error:
@@ -138,7 +138,7 @@ def test_what_is_no_such_picture_is_named_in_one_line(tmp_path, write, words):
     assert all(word in text for word in words), text
 
 
-def test_lists_of_audio_files_split_pictures(genres, tmp_path):
+def test_lists_of_audio_files_split_images(genres, tmp_path):
     lists = {"train": ["00000", "00001"], "validation": ["00003"], "test": ["00002"]}
     for part, numbers in lists.items():
         lines = [f"{genre}/{genre}.{number}.wav" for genre in ("low", "high") for number in numbers]
@@ -157,10 +157,10 @@ def test_lists_of_audio_files_split_pictures(genres, tmp_path):
         assert len(split.subsets[part]) == 6 * len(tracks)  # Of 5 s in 30 s.
 
 
-def test_bad_pictures_are_told_and_others_used(genres, tmp_path):
+def test_bad_images_are_told_and_others_used(genres, tmp_path):
     root = shutil.copytree(genres, tmp_path / "root")
-    (root / "images_original" / "low" / "low00009.png").write_text("no picture")
-    (root / "images_original" / "low" / "low00009.wav").write_text("no picture")
+    (root / "images_original" / "low" / "low00009.png").write_text("no image")
+    (root / "images_original" / "low" / "low00009.wav").write_text("no image")
     with pytest.warns(UserWarning, match="no PNG") as warned:
         collection, _ = ImageConfig().load_tracks(
             str(root), tmp_path / "cache", max_bad_share=0.2, min_frames=334
@@ -180,9 +180,9 @@ def test_a_folder_of_other_files_is_told(tmp_path):
         ImageConfig().load_tracks(str(tmp_path), tmp_path, max_bad_share=0.5, min_frames=1)
 
 
-def test_inputs_are_pictures_by_name(genres, tmp_path):
+def test_inputs_are_images_by_name(genres, tmp_path):
     config = ImageConfig()
-    (genres / "notes.txt").write_text("no picture")
+    (genres / "notes.txt").write_text("no image")
     files = config.find_inputs(str(genres), "--input")
     assert len(files) == 8
     (name, frames), *_ = config.read_inputs(files)
@@ -206,7 +206,7 @@ def run(run_script) -> Callable[..., subprocess.CompletedProcess]:
 
 @pytest.fixture(scope="module")
 def trained(run, genres, tmp_path_factory) -> pathlib.Path:
-    """The workdir of a run on pictures."""
+    """The workdir of a run on images."""
     workdir = tmp_path_factory.mktemp("run") / "work"
     result = run(
         "--config=configs/pictures.py:plain",
@@ -233,9 +233,9 @@ def test_learns_low_and_high(trained):
     assert results["accuracy"] == 1.0
 
 
-def test_predicts_a_folder_of_pictures(run, trained, genres, tmp_path):
+def test_predicts_a_folder_of_images(run, trained, genres, tmp_path):
     folder = shutil.copytree(genres / "images_original" / "high", tmp_path / "new")
-    (folder / "bad.png").write_text("no picture")
+    (folder / "bad.png").write_text("no image")
     result = run("--mode=predict", f"--workdir={trained}", f"--input={folder}")
     assert result.returncode == 0, result.stderr
     assert f"skipped: {folder / 'bad.png'} is no PNG file" in result.stderr
@@ -251,7 +251,7 @@ def test_what_is_for_audio_is_refused_in_one_line(run, assert_refused, trained):
     assert_refused(result, "--mode=pca is for spectrograms", "spectrogram.name is picture")
 
 
-def test_there_are_no_synthetic_pictures():
+def test_there_are_no_synthetic_images():
     config = freeze(TrainConfig, config_file.get_config())
     with pytest.raises(
         InputError, match=r"config\.data\.root is not given; give a folder of GTZAN"
@@ -259,7 +259,7 @@ def test_there_are_no_synthetic_pictures():
         load_data(config, lambda what, done, total: None)
 
 
-def test_networks_of_pictures_hear_audio_too(run, trained, tmp_path):
+def test_networks_of_images_hear_audio_too(run, trained, tmp_path):
     _, config, _ = load_checkpoint(str(trained))
     assert config.spectrogram == MelConfig()
     assert config.segment_frames == 167
@@ -276,7 +276,7 @@ def test_networks_of_pictures_hear_audio_too(run, trained, tmp_path):
 def test_every_band_is_drawn_in_its_rows():
     files = sorted((GTZAN / "images_original").rglob("*.png"))
     if not files:
-        pytest.skip("there are no published pictures here")
+        pytest.skip("there are no published images here")
     for file in files[::10]:
         levels = load_image(file)
         frames = np.round(255 * ImageConfig().decode(file)[1]().astype(np.float64)).T

@@ -71,6 +71,7 @@ def load_image(path: str | os.PathLike) -> np.ndarray:
     """
     from PIL import Image, UnidentifiedImageError
 
+    # Kept in data.json where a file is skipped, and compared when a run is continued.
     mend = "give GTZAN's pictures of spectrograms as published"
     try:
         with Image.open(path, formats=["PNG"]) as image:
