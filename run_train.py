@@ -16,6 +16,7 @@ pictures of spectrograms, or of such tables, as the config says.
 Without `--config.data.root`, a synthetic set of ten genres is made and trained on.
 """
 
+import dataclasses
 import json
 import pathlib
 import time
@@ -123,7 +124,6 @@ def evaluate(workdir: pathlib.Path) -> None:
 
 def predict(workdir: pathlib.Path) -> None:
     """Print and write the genres of audio files, of pictures, or of tracks of a table."""
-    from research.data.front_ends.registry import find_inputs
     from research.errors import InputError
     from research.training.predict import predict as predict_files
     from research.training.predict import ranked, restore_ensemble
@@ -134,7 +134,7 @@ def predict(workdir: pathlib.Path) -> None:
             "--mode=predict needs --input; give a file of what was trained on, or a folder of them"
         )
     networks, config, manifest = _load_run(workdir)
-    files = find_inputs(INPUT.value, "--input", config.spectrogram)
+    files = config.spectrogram.find_inputs(INPUT.value, "--input")
     ensemble = restore_ensemble(networks, config, manifest)
     predictions = {}
     for file, answer in predict_files(ensemble, files):
@@ -166,7 +166,7 @@ def pca(workdir: pathlib.Path) -> None:
     _check_own_networks()
     trained = was_trained(workdir)
     _, config, before = _load_run(workdir) if trained else (workdir, _load_config(), {})
-    if config.spectrogram.name != "stft":
+    if not config.spectrogram.invertible:
         raise InputError(
             "--mode=pca is for spectrograms that can be turned back into audio, and "
             f"spectrogram.name is {config.spectrogram.name}; give the --workdir or --config of stft"
@@ -200,7 +200,7 @@ def embed(workdir: pathlib.Path) -> None:
     from research.workdir import make_workdir
 
     networks, config, manifest = _load_run(workdir)
-    if TRANSFER.value is not None and not config.hears_audio:
+    if TRANSFER.value is not None and not config.spectrogram.from_audio:
         raise InputError(
             "--transfer is for classifiers of audio, and spectrogram.name is "
             f"{config.spectrogram.name}; give the --workdir or --config of one of audio"
@@ -230,7 +230,7 @@ def embed(workdir: pathlib.Path) -> None:
 def describe(workdir: pathlib.Path) -> None:
     """Write the descriptors of whole tracks and of slices of 3 s, as GTZAN's tables have them."""
     from research.data.descriptor_cache import DescriptorCache
-    from research.data.descriptors import save_descriptors, tables
+    from research.data.descriptor_tables import save_descriptors, tables
     from research.data.tracks import load_collection
     from research.errors import InputError
     from research.files import held_alone
@@ -327,9 +327,9 @@ def _find_networks(workdir: pathlib.Path) -> pathlib.Path:
 
 def _load_run(workdir: pathlib.Path) -> tuple[pathlib.Path, "TrainConfig", dict]:
     """Where the networks are; their config with what the command line says of data; manifest."""
-    from research.data.front_ends.registry import are_pictures
+    from research.data.front_ends.registry import convert, for_audio, for_input
     from research.errors import InputError
-    from research.training.run import SHIPPED, load_run, seeing
+    from research.training.run import SHIPPED, load_run
 
     changes = {"pca": CONFIG.value.pca.to_dict()}
     free, others = ("data.root", "data.split", "checkpoint"), "data"
@@ -345,17 +345,18 @@ def _load_run(workdir: pathlib.Path) -> tuple[pathlib.Path, "TrainConfig", dict]
         changes[key] = value
     networks = _find_networks(workdir)
     config, manifest = load_run(networks, changes)
+    front_end = config.spectrogram
     if networks == SHIPPED:
-        config = seeing(config, "mel")
+        front_end = for_audio(front_end)
         if config.data.root is None and MODE.value != "predict":
             raise InputError(
                 f"--mode={MODE.value} needs --config.data.root for the shipped weights; give a "
                 f"folder that has one folder of files a genre, of {', '.join(manifest['genres'])}"
             )
-    config = seeing(config, CONFIG.value.spectrogram.name)
+    front_end = convert(front_end, CONFIG.value.spectrogram.name)
     if MODE.value == "predict":
-        config = seeing(config, "picture" if are_pictures(INPUT.value) else "mel")
-    return networks, config, manifest
+        front_end = for_input(front_end, INPUT.value)
+    return networks, dataclasses.replace(config, spectrogram=front_end), manifest
 
 
 def _plan_test(config, manifest, names, bar) -> tuple["Collection", list["Fit"]]:

@@ -14,15 +14,15 @@ import dataclasses
 from ml_collections import ConfigDict
 
 from configs import residual, training
-from research.data.front_ends.images import PictureConfig
+from research.data.front_ends.images import ImageConfig
 from research.models.single_channel import SingleChannelConfig
 from research.training.config import TrainConfig
 
 PRESETS = {
     # The residual network as it is trained on audio.
-    "default": dataclasses.replace(residual.DEFAULT, spectrogram=PictureConfig()),
+    "default": dataclasses.replace(residual.DEFAULT, spectrogram=ImageConfig()),
     # The single-channel network on segments of 5 s, 56 frames each, nothing augmented.
-    "plain": TrainConfig(spectrogram=PictureConfig(), model=SingleChannelConfig()),
+    "plain": TrainConfig(spectrogram=ImageConfig(), model=SingleChannelConfig()),
 }
 
 

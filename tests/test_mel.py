@@ -1,4 +1,4 @@
-"""Log-mel frames of audio against librosa, and against the pictures that they imitate."""
+"""Log-mel frames of audio against librosa, and against the images that they imitate."""
 
 import librosa
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from research.audio.waveform import Waveform, load_waveform
-from research.data.front_ends.images import PictureConfig
+from research.data.front_ends.images import ImageConfig
 from research.data.front_ends.mel import MelConfig
 from research.errors import InputError
 
@@ -61,7 +61,7 @@ def test_what_is_far_too_loud_is_told(chord):
         MelConfig().frames(Waveform(1e25 * chord[None], 22050))
 
 
-@pytest.mark.parametrize("config", [MelConfig(), PictureConfig()], ids=lambda one: one.name)
+@pytest.mark.parametrize("config", [MelConfig(), ImageConfig()], ids=lambda one: one.name)
 def test_louder_frames_are_those_of_louder_sound(config, chord):
     frames = np.float32([0.0, 0.1, 0.5, 0.9])
     np.testing.assert_allclose(config.amplify(frames, 8.0), [0, 0.3, 0.7, 1], atol=1e-6)
@@ -69,17 +69,17 @@ def test_louder_frames_are_those_of_louder_sound(config, chord):
     assert config.num_frames(11.5) == 128
 
 
-def test_frames_of_audio_look_like_the_published_pictures():
+def test_frames_of_audio_are_those_of_the_published_images():
     pairs = []
-    for picture in sorted((GTZAN / "images_original").rglob("*.png")):
-        name = f"{picture.stem[:-5]}.{picture.stem[-5:]}"
-        pairs += [(picture, file) for file in GTZAN.glob(f"genres_original/*/{name}.*")]
+    for image in sorted((GTZAN / "images_original").rglob("*.png")):
+        name = f"{image.stem[:-5]}.{image.stem[-5:]}"
+        pairs += [(image, file) for file in GTZAN.glob(f"genres_original/*/{name}.*")]
     if not pairs:
-        pytest.skip("there are no pictures of tracks here")
+        pytest.skip("there are no images of tracks here")
     far, correlations = [], []
-    for picture, file in pairs[:8]:
+    for image, file in pairs[:8]:
         frames = MelConfig().frames(load_waveform(file))[:334].astype(np.float64)
-        shown = PictureConfig().decode(picture)[1]().astype(np.float64)[: len(frames)]
+        shown = ImageConfig().decode(image)[1]().astype(np.float64)[: len(frames)]
         # Bands up to 8 kHz: some tracks are here as Ogg, which leaves out what is above.
         frames, shown = frames[:, :110], shown[:, :110]
         far.append(abs(frames.mean() - shown.mean()))

@@ -60,7 +60,7 @@ def test_equals_scikit_learn(shape, share):
     np.testing.assert_allclose(
         ours.explained_variance_ratio, theirs.explained_variance_ratio_, rtol=1e-9
     )
-    np.testing.assert_allclose(ours.deviations**2, theirs.explained_variance_, rtol=1e-9)
+    np.testing.assert_allclose(ours.standard_deviations**2, theirs.explained_variance_, rtol=1e-9)
 
 
 @pytest.mark.parametrize("share", [1e-6, 0.3, 0.9, 0.99, 0.999999])
@@ -88,7 +88,7 @@ def test_all_of_the_variance_takes_no_more_than_there_are_directions(segments, c
     centred = segments.astype(np.float64) - pca.mean
     scores = np.tensordot(centred, pca.components, [[1, 2], [1, 2]])
     np.testing.assert_allclose(np.tensordot(scores, pca.components, 1), centred, atol=1e-4)
-    np.testing.assert_allclose(scores.std(axis=0, ddof=1), pca.deviations, rtol=1e-5)
+    np.testing.assert_allclose(scores.std(axis=0, ddof=1), pca.standard_deviations, rtol=1e-5)
 
 
 def test_what_is_not_explained_is_what_reconstruction_misses():

@@ -6,9 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from research.data.front_ends.images import PictureConfig
+from research.data.front_ends.images import ImageConfig
 from research.data.front_ends.mel import MelConfig
-from research.data.front_ends.stft import SpectrogramConfig
 from research.data.segments import SegmentConfig
 from research.data.tracks import Collection, Track
 from research.errors import InputError
@@ -22,9 +21,7 @@ from research.training.run import (
     find_checkpoint,
     fingerprint,
     load_checkpoint,
-    load_run,
     restore,
-    seeing,
     training_parts,
     was_trained,
 )
@@ -41,21 +38,10 @@ def test_shipped_is_a_name_and_every_other_a_folder(untrained, tmp_path, monkeyp
             find_checkpoint(name)
 
 
-def test_networks_of_log_mel_frames_see_pictures_and_audio_alike(untrained):
-    for own in (MelConfig(), PictureConfig()):
-        config = TrainConfig(spectrogram=own)
-        assert seeing(config, "picture").spectrogram == PictureConfig()
-        assert seeing(config, "mel").spectrogram == MelConfig()
-        assert seeing(config, "stft").spectrogram == own
-    config, _ = load_run(untrained)
-    assert seeing(config, "picture") == config
-    assert isinstance(config.spectrogram, SpectrogramConfig)
-
-
 def test_the_shipped_networks_hear():
     workdir, config, manifest = load_checkpoint("shipped")
     assert workdir == SHIPPED
-    assert config.hears_audio and config.segment_frames == 128
+    assert config.spectrogram.from_audio and config.segment_frames == 128
     assert len(manifest["genres"]) == 10
 
 
@@ -85,7 +71,7 @@ def test_sounds_are_known_by_what_their_pictures_are_called(call):
         "saw": "picture",
     }
     sounds = {f"blues.{number:05d}.wav": f"sound {number}" for number in range(4)}
-    heard, seen = (TrainConfig(spectrogram=kind) for kind in (MelConfig(), PictureConfig()))
+    heard, seen = (TrainConfig(spectrogram=kind) for kind in (MelConfig(), ImageConfig()))
     parts = training_parts(heard, manifest, collection(**sounds))["f"]
     assert {parts.get(digest) for digest in ("sound 2", "sound 3")} == {None}
     assert (parts["sound 0"], parts["sound 1"]) == ("train", "validation")

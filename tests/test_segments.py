@@ -77,7 +77,7 @@ def test_segments_always_lie_inside_their_tracks(spare, length, count, placement
     [(0.0, [0, 206]), (0.5, [0, 69, 137, 206]), (0.7, [0, 41, 82, 124, 165, 206])],
 )
 def test_more_segments_fit_where_they_overlap(overlap, wanted):
-    # A picture of GTZAN in pieces of 11.5 s: of 127 hops each, 206 are left of 334 frames.
+    # An image of GTZAN in segments of 11.5 s: 334 frames, 128 in each segment.
     segments = place_segments([334], 128, SegmentConfig(overlap=overlap), 0)
     np.testing.assert_array_equal(segments.start, wanted)
 

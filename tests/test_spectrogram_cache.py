@@ -17,7 +17,8 @@ from conftest import ROOT
 
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform
-from research.data import spectrogram_cache
+from research.data import spectrogram_cache, track_cache
+from research.data.front_ends import base as front_ends
 from research.data.front_ends import stft as spectrograms
 from research.data.front_ends.stft import SpectrogramConfig
 from research.data.spectrogram_cache import SpectrogramCache, default_cache
@@ -198,7 +199,7 @@ def no_decoder(monkeypatch):
     def refuse(path):
         raise AssertionError(f"{path} is decoded")
 
-    return lambda: monkeypatch.setattr(spectrograms, "load_waveform", refuse)
+    return lambda: monkeypatch.setattr(front_ends, "load_waveform", refuse)
 
 
 def test_file_seen_before_is_not_decoded_again(cache, file, no_decoder):
@@ -293,7 +294,7 @@ def test_same_samples_in_other_formats_share_one_spectrogram(cache, tmp_path, ch
 
 def test_known_samples_are_not_transformed_again(cache, file, tmp_path, monkeypatch):
     first = cache.add([file])
-    monkeypatch.setattr(spectrograms, "spectrogram", None)
+    monkeypatch.setattr(spectrograms, "transform_blocks", None)
     copy = tmp_path / "copy.wav"
     copy.write_bytes(file.read_bytes())
     assert cache.add([copy]) == first
@@ -405,7 +406,7 @@ def test_spectrogram_that_cannot_be_written_stops_the_work(cache, file, monkeypa
 
 def test_disk_that_is_nearly_full_stops_the_work(cache, file, monkeypatch):
     usage = type("Usage", (), {"free": 9999})
-    monkeypatch.setattr(spectrogram_cache.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(track_cache.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(InputError, match="0 MiB left") as error:
         cache.add([file])
     assert "config.data.cache" in str(error.value)

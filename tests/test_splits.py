@@ -1,4 +1,4 @@
-"""Splits: nothing of a track is on two sides, but where the split says so."""
+"""Splits: a track is in one subset, except where the split says otherwise."""
 
 import collections
 
@@ -14,7 +14,7 @@ from research.errors import InputError
 
 SIZES = st.lists(st.integers(6, 15), min_size=2, max_size=4)
 SEEDS = st.integers(0, 2**32)
-SHARES = st.just(0.0) | st.floats(0.01, 0.5)
+FRACTIONS = st.just(0.0) | st.floats(0.01, 0.5)
 
 
 def collect(digests):
@@ -42,21 +42,21 @@ def splits_of(collection, seed=0, **config):
     return make_splits(collection, cut(collection), SplitConfig(**config), seed)
 
 
-def tracks_of(collection, part):
-    """Tracks of a part, of each of which it must have every segment."""
+def tracks_of(collection, subset):
+    """Tracks of a subset, of each of which it must have every segment."""
     segments = cut(collection)
-    indices = set(segments.track[part].tolist())
-    np.testing.assert_array_equal(part, np.flatnonzero(np.isin(segments.track, list(indices))))
+    indices = set(segments.track[subset].tolist())
+    np.testing.assert_array_equal(subset, np.flatnonzero(np.isin(segments.track, list(indices))))
     return indices
 
 
-def names_of(collection, part):
-    return sorted(collection.tracks[i].name for i in tracks_of(collection, part))
+def names_of(collection, subset):
+    return sorted(collection.tracks[i].name for i in tracks_of(collection, subset))
 
 
-def genres_of(collection, part):
-    """How many tracks of each genre a part has."""
-    genres = [collection.tracks[i].genre for i in tracks_of(collection, part)]
+def genres_of(collection, subset):
+    """How many tracks of each genre a subset has."""
+    genres = [collection.tracks[i].genre for i in tracks_of(collection, subset)]
     return [genres.count(genre) for genre in range(len(collection.genres))]
 
 
@@ -70,9 +70,9 @@ def assert_one_line_about(what, error):
     seed=SEEDS,
     split=st.sampled_from(["track", "kfold", "all", "segment"]),
     test_share=st.floats(0.01, 0.6),
-    validation_share=SHARES,
+    validation_share=FRACTIONS,
 )
-def test_parts_are_disjoint_and_complete(sizes, seed, split, test_share, validation_share):
+def test_subsets_are_disjoint_and_complete(sizes, seed, split, test_share, validation_share):
     collection = collect_sizes(sizes)
     for one in splits_of(
         collection,
@@ -81,26 +81,26 @@ def test_parts_are_disjoint_and_complete(sizes, seed, split, test_share, validat
         test_share=test_share,
         validation_share=validation_share,
     ):
-        parts = list(one.parts.values())
-        assert sorted(np.concatenate(parts)) == list(range(3 * sum(sizes)))
-        for part in parts:
-            np.testing.assert_array_equal(part, np.sort(part))
+        subsets = list(one.subsets.values())
+        assert sorted(np.concatenate(subsets)) == list(range(3 * sum(sizes)))
+        for subset in subsets:
+            np.testing.assert_array_equal(subset, np.sort(subset))
         assert one.left_out == {}
         if split != "segment":
-            sides = [tracks_of(collection, part) for part in parts]
+            sides = [tracks_of(collection, subset) for subset in subsets]
             assert sum(map(len, sides)) == len(set.union(*sides)) == sum(sizes)
 
 
-@hypothesis.given(sizes=SIZES, seed=SEEDS, test_share=st.floats(0.01, 0.6), share=SHARES)
-def test_track_split_takes_its_shares_of_every_genre(sizes, seed, test_share, share):
+@hypothesis.given(sizes=SIZES, seed=SEEDS, test_share=st.floats(0.01, 0.6), fraction=FRACTIONS)
+def test_track_split_takes_its_fractions_of_every_genre(sizes, seed, test_share, fraction):
     collection = collect_sizes(sizes)
-    [split] = splits_of(collection, seed, test_share=test_share, validation_share=share)
-    counts = [genres_of(collection, part) for part in split.parts.values()]
+    [split] = splits_of(collection, seed, test_share=test_share, validation_share=fraction)
+    counts = [genres_of(collection, subset) for subset in split.subsets.values()]
     for size, train, validation, test in zip(sizes, *counts, strict=True):
         assert abs(test - test_share * size) < 1
-        assert abs(validation - share * (size - test)) < 1
+        assert abs(validation - fraction * (size - test)) < 1
         assert test >= 1 and train >= 1
-        assert (validation >= 1) == (share > 0)
+        assert (validation >= 1) == (fraction > 0)
     assert split.fold is None
 
 
@@ -112,18 +112,20 @@ def test_genres_of_a_hundred_are_split_80_to_20():
 
 
 @pytest.mark.parametrize("split", ["track", "kfold"])
-def test_every_genre_is_trained_on_whatever_the_shares(split):
+def test_every_genre_is_trained_on_whatever_the_fractions(split):
     collection = collect_sizes([3, 4, 30])
-    shares = {"test_share": 0.7, "validation_share": 0.99}
-    for one in splits_of(collection, split=split, num_folds=3, **shares):
+    fractions = {"test_share": 0.7, "validation_share": 0.99}
+    for one in splits_of(collection, split=split, num_folds=3, **fractions):
         assert min(genres_of(collection, one.train)) >= 1
         assert min(genres_of(collection, one.test)) >= 1
 
 
-@hypothesis.given(sizes=SIZES, seed=SEEDS, num_folds=st.integers(2, 6), share=SHARES)
-def test_folds_test_each_track_once_and_are_balanced(sizes, seed, num_folds, share):
+@hypothesis.given(sizes=SIZES, seed=SEEDS, num_folds=st.integers(2, 6), fraction=FRACTIONS)
+def test_folds_test_each_track_once_and_are_balanced(sizes, seed, num_folds, fraction):
     collection = collect_sizes(sizes)
-    folds = splits_of(collection, seed, split="kfold", num_folds=num_folds, validation_share=share)
+    folds = splits_of(
+        collection, seed, split="kfold", num_folds=num_folds, validation_share=fraction
+    )
     assert [split.fold for split in folds] == list(range(num_folds))
     tested = [track for split in folds for track in tracks_of(collection, split.test)]
     assert sorted(tested) == list(range(sum(sizes)))
@@ -132,7 +134,7 @@ def test_folds_test_each_track_once_and_are_balanced(sizes, seed, num_folds, sha
     assert np.ptp(counts.sum(axis=1)) <= 1
     for split in folds:
         assert min(genres_of(collection, split.train)) >= 1
-        assert (min(genres_of(collection, split.validation)) >= 1) == (share > 0)
+        assert (min(genres_of(collection, split.validation)) >= 1) == (fraction > 0)
 
 
 def test_validation_differs_from_fold_to_fold():
@@ -155,11 +157,11 @@ def test_duplicates_stay_on_one_side(digests, seed, split):
     )
     for one in splits_of(collection, seed, split=split, num_folds=3, validation_share=0.3):
         sides = collections.defaultdict(set)
-        for name, part in one.parts.items():
-            for track in tracks_of(collection, part):
+        for name, subset in one.subsets.items():
+            for track in tracks_of(collection, subset):
                 sides[collection.tracks[track].digest].add(name)
         assert all(len(names) == 1 for names in sides.values())
-        assert sum(len(tracks_of(collection, part)) for part in one.parts.values()) == len(
+        assert sum(len(tracks_of(collection, subset)) for subset in one.subsets.values()) == len(
             collection.tracks
         )
         assert min(genres_of(collection, one.train)) >= 1
@@ -172,8 +174,8 @@ def test_seed_decides_the_split(split):
         splits_of(collection, seed, split=split, validation_share=0.2) for seed in (3, 3, 4)
     )
     for one, same in zip(first, again, strict=True):
-        for part in one.parts:
-            np.testing.assert_array_equal(one.parts[part], same.parts[part])
+        for subset in one.subsets:
+            np.testing.assert_array_equal(one.subsets[subset], same.subsets[subset])
     assert any(
         not np.array_equal(one.test, another.test)
         for one, another in zip(first, other, strict=True)
@@ -182,29 +184,29 @@ def test_seed_decides_the_split(split):
 
 def test_split_does_not_depend_on_how_tracks_are_cut():
     collection = collect_sizes([10, 12])
-    parts = []
+    subsets = []
     for count in (1, 4):
         segments = cut(collection, count)
         [split] = make_splits(collection, segments, SplitConfig(validation_share=0.2), 5)
-        parts.append([set(segments.track[part]) for part in split.parts.values()])
-    assert parts[0] == parts[1]
+        subsets.append([set(segments.track[subset]) for subset in split.subsets.values()])
+    assert subsets[0] == subsets[1]
 
 
 def test_all_is_for_testing():
     [split] = splits_of(collect_sizes([1, 2]), split="all")
-    assert [len(part) for part in split.parts.values()] == [0, 0, 9]
+    assert [len(subset) for subset in split.subsets.values()] == [0, 0, 9]
 
 
 def test_segment_split_leaks_and_says_so():
     collection = collect_sizes([10, 10])
     [split] = splits_of(collection, split="segment", validation_share=0.25)
-    assert [len(part) for part in split.parts.values()] == [36, 12, 12]
+    assert [len(subset) for subset in split.subsets.values()] == [36, 12, 12]
     track = cut(collection).track
     assert set(track[split.train]) & set(track[split.test])
     assert SplitConfig("segment").leaks
     text = describe(SplitConfig("segment"), 0)
     assert text.startswith("LEAKS")
-    assert "pieces of one track are on both sides" in text
+    assert "segments of one track are in several subsets" in text
 
 
 def test_others_do_not_leak():
@@ -241,7 +243,7 @@ def test_protocol_counts_the_seeds():
 @pytest.mark.parametrize(
     ("sizes", "config", "what"),
     [
-        ([5, 1], {}, "genre b of music has 1 different track, too few for the 2 parts"),
+        ([5, 1], {}, "genre b of music has 1 different track, too few for the 2 subsets"),
         ([2, 5], {"validation_share": 0.1}, "genre a of music has 2 different tracks"),
         ([5, 4], {"split": "kfold"}, "genre b of music has 4 different tracks, too few for the 5"),
         ([5, 5], {"test_share": 0.0}, "config.data.test_share is 0"),
@@ -270,16 +272,16 @@ def by_lists(tmp_path):
 
     def run(collection, **lists):
         files = {}
-        for part, lines in lists.items():
-            (tmp_path / f"{part}.txt").write_text("\n".join(lines))
-            files[part] = str(tmp_path / f"{part}.txt")
+        for subset, lines in lists.items():
+            (tmp_path / f"{subset}.txt").write_text("\n".join(lines))
+            files[subset] = str(tmp_path / f"{subset}.txt")
         [split] = splits_of(collection, split="files", files=FileLists(**files))
         return split
 
     return run
 
 
-def test_lists_decide_the_parts(by_lists):
+def test_lists_decide_the_subsets(by_lists):
     collection = collect_sizes([3, 3])
     lists = {
         "train": ["b/b.00000.wav", "a/a.00000.wav", "a/a.00001.wav"],
@@ -287,8 +289,8 @@ def test_lists_decide_the_parts(by_lists):
         "test": ["a/a.00002.wav", "b/b.00002.wav"],
     }
     split = by_lists(collection, **lists)
-    for part, indices in split.parts.items():
-        assert names_of(collection, indices) == sorted(lists[part])
+    for subset, indices in split.subsets.items():
+        assert names_of(collection, indices) == sorted(lists[subset])
     assert split.left_out == {}
     assert split.fold is None
 
@@ -343,7 +345,7 @@ def test_what_lists_and_collection_do_not_share_is_told(by_lists):
     assert names_of(collection, split.test) == ["a/a.00002.wav"]
 
 
-def test_duplicates_of_later_parts_are_dropped(by_lists):
+def test_duplicates_of_later_subsets_are_dropped(by_lists):
     collection = collect({"a": ["p", "q", "r", "q"], "b": ["s", "p", "r", "t", "t"]})
     split = by_lists(
         collection,
@@ -397,9 +399,9 @@ def test_a_genre_that_no_list_trains_on_is_told(by_lists):
     assert len(split.test)
 
 
-@pytest.mark.parametrize("part", ["train", "validation", "test"])
+@pytest.mark.parametrize("subset", ["train", "validation", "test"])
 @pytest.mark.parametrize("kind", ["missing", "folder", "audio"])
-def test_list_that_cannot_be_read_is_told_by_its_key(tmp_path, part, kind):
+def test_list_that_cannot_be_read_is_told_by_its_key(tmp_path, subset, kind):
     for i, name in enumerate(("train", "validation", "test")):
         (tmp_path / name).write_text(f"a/a.{i:05d}\nb/b.{i:05d}")
     path = tmp_path / kind
@@ -409,8 +411,8 @@ def test_list_that_cannot_be_read_is_told_by_its_key(tmp_path, part, kind):
         path.write_bytes(b"RIFF\xff\xfe\xfd")
     files = FileLists(
         **{name: str(tmp_path / name) for name in ("train", "validation", "test")}
-        | {part: str(path)}
+        | {subset: str(path)}
     )
-    with pytest.raises(InputError, match=rf"config\.data\.files\.{part} ") as error:
+    with pytest.raises(InputError, match=rf"config\.data\.files\.{subset} ") as error:
         splits_of(collect_sizes([3, 3]), split="files", files=files)
     assert_one_line_about(path, error)

@@ -17,18 +17,14 @@ class FileKind:
       name: noun for messages, such as "audio".
       one: noun phrase for one file, such as "an audio file".
       may_be: False for a file whose name shows that it is of another kind.
-      inner_folders: folders of the GTZAN archives that hold the folders of the genres.
     """
 
     name: str
     one: str
     may_be: Callable[[pathlib.Path], bool]
-    inner_folders: tuple[str, ...]
 
 
-AUDIO = FileKind(
-    "audio", "an audio file", may_be_audio, ("genres_original", "genres", "Data/genres_original")
-)
+AUDIO = FileKind("audio", "an audio file", may_be_audio)
 
 
 def find_audio(path: str | os.PathLike, flag: str) -> list[pathlib.Path]:

@@ -1,1 +1,1 @@
-"""From folders of audio or pictures, or tables, to batches of what a classifier sees."""
+"""From audio, images or tables to batches of frames `[batch, frames, bins]`."""

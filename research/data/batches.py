@@ -1,4 +1,4 @@
-"""Batches of segments, read from the cache as they are needed."""
+"""Batches of segments, read as they are needed."""
 
 import concurrent.futures
 import dataclasses
@@ -8,9 +8,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from research.data.front_ends.descriptors import DescriptorTracks
+from research.data.front_ends.base import FrameStore
 from research.data.segments import Segments
-from research.data.spectrogram_cache import SpectrogramCache
 from research.data.tracks import Track
 
 T = TypeVar("T")
@@ -20,8 +19,8 @@ class Batch(NamedTuple):
     """Segments and their classes.
 
     Attributes:
-      spectrogram: `[batch, frames, bins]` float16; of descriptors float32.
-      label: index of the class, `[batch]` int32.
+      spectrogram: `[batch, frames, bins]` in the dtype of the front end.
+      label: class indices, `[batch]` int32.
     """
 
     spectrogram: np.ndarray
@@ -33,48 +32,58 @@ class SegmentReader:
     """Reads any segments of a collection.
 
     Attributes:
-      cache: where spectrograms, or descriptors, are.
+      store: where the frames are read from.
       tracks: of the collection.
       segments: placed in these tracks.
     """
 
-    cache: SpectrogramCache | DescriptorTracks
+    store: FrameStore
     tracks: Sequence[Track]
     segments: Segments
 
     @property
     def shape(self) -> tuple[int, int]:
         """Frames and bins of a segment."""
-        return self.segments.num_frames, self.cache.config.num_bins
+        return self.segments.num_frames, self.store.num_bins
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
-        """Classes of segments, `[segments]` int32."""
-        tracks = self.segments.track[indices]
-        return np.array([self.tracks[track].genre for track in tracks], np.int32)
+        """Class indices of segments, `[segments]` int32."""
+        return np.array([track.genre for track in self.tracks_of(indices)], np.int32)
+
+    def tracks_of(self, indices: np.ndarray) -> list[Track]:
+        """The track of each segment."""
+        return [self.tracks[track] for track in self.segments.track[indices].tolist()]
 
     def read(self, indices: np.ndarray, starts: np.ndarray | None = None) -> Batch:
-        """The segments of these indices, or as long ones of the same tracks at other starts."""
+        """Read the segments of these indices.
+
+        Args:
+          indices: `[batch]`.
+          starts: other first frames in the same tracks, `[batch]`.
+
+        Raises:
+          InputError: a file of frames is missing or damaged.
+        """
         starts = self.segments.start[indices] if starts is None else starts
-        spectrogram = np.empty((len(indices), *self.shape), self.cache.config.dtype)
-        for index, start, out in zip(indices, starts, spectrogram, strict=True):
-            track = self.tracks[self.segments.track[index]]
-            self.cache.read(track.digest, int(start), out)
+        spectrogram = np.empty((len(indices), *self.shape), self.store.dtype)
+        for track, start, out in zip(self.tracks_of(indices), starts, spectrogram, strict=True):
+            self.store.read(track.digest, int(start), out)
         return Batch(spectrogram, self.labels(indices))
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingBatches:
-    """The endless, shuffled stream of training segments, cut into batches.
+    """An endless, shuffled stream of training segments, cut into batches.
 
-    The stream is one random order of all segments after the other, an epoch each. Batch `step`
-    depends on the seed and `step` alone; nothing has to be remembered to go on from there.
+    Each epoch has all segments in a random order. Batch `step` depends on the seed and `step`
+    alone, so training can continue from any step.
 
     Attributes:
       reader: of the collection.
       indices: of the training segments.
       batch_size: segments a batch.
       seed: of the orders and crops.
-      crop: whether each segment is read at a random place of its track, anew every time.
+      crop: True if each segment is read at a random place in its track, drawn again every time.
     """
 
     reader: SegmentReader
@@ -84,7 +93,7 @@ class TrainingBatches:
     crop: bool = False
 
     def epoch_end(self, epoch: int) -> int:
-        """Steps after which each segment was seen at least `epoch` times."""
+        """Steps after which each segment was read at least `epoch` times."""
         return -(-epoch * len(self.indices) // self.batch_size)
 
     def choose(self, step: int) -> np.ndarray:
@@ -96,13 +105,13 @@ class TrainingBatches:
         return self.indices[chosen]
 
     def __call__(self, step: int) -> Batch:
-        """Batch number `step`, from 0."""
+        """Batch number `step`, counted from 0."""
         chosen = self.choose(step)
         if not self.crop:
             return self.reader.read(chosen)
         random = np.random.default_rng([self.seed, step, 0xC0B])
-        tracks = [self.reader.tracks[track] for track in self.reader.segments.track[chosen]]
-        free = np.array([track.num_frames for track in tracks]) - self.reader.shape[0]
+        frames = [track.num_frames for track in self.reader.tracks_of(chosen)]
+        free = np.array(frames) - self.reader.shape[0]
         return self.reader.read(chosen, random.integers(0, free + 1))
 
 
@@ -112,7 +121,7 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def read_ahead(make: Callable[[int], T], numbers: Iterable[int], depth: int = 2) -> Iterator[T]:
-    """`make(number)` for each number in order, made by a thread while earlier ones are used."""
+    """`make(number)` for each number in order, computed by a thread up to `depth` ahead."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = []
         try:

@@ -1,7 +1,7 @@
-"""Principal components of spectrograms, and the file that keeps them.
+"""Principal components of spectrograms, and their file.
 
-A segment is `mean + z . components`, as in the transfer of jayanthkoushik/multicomp-hackathon
-(2017), where `z` is what is optimised.
+A segment is `mean + z . components`. The transfer of jayanthkoushik/multicomp-hackathon (2017)
+optimises `z`.
 """
 
 import dataclasses
@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from research.arrays import load_arrays
+from research.data.front_ends.base import FrontEnd
 from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError
 from research.files import written_whole
 from research.settings import above, at_least, freeze
 
-# Of the file; raise it when its arrays or their meaning change.
+# Raise it when the arrays of the file or their meaning change.
 _VERSION = 1
 _NAMES = (
     "mean",
@@ -31,27 +32,27 @@ _NAMES = (
     "origin",
 )
 _MEND = "fit one by run_train.py --mode=pca"
-# Numbers of each segment that are seen in double precision at a time.
+# Numbers of each segment that are in double precision at a time.
 _BLOCK = 4096
-# Of the largest variance: what lies below is rounding, and its direction is arbitrary.
+# Fraction of the largest variance; directions of less are rounding errors.
 _ROUNDING = 1e-10
 
 
 @dataclasses.dataclass(frozen=True)
 class PcaConfig:
-    """How many components are fitted, to how much.
+    """How many components are fitted, to how many segments.
 
-    With `n` segments of `size` numbers and `k` components it takes
-    `2 n size + 4 k size + 50 n^2 + 50 000 n` bytes of memory, and a file of `4 k size`: 0.7 GB and
+    With `n` segments of `size` numbers and `k` components, a fit takes
+    `2 n size + 4 k size + 50 n^2 + 50 000 n` bytes of memory and a file of `4 k size`: 0.7 GB and
     135 MB for 2000 segments of 257 frames by 257 bins and 512 components.
 
     Attributes:
-      explained_variance: share of the variance that the components are to explain.
-      max_components: that are kept, even if they explain less.
-      num_segments: that are fitted at most, chosen at random.
+      explained_variance: fraction of the variance to explain.
+      max_components: largest number of components, even if they explain less.
+      num_segments: largest number of segments; of more, random ones are used.
 
     Raises:
-      ValueError: an explained variance above 1.
+      ValueError: `explained_variance` is above 1.
     """
 
     explained_variance: float = above(0.95, 0)
@@ -60,7 +61,7 @@ class PcaConfig:
 
     def __post_init__(self):
         if self.explained_variance > 1:
-            raise ValueError("explained_variance is a share of the whole; give at most 1")
+            raise ValueError("explained_variance is a fraction of the variance; give at most 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,37 +69,42 @@ class Pca:
     """Principal components of segments, `mean + z . components`, the largest first.
 
     Attributes:
-      mean: of the segments, `[frames, bins]` float32 of `log(1 + magnitude)`.
-      components: orthonormal, the number of largest size in each of them positive,
+      mean: of the segments, `[frames, bins]` float32 of `log(1 + |STFT|)`.
+      components: orthonormal, the number of largest absolute value in each of them positive,
         `[components, frames, bins]` float32.
-      deviations: standard deviation of the segments along each component (of `z`),
-        `[components]` float64.
-      explained_variance_ratio: share of the variance of the segments along each component,
-        `[components]` float64.
-      spectrogram: of the segments.
-      origin: what it was fitted to, as JSON holds it.
+      standard_deviations: of the segments along each component (of `z`), `[components]` float64.
+      explained_variance_ratio: fraction of the variance along each component, `[components]`
+        float64.
+      spectrogram: the front end of the segments, an invertible one.
+      origin: what the components were fitted to, of JSON values.
     """
 
     mean: np.ndarray
     components: np.ndarray
-    deviations: np.ndarray
+    standard_deviations: np.ndarray
     explained_variance_ratio: np.ndarray
-    spectrogram: SpectrogramConfig
+    spectrogram: FrontEnd
     origin: dict[str, Any]
 
 
 def fit_pca(
     segments: np.ndarray,
-    spectrogram: SpectrogramConfig,
+    spectrogram: FrontEnd,
     config: PcaConfig,
     origin: dict[str, Any] | None = None,
 ) -> Pca:
-    """Components of `[segments, frames, bins]`, as many as explain the share that is asked for.
+    """Principal components of segments.
 
-    Segments are fewer than their numbers, so with the centred segments as the rows of `X` it is
-    `X X^T = U L U^T` that is decomposed, and the components are `L^(-1/2) U^T X` (Turk & Pentland
-    1991). All of it is in double precision, a block of columns after the other. On one machine
-    the same segments give the same bytes.
+    There are fewer segments than numbers in each. So with the centred segments as the rows of `X`,
+    `X X^T = U L U^T` is decomposed, and the components are `L^(-1/2) U^T X` (Turk & Pentland
+    1991). Computed in double precision, block by block of columns. On one machine the same
+    segments give the same bytes.
+
+    Args:
+      segments: `[segments, frames, bins]`.
+      spectrogram: the front end of the segments, an invertible one.
+      config: how many components.
+      origin: what the segments are, of JSON values.
 
     Raises:
       InputError: all segments are the same.
@@ -116,8 +122,8 @@ def fit_pca(
             f"the training segments, {count} in number, are all the same, so they have no "
             "principal components; give other tracks by config.data.root"
         )
-    share = np.cumsum(values) / total
-    wanted = int(np.searchsorted(share, config.explained_variance)) + 1
+    explained = np.cumsum(values) / total
+    wanted = int(np.searchsorted(explained, config.explained_variance)) + 1
     kept = min(wanted, config.max_components, np.count_nonzero(values > _ROUNDING * values[0]))
     values, weights = values[:kept], (vectors[:, :kept] / np.sqrt(values[:kept])).T
 
@@ -130,7 +136,7 @@ def fit_pca(
     return Pca(
         mean=mean.reshape(shape),
         components=components.reshape(kept, *shape),
-        deviations=np.sqrt(values / (count - 1)),
+        standard_deviations=np.sqrt(values / (count - 1)),
         explained_variance_ratio=values / total,
         spectrogram=spectrogram,
         origin=origin or {},
@@ -138,7 +144,7 @@ def fit_pca(
 
 
 def _centred_blocks(flat: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Columns of `[segments, size]`, their mean, and what differs from it, in double precision."""
+    """Blocks of columns of `[segments, size]`: place, mean, and the centred block, float64."""
     for start in range(0, flat.shape[1], _BLOCK):
         columns = slice(start, start + _BLOCK)
         block = flat[:, columns].astype(np.float64)
@@ -148,13 +154,14 @@ def _centred_blocks(flat: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.nd
 
 
 def save_pca(path: str | os.PathLike, pca: Pca) -> None:
-    """Write components, whole or not at all.
+    """Write components atomically.
 
     The `.npz` file holds `version`, `mean`, `components`, `explained_variance` (the squares of the
-    deviations), `explained_variance_ratio`, `num_frames`, and as JSON `spectrogram` and `origin`.
+    standard deviations), `explained_variance_ratio`, `num_frames`, and as JSON `spectrogram` and
+    `origin`.
 
     Raises:
-      InputError: it cannot be written.
+      InputError: the file cannot be written.
     """
     with written_whole(path) as temporary:
         np.savez(
@@ -162,7 +169,7 @@ def save_pca(path: str | os.PathLike, pca: Pca) -> None:
             version=_VERSION,
             mean=pca.mean,
             components=pca.components,
-            explained_variance=np.square(pca.deviations),
+            explained_variance=np.square(pca.standard_deviations),
             explained_variance_ratio=pca.explained_variance_ratio,
             num_frames=len(pca.mean),
             spectrogram=json.dumps(dataclasses.asdict(pca.spectrogram)),
@@ -171,11 +178,11 @@ def save_pca(path: str | os.PathLike, pca: Pca) -> None:
 
 
 def load_pca(path: str | os.PathLike) -> Pca:
-    """Components that were saved.
+    """Read a file of `save_pca`.
 
     Raises:
-      InputError: there is no such file, or it is none of components, of another version, lacks an
-        array, or holds one that does not fit the others or is not finite.
+      InputError: there is no such file, it is of another kind or version, lacks an array, or has
+        one that does not fit the others or is not finite.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -216,7 +223,7 @@ def load_pca(path: str | os.PathLike) -> Pca:
     return Pca(
         mean=arrays["mean"],
         components=arrays["components"],
-        deviations=np.sqrt(arrays["explained_variance"]),
+        standard_deviations=np.sqrt(arrays["explained_variance"]),
         explained_variance_ratio=arrays["explained_variance_ratio"],
         spectrogram=spectrogram,
         origin=origin,

@@ -1,4 +1,4 @@
-"""Segments: the equally long pieces of tracks that a classifier sees."""
+"""Segments: stretches of tracks, all of one length, that a classifier is applied to."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ class SegmentConfig:
     """How tracks are cut.
 
     Attributes:
-      seconds: that a segment lasts.
-      placement: evenly from the start of a track to its end, or at random.
+      seconds: duration of a segment.
+      placement: `regular`, evenly from the start of a track to its end, or `random`.
       count: segments a track; 0 for as many as fit.
-      overlap: share that a segment has in common with the next, where as many are made as fit.
+      overlap: fraction that a segment has in common with the next, where `count` is 0.
     """
 
     seconds: float = above(5.0, 0)
@@ -27,12 +27,12 @@ class SegmentConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Segments:
-    """Where every segment lies.
+    """Positions of segments.
 
     Attributes:
-      track: index of its track, `[segments]`.
-      start: its first frame in the track, `[segments]`.
-      num_frames: that each of them has.
+      track: index of the track, `[segments]`.
+      start: first frame in the track, `[segments]`.
+      num_frames: frames of each segment.
     """
 
     track: np.ndarray
@@ -43,11 +43,17 @@ class Segments:
 def place_segments(
     track_frames: Sequence[int], num_frames: int, config: SegmentConfig, seed: int
 ) -> Segments:
-    """Cut tracks of so many frames into segments of `num_frames`, in the order of the tracks.
+    """Cut tracks into segments, in the order of the tracks.
 
-    A random start depends on the seed and the place of its track in the sequence alone.
+    A random start depends on the seed and the index of its track alone.
+
+    Args:
+      track_frames: frames of each track, at least `num_frames`.
+      num_frames: frames of a segment.
+      config: how they are placed.
+      seed: of random starts.
     """
-    # Centred frames: n whole segments span n (num_frames - 1) hops. Single frames span none.
+    # Frames are centred: n segments span n (num_frames - 1) hops, and single frames none.
     stride = max(round((num_frames - 1) * (1 - config.overlap)), 1)
     tracks, starts = [], []
     for track, available in enumerate(track_frames):

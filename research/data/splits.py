@@ -1,6 +1,6 @@
-"""Splits of a collection into training, validation and test part, by name.
+"""Splits of a collection into training, validation and test subsets.
 
-All but `segment` keep every track, and every exact duplicate of it, on one side.
+All but `segment` keep each track, and all exact duplicates of it, in one subset.
 """
 
 import collections
@@ -18,13 +18,14 @@ from research.errors import InputError
 from research.settings import at_least, fraction, one_of
 
 SPLITS = ("track", "kfold", "files", "all", "segment")
+SUBSETS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
 class FileLists:
-    """Text files that list the tracks of a split, one a line, as `blues/blues.00029.wav`.
+    """Text files that list the tracks of each subset, one a line, such as `blues/blues.00029.wav`.
 
-    Suffixes do not count. `validation` may be left out.
+    Suffixes are ignored. `validation` is optional.
     """
 
     train: str | None = None
@@ -37,12 +38,12 @@ class SplitConfig:
     """How a collection is split.
 
     Attributes:
-      split: `track` (at random by genre), `kfold` (each track is tested once), `files` (by lists),
-        `all` (everything is the test part) or `segment` (at random by segment: it leaks).
-      test_share: of the tracks or segments, for `track` and `segment`.
-      validation_share: of what is not tested, for all but `files` and `all`.
+      split: `track` (random tracks of each genre), `kfold` (each track is tested once), `files` (by
+        lists), `all` (every track is tested) or `segment` (random segments: it leaks).
+      test_share: fraction of the tracks or segments that is tested, for `track` and `segment`.
+      validation_share: fraction of the rest, for all but `files` and `all`.
       num_folds: of `kfold`.
-      files: lists of `files`.
+      files: the lists, for `files`.
     """
 
     split: str = one_of("track", SPLITS)
@@ -53,20 +54,20 @@ class SplitConfig:
 
     @property
     def leaks(self) -> bool:
-        """Whether pieces of one track lie on both sides."""
+        """True if segments of one track are in several subsets."""
         return self.split == "segment"
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Indices of segments, `[segments]` each.
+    """Indices of the segments of each subset, `[segments]`.
 
     Attributes:
-      fold: its number, where there are folds.
-      train: what weights are fitted to.
-      validation: what checkpoints are chosen by; may be empty.
-      test: what is scored, once.
-      left_out: names of tracks that the split has no place for, by reason.
+      fold: number of the fold of `kfold`, else None.
+      train: segments that weights are fitted to.
+      validation: segments that choose the checkpoint; may be empty.
+      test: segments that are scored, once.
+      left_out: names of the tracks that are in no subset, by reason.
     """
 
     fold: int | None
@@ -76,13 +77,13 @@ class Split:
     left_out: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     @property
-    def parts(self) -> dict[str, np.ndarray]:
-        """The three by name."""
+    def subsets(self) -> dict[str, np.ndarray]:
+        """Indices of segments by name of the subset, in the order of `SUBSETS`."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
 def describe(config: SplitConfig, seed: int, num_seeds: int = 1) -> str:
-    """The protocol in words, as it stands beside every number."""
+    """The protocol in words, as it is quoted with every accuracy."""
     seeds = f"seed {seed}" if num_seeds == 1 else f"seeds {seed} to {seed + num_seeds - 1}"
     chosen = ""
     if config.validation_share and config.split in ("track", "kfold", "segment"):
@@ -94,33 +95,36 @@ def describe(config: SplitConfig, seed: int, num_seeds: int = 1) -> str:
         f"{config.files.validation}, test: {config.files.test}), {seeds}",
         "all": "every track for testing",
         "segment": f"LEAKS: by segment, {config.test_share:.0%} for testing{chosen}, {seeds}; "
-        "pieces of one track are on both sides",
+        "segments of one track are in several subsets",
     }[config.split]
 
 
 def make_splits(
     collection: Collection, segments: Segments, config: SplitConfig, seed: int
 ) -> list[Split]:
-    """The split of a name, or its folds.
+    """One split, or one for each fold of `kfold`.
 
     Raises:
       InputError: too few tracks, or lists that cannot be read or do not fit the collection.
     """
     random = np.random.default_rng([seed, 0x5B117])
     if config.split in ("track", "segment") and not config.test_share:
-        raise InputError("config.data.test_share is 0; give the share to test on")
+        raise InputError("config.data.test_share is 0; give the fraction to test on")
     if config.split == "segment":
         order = random.permutation(len(segments.track))
-        test, rest = np.split(order, [_share_of(config.test_share, len(order))])
-        validation, train = np.split(rest, [_share_of(config.validation_share, len(rest))])
+        test, rest = np.split(order, [_count(config.test_share, len(order))])
+        validation, train = np.split(rest, [_count(config.validation_share, len(rest))])
         if not len(train):
-            raise InputError(f"{len(order)} segments are too few to split; lower the shares")
+            raise InputError(
+                f"{len(order)} segments are too few to split; lower config.data.test_share or "
+                "config.data.validation_share"
+            )
         return [Split(None, np.sort(train), np.sort(validation), np.sort(test))]
     if config.split == "files":
-        parts, left_out = _by_lists(collection, config.files)
-        return [_by_tracks(segments, None, *parts, left_out)]
+        tracks, left_out = _by_lists(collection, config.files)
+        return [_by_tracks(segments, None, tracks, left_out)]
     if config.split == "all":
-        return [_by_tracks(segments, None, [], [], range(len(collection.tracks)))]
+        return [_by_tracks(segments, None, {"test": range(len(collection.tracks))})]
 
     groups = _shuffled_groups(collection, random)
     if config.split == "kfold":
@@ -132,7 +136,7 @@ def make_splits(
                 turn += 1
     else:
         wanted = 2 + bool(config.validation_share)
-        _need(collection, groups, wanted, f"the {wanted} parts of the split")
+        _need(collection, groups, wanted, f"the {wanted} subsets of the split")
         folds = [_take(groups, config.test_share)]
     splits = []
     for number, test in enumerate(folds):
@@ -141,17 +145,20 @@ def make_splits(
         validation = _take(rest, config.validation_share)
         if config.validation_share and not validation:
             raise InputError(
-                f"{collection.root} has too few tracks for a validation part; lower the shares"
+                f"{collection.root} has too few tracks for a validation subset; lower "
+                "config.data.validation_share"
             )
         taken |= {id(group) for group in validation}
         train = [group for genre in rest for group in genre if id(group) not in taken]
         fold = number if config.split == "kfold" else None
-        splits.append(_by_tracks(segments, fold, *map(_flat, (train, validation, test))))
+        tracks = zip(SUBSETS, map(_flat, (train, validation, test)), strict=True)
+        splits.append(_by_tracks(segments, fold, dict(tracks)))
     return splits
 
 
-def _share_of(part: float, count: int) -> int:
-    return min(max(round(part * count), 1), count) if part else 0
+def _count(fraction: float, total: int) -> int:
+    """A fraction of a total, at least 1 unless the fraction is 0."""
+    return min(max(round(fraction * total), 1), total) if fraction else 0
 
 
 def _flat(groups: list[list[int]]) -> list[int]:
@@ -159,7 +166,7 @@ def _flat(groups: list[list[int]]) -> list[int]:
 
 
 def _shuffled_groups(collection: Collection, random: np.random.Generator) -> list[list[list[int]]]:
-    """Indices of tracks, exact duplicates together, the groups of each genre in random order."""
+    """For each genre its groups of exact duplicates, in random order: indices of tracks."""
     same = collections.defaultdict(list)
     for index, track in enumerate(collection.tracks):
         same[track.digest].append(index)
@@ -178,11 +185,11 @@ def _need(collection: Collection, groups: list[list], number: int, what: str) ->
             )
 
 
-def _take(groups: list[list[list[int]]], part: float) -> list[list[int]]:
-    """A share of each genre's groups, at least one and not all of them."""
+def _take(groups: list[list[list[int]]], fraction: float) -> list[list[int]]:
+    """A fraction of the groups of each genre, at least one and not all of them."""
     taken = []
     for genre in groups:
-        count = min(_share_of(part, len(genre)), len(genre) - 1)
+        count = min(_count(fraction, len(genre)), len(genre) - 1)
         taken += genre[:count]
     return taken
 
@@ -190,43 +197,45 @@ def _take(groups: list[list[list[int]]], part: float) -> list[list[int]]:
 def _by_tracks(
     segments: Segments,
     fold: int | None,
-    train: Sequence[int],
-    validation: Sequence[int],
-    test: Sequence[int],
+    tracks: Mapping[str, Sequence[int]],
     left_out: dict[str, list[str]] | None = None,
 ) -> Split:
-    parts = (
-        np.flatnonzero(np.isin(segments.track, list(part))) for part in (train, validation, test)
+    """The split of which each subset has all segments of its tracks."""
+    train, validation, test = (
+        np.flatnonzero(np.isin(segments.track, list(tracks.get(name, [])))) for name in SUBSETS
     )
-    return Split(fold, *parts, left_out or {})
+    return Split(fold, train, validation, test, left_out or {})
 
 
 def _by_lists(
     collection: Collection, files: FileLists
-) -> tuple[list[list[int]], dict[str, list[str]]]:
+) -> tuple[dict[str, list[int]], dict[str, list[str]]]:
+    """Indices of the tracks of each subset, and names of those left out by reason."""
     by_key = collections.defaultdict(list)
     for index, track in enumerate(collection.tracks):
         by_key[track_key(track.name)].append(index)
-    parts, listed, left_out = {}, {}, collections.defaultdict(list)
-    for part in ("train", "validation", "test"):
-        parts[part], path = [], getattr(files, part)
-        if not path and part != "validation":
+    subsets, listed = {}, {}
+    # Reasons are kept in data.json and compared when a run is continued: do not reword them.
+    left_out = collections.defaultdict(list)
+    for subset in SUBSETS:
+        subsets[subset], path = [], getattr(files, subset)
+        if not path and subset != "validation":
             raise InputError(
-                f"config.data.files.{part} is not given; name the text file that lists the tracks"
+                f"config.data.files.{subset} is not given; name the text file that lists the tracks"
             )
-        for line in _read_list(path, part) if path else []:
+        for line in _read_list(path, subset) if path else []:
             key = _find(line, by_key)
-            if key in listed and listed[key] != part:
+            if key in listed and listed[key] != subset:
                 raise InputError(
-                    f"{path} lists {line}, which is in the list of the {listed[key]} part, too; "
-                    "keep it in one of them"
+                    f"{path} lists {line}, which is in the {listed[key]} list, too; keep it in one "
+                    "of them"
                 )
             if key is None:
                 left_out["listed and not there"].append(line)
             elif key not in listed:
-                listed[key] = part
-                parts[part] += by_key[key]
-        if path and not parts[part]:
+                listed[key] = subset
+                subsets[subset] += by_key[key]
+        if path and not subsets[subset]:
             raise InputError(
                 f"none of the tracks that {path} lists is in {collection.root}; lines look like "
                 f"{collection.tracks[0].name}"
@@ -234,46 +243,46 @@ def _by_lists(
     left_out["there and not listed"] = [
         track.name for track in collection.tracks if track_key(track.name) not in listed
     ]
-    # A duplicate of what is tested must not be trained on, nor chosen by.
-    seen = set()
-    for part in ("test", "validation", "train"):
-        tracks = [(index, collection.tracks[index]) for index in parts[part]]
-        parts[part] = [index for index, track in tracks if track.digest not in seen]
+    # Duplicates of a tested track must neither be trained on nor choose the checkpoint.
+    taken = set()
+    for subset in reversed(SUBSETS):
+        tracks = [(index, collection.tracks[index]) for index in subsets[subset]]
+        subsets[subset] = [index for index, track in tracks if track.digest not in taken]
         left_out["duplicate of a tested or validated track"] += [
-            track.name for _, track in tracks if track.digest in seen
+            track.name for _, track in tracks if track.digest in taken
         ]
-        seen |= {track.digest for _, track in tracks}
-    there = {collection.tracks[index].genre for index in parts["train"]}
+        taken |= {track.digest for _, track in tracks}
+    there = {collection.tracks[index].genre for index in subsets["train"]}
     missing = [name for genre, name in enumerate(collection.genres) if genre not in there]
     if missing:
         warnings.warn(
             f"{files.train} leaves no track to train on of {', '.join(missing)}", stacklevel=2
         )
     lists = {reason: names for reason, names in left_out.items() if names}
-    return [parts["train"], parts["validation"], parts["test"]], lists
+    return subsets, lists
 
 
-def _read_list(path: str, part: str) -> list[str]:
+def _read_list(path: str, subset: str) -> list[str]:
     try:
         lines = pathlib.Path(path).expanduser().read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"config.data.files.{part} {path} cannot be read ({error}); give a text file"
+            f"config.data.files.{subset} {path} cannot be read ({error}); give a text file"
         ) from error
     return [line.strip() for line in lines if line.strip()]
 
 
 def _find(line: str, by_key: Mapping[str, list[int]]) -> str | None:
-    """The key that a line means, whatever folders it puts before."""
+    """The track key that a line ends with; folders before it are ignored."""
     folders = track_key(line).split("/")
     ends = ("/".join(folders[i:]) for i in range(len(folders)))
     return next((end for end in ends if end in by_key), None)
 
 
 def track_key(name: str) -> str:
-    """A name in lower case without its suffix; a number is not a suffix.
+    """A track name in lower case without its suffix; a number is not a suffix.
 
-    GTZAN's pictures leave out a dot: `blues00029.png` is `blues.00029`.
+    GTZAN's images lack a dot: `blues00029.png` becomes `blues.00029`.
     """
     path = pathlib.PurePosixPath(name.replace("\\", "/").lower())
     if not path.name:

@@ -1,7 +1,7 @@
-"""A ten-genre set made in numpy: something to train on before there is any music.
+"""A synthetic data set of ten genres, to train on where there is no music.
 
-A genre is a kind of tone, a rhythm and a register; a track draws its key, tempo, loudness and noise
-at random. It says whether the code works. It says nothing about music.
+A genre is a kind of tone, a rhythm and a register. A track draws its key, tempo, loudness and noise
+at random. Accuracy on it shows that the code works, and nothing about music.
 """
 
 import dataclasses
@@ -17,17 +17,17 @@ from research.errors import InputError
 from research.settings import at_least
 
 SAMPLE_RATE = 22050
-_SCALE = (0, 2, 4, 7, 9, 12)  # Semitones of the notes that melodies draw from.
+_SCALE = (0, 2, 4, 7, 9, 12)  # Notes of the melodies, in semitones.
 
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticConfig:
-    """Size of the set.
+    """Size of the data set.
 
     Attributes:
       tracks_per_genre: tracks of each of the ten genres.
-      seconds: that a track lasts.
-      seed: of all of it.
+      seconds: duration of a track.
+      seed: of all random choices.
     """
 
     tracks_per_genre: int = at_least(12, 1)
@@ -39,13 +39,13 @@ class SyntheticConfig:
 class _Genre:
     lowest_hz: float
     num_partials: int
-    rolloff: float  # Partial k has amplitude k^-rolloff.
+    rolloff: float  # Partial k has the amplitude k^-rolloff.
     odd_only: bool = False
     attack: float = 0.01  # Seconds.
     decay: float = 4.0  # Per second.
     notes_per_beat: float = 1.0
     voices: int = 1
-    vibrato: float = 0.0  # Share of the frequency.
+    vibrato: float = 0.0  # Fraction of the frequency.
     drums: float = 0.0
     drive: float = 0.0
 
@@ -69,10 +69,10 @@ GENRES = {
 
 
 def make_synthetic(folder: str | os.PathLike, config: SyntheticConfig) -> pathlib.Path:
-    """Write the set as a folder of genres, and give that folder back; made once.
+    """Write the data set as a folder of genres, unless it is there, and return that folder.
 
     Raises:
-      InputError: it cannot be written.
+      InputError: the folder cannot be written.
     """
     import soundfile
 

@@ -8,7 +8,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from research.data.front_ends.registry import FrontEnd
+from research.data.front_ends.base import FrontEnd
 from research.settings import at_least
 
 _KNOTS = 6

@@ -2,8 +2,9 @@
 
 import dataclasses
 
-from research.data.front_ends.registry import FRONT_ENDS, FrontEnd
-from research.data.front_ends.stft import SpectrogramConfig, WaveformFrames
+from research.data.front_ends.base import FrontEnd
+from research.data.front_ends.registry import FRONT_ENDS
+from research.data.front_ends.stft import SpectrogramConfig
 from research.data.pca import PcaConfig
 from research.data.segments import SegmentConfig
 from research.data.splits import SplitConfig
@@ -100,11 +101,6 @@ class TrainConfig:
                     f"augment.{field.name} means nothing where spectrogram.name is {seen.name}; "
                     f"{' and '.join(seen.augmentations)} do"
                 )
-
-    @property
-    def hears_audio(self) -> bool:
-        """Whether what is seen of a track comes from its waveform."""
-        return isinstance(self.spectrogram, WaveformFrames)
 
     @property
     def segment_frames(self) -> int:

@@ -189,7 +189,7 @@ def hear_tracks(
 
 def _drawn(one: Fit) -> np.ndarray:
     """Indices of the segments that a split has a place for."""
-    return np.concatenate(list(one.split.parts.values()))
+    return np.concatenate(list(one.split.subsets.values()))
 
 
 @jax.jit(static_argnames="structure")

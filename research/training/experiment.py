@@ -11,10 +11,9 @@ import numpy as np
 from flax import nnx
 
 from research.data.batches import SegmentReader, TrainingBatches
-from research.data.front_ends.descriptors import DescriptorTracks
-from research.data.front_ends.registry import load_tracks
+from research.data.front_ends.base import FrameStore
 from research.data.segments import place_segments
-from research.data.spectrogram_cache import SpectrogramCache, default_cache
+from research.data.spectrogram_cache import default_cache
 from research.data.splits import Split, make_splits
 from research.data.synthetic import make_synthetic
 from research.data.tracks import Collection
@@ -28,9 +27,6 @@ from research.training.loop import fit
 from research.training.run_log import RunLog
 from research.training.sharding import make_mesh
 from research.training.standardisation import standardised
-
-Frames = SpectrogramCache | DescriptorTracks
-"""Where what is seen of each track can be read."""
 
 OnProgress = Callable[[str, int, int], None]
 """Called with what is counted, how many are done, and how many there are."""
@@ -54,27 +50,26 @@ class Fit:
 
     def tracks(self, part: str) -> np.ndarray:
         """Indices of the tracks of a part."""
-        return np.unique(self.reader.segments.track[self.split.parts[part]])
+        return np.unique(self.reader.segments.track[self.split.subsets[part]])
 
 
-def load_data(config: TrainConfig, on_progress: OnProgress) -> tuple[Collection, Frames]:
+def load_data(config: TrainConfig, on_progress: OnProgress) -> tuple[Collection, FrameStore]:
     """The collection of a config, and where what is seen of its tracks can be read.
 
     Raises:
-      InputError: see `load_tracks`; or there are neither pictures nor a table to train on.
+      InputError: see `FrontEnd.load_tracks`; or there are neither pictures nor a table to train on.
     """
     folder = pathlib.Path(config.data.cache).expanduser() if config.data.cache else default_cache()
     root = config.data.root
-    if root is None and not config.hears_audio:
+    if root is None and not config.spectrogram.from_audio:
         raise InputError(
             "config.data.root is not given; give a folder of GTZAN's pictures, or for descriptors "
             "a CSV file such as --mode=describe writes"
         )
     if root is None:
         root = str(make_synthetic(folder, config.data.synthetic))
-    return load_tracks(
+    return config.spectrogram.load_tracks(
         root,
-        config.spectrogram,
         folder,
         max_bad_share=config.data.max_bad_share,
         min_frames=config.segment_frames,
@@ -82,7 +77,7 @@ def load_data(config: TrainConfig, on_progress: OnProgress) -> tuple[Collection,
     )
 
 
-def plan(config: TrainConfig, collection: Collection, cache: Frames) -> list[Fit]:
+def plan(config: TrainConfig, collection: Collection, cache: FrameStore) -> list[Fit]:
     """The trainings of an experiment: one for each seed and fold.
 
     Raises:
@@ -117,7 +112,7 @@ def match_genres(collection: Collection, genres: list[str]) -> Collection:
 
 
 def plan_test(
-    config: TrainConfig, collection: Collection, cache: Frames, trained: list[str]
+    config: TrainConfig, collection: Collection, cache: FrameStore, trained: list[str]
 ) -> list[Fit]:
     """For each fit that was trained, what it is tested on: its own fold, or the one split.
 
@@ -163,7 +158,7 @@ def manifest(collection: Collection, fits: list[Fit]) -> dict[str, Any]:
         "duplicates": collection.duplicates,
         "fits": {
             one.name: {
-                part: [names[track] for track in one.tracks(part)] for part in one.split.parts
+                part: [names[track] for track in one.tracks(part)] for part in one.split.subsets
             }
             | {"left_out": one.split.left_out}
             for one in fits

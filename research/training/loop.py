@@ -13,7 +13,7 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from research.data.batches import TrainingBatches, read_ahead
-from research.data.front_ends.registry import FrontEnd
+from research.data.front_ends.base import FrontEnd
 from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError
 from research.models import network as classifier

@@ -10,7 +10,6 @@ import numpy as np
 from flax import nnx
 
 from research.audio.waveform import Waveform
-from research.data.front_ends.registry import read_inputs
 from research.data.segments import SegmentConfig, place_segments
 from research.errors import InputError, about
 from research.models.network import Variables
@@ -139,9 +138,9 @@ def predict(
 ) -> Iterator[tuple[pathlib.Path | str, dict[str, Any] | InputError]]:
     """Each file, or track of a table, with what is heard in it, or why nothing is.
 
-    See `read_inputs` and `hear_frames`.
+    See `FrontEnd.read_inputs` and `hear_frames`.
     """
-    for name, frames in read_inputs(files, ensemble.config.spectrogram):
+    for name, frames in ensemble.config.spectrogram.read_inputs(files):
         yield name, frames if isinstance(frames, InputError) else hear_frames(ensemble, frames)
 
 

@@ -211,8 +211,8 @@ def _of_fit(one: Fit, test: FitTest) -> dict[str, Any]:
     return {
         "name": one.name,
         "checkpoint_step": test.step,
-        "num_tracks": {part: len(one.tracks(part)) for part in one.split.parts},
-        "num_segments": {part: len(found) for part, found in one.split.parts.items()},
+        "num_tracks": {part: len(one.tracks(part)) for part in one.split.subsets},
+        "num_segments": {part: len(found) for part, found in one.split.subsets.items()},
         "accuracy": float(test.confusion.trace() / test.confusion.sum()),
         "segment_accuracy": float(test.right.mean()),
         "left_out": one.split.left_out,

@@ -10,8 +10,7 @@ from typing import Any
 import jax
 from flax import nnx
 
-from research.data.front_ends.images import PictureConfig
-from research.data.front_ends.mel import DecibelFrames, MelConfig
+from research.data.front_ends.registry import for_audio
 from research.data.splits import track_key
 from research.data.tracks import Collection
 from research.errors import InputError, about
@@ -116,27 +115,14 @@ def load_checkpoint(checkpoint: str) -> tuple[pathlib.Path, TrainConfig, dict[st
     workdir = find_checkpoint(checkpoint)
     with about(f"config.checkpoint {checkpoint}"):
         config, manifest = load_run(workdir)
-    config = seeing(config, MelConfig.name)
-    if not config.hears_audio:
+    config = dataclasses.replace(config, spectrogram=for_audio(config.spectrogram))
+    if not config.spectrogram.from_audio:
         raise InputError(
             f"config.checkpoint {checkpoint} knows no audio, its spectrogram.name is "
             f"{config.spectrogram.name}; give shipped, or the --workdir of a run_train.py run on "
             "audio"
         )
     return workdir, config, manifest
-
-
-def seeing(config: TrainConfig, name: str) -> TrainConfig:
-    """The same for audio, or for GTZAN's pictures, where one shows what the other is.
-
-    Args:
-      config: of networks.
-      name: `picture` or `mel`, for networks of either; others see what they were trained on.
-    """
-    front_ends = {kind.name: kind for kind in (MelConfig, PictureConfig)}
-    if not isinstance(config.spectrogram, DecibelFrames) or name not in front_ends:
-        return config
-    return dataclasses.replace(config, spectrogram=front_ends[name]())
 
 
 def restore(

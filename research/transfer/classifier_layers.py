@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from research.data.front_ends.stft import SpectrogramConfig
+from research.data.front_ends.base import FrontEnd
 from research.data.segments import SegmentConfig, place_segments
 from research.errors import InputError, about
 from research.models import network as classifier
@@ -35,7 +35,7 @@ class ClassifierLayers:
 
     variables: classifier.Variables
     structure: nnx.GraphDef = dataclasses.field(metadata={"static": True})
-    spectrogram: SpectrogramConfig = dataclasses.field(metadata={"static": True})
+    spectrogram: FrontEnd = dataclasses.field(metadata={"static": True})
     segment_frames: int = dataclasses.field(metadata={"static": True})
     layers: tuple[str, ...] = dataclasses.field(metadata={"static": True})
 
@@ -103,7 +103,7 @@ def load_classifier_layers(checkpoint: str, layers: tuple[str, ...]) -> Classifi
             "configs/single_channel.py or multi_channel.py"
         )
     workdir, config, manifest = load_checkpoint(checkpoint)
-    if not isinstance(config.spectrogram, SpectrogramConfig):
+    if not config.spectrogram.invertible:
         raise InputError(
             f"config.checkpoint {checkpoint} has the front end {config.spectrogram.name}, and "
             "config.layers need stft; give a run of configs/single_channel.py or multi_channel.py"

@@ -1,1 +1,1 @@
-"""What a classifier sees of a track: one front end a file, put together in `registry`."""
+"""From files to the frames of a classifier: one front end a file, by name in `registry`."""

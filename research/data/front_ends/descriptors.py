@@ -1,100 +1,124 @@
-"""The rows of a table of descriptors, put together by track."""
+"""Rows of a table of descriptors, put together by track."""
 
 import collections
 import dataclasses
 import hashlib
 import os
 import pathlib
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import numpy as np
 
 from research.audio.find import is_hidden
-from research.data.descriptors import FEATURES, SAMPLE_RATE, SLICE_SECONDS, load_descriptors
+from research.data.descriptor_tables import load_descriptors
+from research.data.descriptors import FEATURES, SAMPLE_RATE, SLICE_SECONDS
+from research.data.front_ends.base import FrontEnd
 from research.data.tracks import Collection, Track
 from research.errors import InputError
 
-# Rows of more samples are of whole tracks, whatever their names.
+# Longer rows are of whole tracks, whatever their names. In samples.
 _LONGEST_SLICE = 2 * SLICE_SECONDS * SAMPLE_RATE
 
 
 @dataclasses.dataclass(frozen=True)
-class DescriptorConfig:
-    """What a classifier sees of a table of descriptors: `[1 row, 57 numbers]` at a time.
-
-    Attributes:
-      name: of this way to see a track.
-      dtype: of the rows; some variances are in millions.
-      augmentations: that mean something to the rows, of `AugmentConfig`.
-      num_bins: numbers a row.
-      frame_seconds: from a slice to the next.
-    """
+class DescriptorConfig(FrontEnd):
+    """The 57 descriptors of a track or slice: a frame is a row of a table, a segment one frame."""
 
     name: ClassVar[str] = "descriptors"
-    dtype: ClassVar[type] = np.float32
+    family: ClassVar[str] = "descriptors"
+    dtype: ClassVar[type] = np.float32  # Some variances are in millions.
     augmentations: ClassVar[tuple[str, ...]] = ("crop", "mixup")
-    num_bins: ClassVar[int] = len(FEATURES)
-    frame_seconds: ClassVar[float] = float(SLICE_SECONDS)
+
+    @property
+    def num_bins(self) -> int:
+        """Descriptors in a row."""
+        return len(FEATURES)
+
+    @property
+    def frame_seconds(self) -> float:
+        """Time from a slice to the next, s."""
+        return float(SLICE_SECONDS)
 
     def num_frames(self, seconds: float) -> int:
-        """Rows of a segment: one, however long it lasts."""
+        """1, whatever the duration."""
         return 1
+
+    def load_tracks(
+        self,
+        root: str,
+        cache_folder: str | os.PathLike | None = None,
+        *,
+        max_bad_share: float = 0.0,
+        min_frames: int = 1,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> tuple[Collection, "DescriptorTracks"]:
+        """The tracks of a table and their rows; only `root` is used.
+
+        Raises:
+          InputError: see `find_table` and `rows_by_track`; or all rows are of one genre.
+        """
+        path = find_table(root, "config.data.root")
+        by_track = rows_by_track(path)
+        genres = sorted({genre for genre, _ in by_track})
+        if len(genres) == 1:
+            raise InputError(
+                f"{path} holds one genre only ({genres[0]}); give a table of at least two genres"
+            )
+        tracks, rows = [], {}
+        for (genre, file), values in sorted(by_track.items()):
+            digest = hashlib.blake2b(b"descriptors" + values.tobytes(), digest_size=16).hexdigest()
+            rows[digest] = values
+            tracks.append(Track(f"{genre}/{file}", genres.index(genre), digest, len(values)))
+        return Collection(str(root), tuple(genres), tuple(tracks), {}), DescriptorTracks(rows)
+
+    def accepts(self, file: pathlib.Path) -> bool:
+        """True of CSV files."""
+        return file.suffix.lower() == ".csv"
+
+    def find_inputs(self, path: str, flag: str) -> list[pathlib.Path]:
+        """The one table; see `find_table`."""
+        return [find_table(path, flag)]
+
+    def read_inputs(
+        self, files: list[pathlib.Path]
+    ) -> Iterator[tuple[pathlib.Path | str, np.ndarray | InputError]]:
+        """`genre/file` and rows `[rows, 57]` of each track of the tables.
+
+        Raises:
+          InputError: see `rows_by_track`.
+        """
+        for file in files:
+            for track, rows in rows_by_track(file).items():
+                yield "/".join(track), rows
 
 
 @dataclasses.dataclass(frozen=True)
 class DescriptorTracks:
-    """The rows of tracks; it takes the place of a `SpectrogramCache` where segments are read.
+    """The rows of all tracks in memory; a `FrameStore`.
 
     Attributes:
-      config: of what is seen of them.
       rows: of each track by its digest, `[rows, 57]` float32.
     """
 
-    config: DescriptorConfig
     rows: dict[str, np.ndarray]
+    num_bins: int = len(FEATURES)
+    dtype: type = DescriptorConfig.dtype
 
     def read(self, digest: str, start: int, out: np.ndarray) -> None:
         """Copy the rows from `start` on into `out`, `[rows, 57]` float32."""
         out[...] = self.rows[digest][start : start + len(out)]
 
 
-def load_descriptor_tracks(
-    root: str | os.PathLike, config: DescriptorConfig
-) -> tuple[Collection, DescriptorTracks]:
-    """The tracks of a table and their rows.
-
-    Args:
-      root: CSV file, or a folder that holds one.
-      config: of what is seen of them.
-
-    Raises:
-      InputError: see `find_table` and `rows_by_track`; or all rows are of one genre.
-    """
-    path = find_table(root, "config.data.root")
-    by_track = rows_by_track(path)
-    genres = sorted({genre for genre, _ in by_track})
-    if len(genres) == 1:
-        raise InputError(
-            f"{path} holds one genre only ({genres[0]}); give a table of at least two genres"
-        )
-    tracks, rows = [], {}
-    for (genre, file), values in sorted(by_track.items()):
-        digest = hashlib.blake2b(b"descriptors" + values.tobytes(), digest_size=16).hexdigest()
-        rows[digest] = values
-        tracks.append(Track(f"{genre}/{file}", genres.index(genre), digest, len(values)))
-    collection = Collection(str(root), tuple(genres), tuple(tracks), {})
-    return collection, DescriptorTracks(config, rows)
-
-
 def find_table(path: str | os.PathLike, flag: str) -> pathlib.Path:
     """The CSV file, or the only one in a folder.
 
     Args:
-      path: of a file, which may be of any name, or a folder.
-      flag: that names it, for messages: `--input`.
+      path: of a file, which may have any name, or of a folder.
+      flag: that gave the path, for messages: `--input`.
 
     Raises:
-      InputError: nothing is there, or several are.
+      InputError: there is no such file, or the folder holds several.
     """
     start = os.path.expanduser(path)
     mend = "give a CSV file of descriptors, such as --mode=describe writes"
@@ -116,8 +140,8 @@ def find_table(path: str | os.PathLike, flag: str) -> pathlib.Path:
 def rows_by_track(path: pathlib.Path) -> dict[tuple[str, str], np.ndarray]:
     """The rows of each track of a table, `[rows, 57]` float32, slices in their order.
 
-    Tracks are known by genre and file. A row of at most 6 s whose file ends in a number without
-    leading zeros, as `blues.00000.7.wav` does, is a slice of the track `blues.00000.wav`.
+    A track is a pair of genre and file name. A row of at most 6 s whose file name ends in a number
+    without leading zeros, such as `blues.00000.7.wav`, is a slice of the track `blues.00000.wav`.
 
     Raises:
       InputError: see `load_descriptors`; or two rows have one name, or a value is too large.
@@ -142,7 +166,7 @@ def rows_by_track(path: pathlib.Path) -> dict[tuple[str, str], np.ndarray]:
 
 
 def _track_of(file: str) -> tuple[str, int]:
-    """The file that a slice was cut from, and its number; the file itself if it is no slice."""
+    """File name of the track of a slice, and its number; 0 and the name itself of other files."""
     path = pathlib.PurePosixPath(file)
     stem, _, number = path.stem.rpartition(".")
     if stem and number.isascii() and number.isdecimal() and number == str(int(number)):

@@ -1,109 +1,55 @@
-"""What a classifier sees of a track, one of four by `name`: from files to frames."""
+"""All front ends by name, and which of a family fits an input."""
 
 import os
 import pathlib
-from collections.abc import Callable, Iterator
 
-import numpy as np
-
-from research.audio.find import AUDIO, find_files, list_files
-from research.data.front_ends.descriptors import (
-    DescriptorConfig,
-    DescriptorTracks,
-    find_table,
-    load_descriptor_tracks,
-    rows_by_track,
-)
-from research.data.front_ends.images import PICTURES, PictureConfig
+from research.audio.find import list_files
+from research.data.front_ends.base import FrontEnd
+from research.data.front_ends.descriptors import DescriptorConfig
+from research.data.front_ends.images import ImageConfig
 from research.data.front_ends.mel import MelConfig
 from research.data.front_ends.stft import SpectrogramConfig
-from research.data.spectrogram_cache import SpectrogramCache
-from research.data.tracks import Collection, load_collection
-from research.errors import InputError, about
 
-FrontEnd = SpectrogramConfig | MelConfig | PictureConfig | DescriptorConfig
-FRONT_ENDS = {
-    kind.name: kind for kind in (SpectrogramConfig, MelConfig, PictureConfig, DescriptorConfig)
-}
-_KINDS = {SpectrogramConfig: AUDIO, MelConfig: AUDIO, PictureConfig: PICTURES}
-
-
-def load_tracks(
-    root: str,
-    config: FrontEnd,
-    folder: pathlib.Path,
-    *,
-    max_bad_share: float,
-    min_frames: int,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[Collection, SpectrogramCache | DescriptorTracks]:
-    """What a folder of genres or a table holds, and where its frames can be read.
-
-    Args:
-      root: folder of class folders, or a CSV file or folder that holds one.
-      config: what is seen of a track.
-      folder: where spectrograms are kept.
-      max_bad_share: of files that cannot be decoded.
-      min_frames: of a track.
-      on_progress: called with files done and files there are.
-
-    Raises:
-      InputError: see `load_collection` and `load_descriptor_tracks`.
-    """
-    if isinstance(config, DescriptorConfig):
-        return load_descriptor_tracks(root, config)
-    cache = SpectrogramCache(folder, config)
-    collection = load_collection(
-        root,
-        cache,
-        max_bad_share=max_bad_share,
-        min_frames=min_frames,
-        kind=_KINDS[type(config)],
-        on_progress=on_progress,
+FRONT_ENDS: dict[str, type[FrontEnd]] = {
+    front_end.name: front_end
+    for front_end in (
+        SpectrogramConfig,
+        MelConfig,
+        ImageConfig,
+        DescriptorConfig,
     )
-    return collection, cache
+}
 
 
-def find_inputs(path: str, flag: str, config: FrontEnd) -> list[pathlib.Path]:
-    """The files under a path that hold what is seen.
+def convert(front_end: FrontEnd, name: str) -> FrontEnd:
+    """The front end of a name if it is of the same family, else the one given."""
+    return next((other for other in _family(front_end) if other.name == name), front_end)
+
+
+def for_audio(front_end: FrontEnd) -> FrontEnd:
+    """The front end of the same family that reads audio, else the one given."""
+    return next((other for other in _family(front_end) if other.from_audio), front_end)
+
+
+def for_input(front_end: FrontEnd, path: str) -> FrontEnd:
+    """The front end of the same family that accepts a file, by its name, under a path.
+
+    The first in the registry of several that do, or if none does.
 
     Args:
-      path: of a file or a folder.
-      flag: that names it, for messages: `--input`.
-      config: what is seen of a track.
-
-    Raises:
-      InputError: nothing is there, or several tables are.
+      front_end: whose family is meant.
+      path: of a file or a folder; need not exist.
     """
-    if isinstance(config, DescriptorConfig):
-        return [find_table(path, flag)]
-    return find_files(path, flag, _KINDS[type(config)])
-
-
-def are_pictures(path: str) -> bool:
-    """Whether what lies under a path are pictures and, by their names, no audio."""
     start = pathlib.Path(os.path.expanduser(path))
-    files = list_files(start) if start.is_dir() else [start]
-    return any(map(PICTURES.may_be, files)) and not any(map(AUDIO.may_be, files))
+    files = list_files(start) if os.path.isdir(start) else [start]
+    family = _family(front_end)
+    return next((other for other in family if any(map(other.accepts, files))), family[0])
 
 
-def read_inputs(
-    files: list[pathlib.Path], config: FrontEnd
-) -> Iterator[tuple[pathlib.Path | str, np.ndarray | InputError]]:
-    """What is seen of each file, or of each track of a table, `[frames, bins]`, or why nothing is.
-
-    Raises:
-      InputError: a table cannot be read.
-    """
-    for file in files:
-        if isinstance(config, DescriptorConfig):
-            for track, rows in rows_by_track(file).items():
-                yield "/".join(track), rows
-            continue
-        try:
-            _, make_frames = config.decode(file)
-            with about(file):
-                frames = make_frames()
-        except InputError as error:
-            frames = error
-        yield file, frames
+def _family(front_end: FrontEnd) -> list[FrontEnd]:
+    """All front ends of the same family, the one given among them, in the order of the registry."""
+    return [
+        front_end if name == front_end.name else other()
+        for name, other in FRONT_ENDS.items()
+        if other.family == front_end.family
+    ]

@@ -1,0 +1,43 @@
+"""What log-mel frames of audio and those of GTZAN's images have in common."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from research.data.front_ends.base import FileFrontEnd
+
+NUM_BANDS = 128
+RANGE_DB = 40.0
+
+
+class DecibelFrames(FileFrontEnd):
+    """Frames of 128 mel bands, from 0 to 1: 1 is the loudest point of a track, 0 is 40 dB below."""
+
+    family: ClassVar[str] = "mel"
+    augmentations: ClassVar[tuple[str, ...]] = (
+        "crop",
+        "gain_db",
+        "equaliser_db",
+        "shift",
+        "time_mask",
+        "frequency_mask",
+        "mixup",
+    )
+
+    @property
+    def num_bins(self) -> int:
+        """Mel bands (Slaney) up to 11 025 Hz."""
+        return NUM_BANDS
+
+    def num_frames(self, seconds: float) -> int:
+        """Frames of this duration, rounded."""
+        return round(seconds / self.frame_seconds)
+
+    def amplify(self, frames: jax.Array, decibels: jax.Array) -> jax.Array:
+        """Levels raised by `decibels / 40` and clipped, `[..., frames, bins]`.
+
+        Levels of 0 stay 0: how far below 40 dB they were is not known.
+        """
+        louder = jnp.clip(frames + decibels / RANGE_DB, 0.0, 1.0)
+        return jnp.where(frames > 0.0, louder, 0.0)

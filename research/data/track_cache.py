@@ -1,0 +1,114 @@
+"""A folder that keeps one array a track, so that each track is decoded and analysed once."""
+
+import abc
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any, ClassVar
+
+import numpy as np
+
+from research.errors import InputError, about
+from research.files import written_whole
+
+Entry = tuple[str, int] | InputError
+"""Digest of what was decoded from a file and number of its frames, or why it cannot be used."""
+
+
+class TrackCache(abc.ABC):
+    """One `.npy` file a track, named by the digest of what was decoded.
+
+    Args:
+      folder: made when the first file is added.
+    """
+
+    _mend: ClassVar[str]  # What to do where the folder cannot be used.
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = pathlib.Path(folder)
+
+    def path(self, digest: str) -> pathlib.Path:
+        """File of a track."""
+        return self.folder / f"{digest}.npy"
+
+    def add(
+        self,
+        files: Sequence[pathlib.Path],
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> list[Entry]:
+        """Make sure that the array of every file is there, computed on all cores.
+
+        Args:
+          files: what to decode.
+          on_progress: called with the number of files done and the number of files.
+
+        Returns:
+          an entry a file, in the order of the files.
+
+        Raises:
+          InputError: the folder cannot be written, or a worker process was killed.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"the cache {self.folder} cannot be made ({error.strerror}); {self._mend}"
+            ) from error
+        return self._add(files, on_progress)
+
+    @abc.abstractmethod
+    def _add(
+        self, files: Sequence[pathlib.Path], on_progress: Callable[[int, int], None]
+    ) -> list[Entry]:
+        """`collect` the entries with a pool of workers."""
+
+    @abc.abstractmethod
+    def _decode(self, file: pathlib.Path) -> tuple[str, Callable[[], np.ndarray]]:
+        """Digest of a decoded file, and a function that computes its array."""
+
+    @abc.abstractmethod
+    def _count(self, array: np.ndarray) -> int:
+        """Frames of a track by its array."""
+
+    @abc.abstractmethod
+    def _num_frames(self, digest: str) -> int | None:
+        """Frames of a track by its file; None if that is missing or damaged."""
+
+    def add_one(self, file: pathlib.Path) -> Entry:
+        """The same for one file, in this thread; the folder must exist."""
+        try:
+            digest, compute = self._decode(file)
+            num_frames = self._num_frames(digest)
+            if num_frames is not None:
+                return digest, num_frames
+            with about(file):
+                array = compute()
+        except InputError as error:
+            return error
+        free = shutil.disk_usage(self.folder).free
+        if free < array.nbytes:
+            raise InputError(
+                f"the cache {self.folder} has {free >> 20} MiB left on its disk; make room or "
+                f"{self._mend}"
+            )
+        with written_whole(self.path(digest)) as temporary, temporary.open("wb") as out:
+            np.save(out, array)
+        return digest, self._count(array)
+
+
+def collect(
+    pool: Executor,
+    add: Callable[[Any], Entry],
+    items: Sequence[Any],
+    entries: list[Entry],
+    on_progress: Callable[[int, int], None],
+) -> None:
+    """Append `add(item)` for each item to `entries`, in order; an error cancels those that wait."""
+    try:
+        for entry in pool.map(add, items):
+            entries.append(entry)
+            on_progress(len(entries), len(items))
+    finally:
+        pool.shutdown(cancel_futures=True)

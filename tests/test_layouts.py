@@ -1,0 +1,110 @@
+"""What every layout promises: a line in `ROWS` admits one and checks it."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from research.audio.find import AUDIO, FileKind
+from research.data.front_ends.images import IMAGES
+from research.data.layouts.base import Layout
+from research.data.layouts.class_folders import ClassFolders
+from research.data.layouts.gtzan import Gtzan
+from research.data.layouts.registry import LAYOUTS, find_labelled_files
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A data set as its layout has it.
+
+    Attributes:
+      layout: type of the layout.
+      kind: of the files.
+      files: path, genre and name of each, sorted by genre and name.
+      others: paths of files that do not count.
+    """
+
+    layout: type[Layout]
+    kind: FileKind
+    files: tuple[tuple[str, str, str], ...]
+    others: tuple[str, ...] = ()
+
+
+ROWS = [
+    *(
+        Row(
+            Gtzan,
+            kind,
+            tuple(
+                (f"{folder}/{genre}/{genre}.{i:05d}{suffix}", genre, f"{genre}.{i:05d}{suffix}")
+                for genre in ("blues", "rock")
+                for i in range(2)
+            ),
+            ("features_30_sec.csv", "Data/features_3_sec.csv", f"{other}/blues/blues.00000.x"),
+        )
+        for folder, kind, suffix, other in (
+            ("genres", AUDIO, ".au", "images_original"),
+            ("genres_original", AUDIO, ".wav", "images_original"),
+            ("Data/genres_original", AUDIO, ".wav", "Data/images_original"),
+            ("images_original", IMAGES, ".png", "genres_original"),
+            ("Data/images_original", IMAGES, ".png", "Data/genres_original"),
+        )
+    ),
+    Row(
+        ClassFolders,
+        AUDIO,
+        (
+            ("Folk/b.ogg", "Folk", "b.ogg"),
+            ("Folk/lp/side a/1.flac", "Folk", "lp/side a/1.flac"),
+            ("zouk/A.mp3", "zouk", "A.mp3"),
+            ("zouk/a.png", "zouk", "a.png"),  # Of another kind: the caller skips it.
+        ),
+        ("stray.wav",),
+    ),
+]
+
+
+@pytest.fixture(params=ROWS, ids=lambda row: f"{row.layout.__name__}-{row.files[0][0]}")
+def row(request) -> Row:
+    """Each data set."""
+    return request.param
+
+
+@pytest.fixture
+def root(row, tmp_path) -> pathlib.Path:
+    """The data set, with hidden files in it."""
+    paths = [path for path, _, _ in row.files]
+    hidden = pathlib.Path(paths[0]).with_name(".hidden.wav"), ".git/config/x.wav"
+    for path in (*paths, *row.others, *hidden):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    return tmp_path
+
+
+def test_every_layout_is_checked_here():
+    assert {row.layout for row in ROWS} == {type(layout) for layout in LAYOUTS}
+
+
+def test_it_matches_its_data_sets_before_all_others(row, root):
+    first = next(layout for layout in LAYOUTS if layout.matches(root, row.kind))
+    assert type(first) is row.layout
+
+
+def test_files_have_their_genres_and_names_in_order(row, root):
+    found = find_labelled_files(root, row.kind)
+    wanted = [(genre, name, root / path) for path, genre, name in row.files]
+    assert found == wanted
+    names = [f"{one.genre}/{one.name}" for one in found]
+    assert len(set(names)) == len(names)
+    assert names == sorted(names)
+
+
+def test_a_folder_without_files_has_none(tmp_path):
+    (tmp_path / "blues").mkdir()
+    assert find_labelled_files(tmp_path, AUDIO) == []
+
+
+def test_other_kinds_of_files_are_not_where_gtzan_has_its_own(tmp_path):
+    (tmp_path / "genres_original" / "blues").mkdir(parents=True)
+    for kind in (AUDIO, IMAGES, dataclasses.replace(AUDIO, name="video")):
+        assert Gtzan().matches(tmp_path, kind) == (kind is AUDIO)
