@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
 from research.settings import above, at_least, one_of
-from research.transfer.optimise import OptimiserConfig
+from research.transfer.optimisers import OptimiserConfig
 from research.transfer.random_filters import FilterConfig
 from research.transfer.representations import OF_WAVEFORM
 from research.transfer.scales import SCALES
