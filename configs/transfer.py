@@ -16,7 +16,7 @@ from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
 from research.settings import to_config_dict
 from research.transfer.config import ContentWeights, StyleWeights, TransferConfig
-from research.transfer.optimise import OptimiserConfig
+from research.transfer.optimisers import OptimiserConfig
 from research.transfer.random_filters import FilterConfig
 
 _PUBLISHED = TransferConfig(

@@ -21,7 +21,8 @@ from research.transfer.representations import OF_WAVEFORM
 from research.transfer.scales import SCALES
 from research.transfer.terms.gram import DIVISORS, GramFrames
 from research.transfer.terms.registry import CONTENT_TERMS, STYLE_TERMS
-from research.transfer.variable import VARIABLES, Basis, from_waveform
+from research.transfer.variables.base import Basis
+from research.transfer.variables.registry import VARIABLES
 
 STFT = StftConfig(n_fft=64, hop_length=24)
 WIDTHS = (2, 5)
@@ -150,7 +151,7 @@ def small_problem(kind: str, num_filters: int = 7) -> Problem:
         normal(channels, samples, seed=seed, scale=0.3)
         for seed, channels, samples in ((1, 2, 500), (2, 2, 500), (3, 1, 330))
     )
-    variable = quick_jit(lambda waveform: from_waveform(kind, waveform, STFT, basis=BASIS))
+    variable = quick_jit(VARIABLES[kind](STFT, BASIS).from_waveform)
     variable = np.asarray(variable(generated))
     return Problem(constants, variable, content, style)
 
@@ -448,7 +449,8 @@ def terms_between(content, style, filters):
         )
         for scale in ("relative", "sum")
     }
-    content, style = (from_waveform("raw_spectrogram", v, objective.stft) for v in (content, style))
+    raw = VARIABLES["raw_spectrogram"](objective.stft)
+    content, style = map(raw.from_waveform, (content, style))
     frames = content.shape[1]
     repeated = jnp.tile(style, (1, -(-frames // style.shape[1]), 1))[:, :frames]
     halves = jnp.concatenate([content[:, : frames // 2], repeated[:, frames // 2 :]], axis=1)

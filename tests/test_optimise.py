@@ -2,19 +2,12 @@
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.transfer.optimise import (
-    OPTIMISERS,
-    OptimiserConfig,
-    _run_chunk,
-    bytes_of_take,
-    minimise,
-    minimise_each,
-)
+from research.transfer.optimise import _run_chunk, bytes_of_take, minimise, minimise_each
+from research.transfer.optimisers import OPTIMISERS, OptimiserConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,18 +18,6 @@ class Valley:
         """`(a - x)^2` and `(y - x^2)^2`."""
         x, y = variable
         return {"slope": jnp.square(a - x), "bend": jnp.square(y - x**2)}
-
-
-class CountedValley:
-    """The valley, and a list that grows with every look at it."""
-
-    def __init__(self, calls: list):
-        self.calls = calls
-
-    def terms(self, variable, a):
-        """Those of the valley."""
-        jax.debug.callback(lambda _: self.calls.append(1), variable)
-        return Valley().terms(variable, a)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,24 +115,13 @@ def test_history_has_the_start_and_every_chunk_and_losses_every_iteration(name):
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_evaluations_are_those_that_were_made(name):
-    calls = []
-    minimum = descend(10, CONFIGS[name], objective=CountedValley(calls))
-    jax.effects_barrier()
-    # And the terms are looked at after each of two chunks and at the end, Adam's at the start too.
-    if name == "adam":
-        assert minimum.evaluations == len(calls) - 4 == 10
-    else:
-        assert minimum.evaluations == len(calls) - 3 > 10
-
-
-@pytest.mark.parametrize("name", OPTIMISERS)
 def test_no_progress_for_as_long_as_patience_ends_it(name):
     config = OptimiserConfig(name, learning_rate=1e-9, log_every=4, patience=6)
     minimum = descend(100, config)
     assert minimum.stopped == "converged"
     assert len(minimum.losses) < 60
-    if name == "adam":  # Its steps are too small for float32: no progress after the first loss.
+    if not OPTIMISERS[name].searches_line:
+        # Its steps are too small for float32: no progress after the first loss.
         assert len(minimum.losses) == 1 + 6
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
 from research.settings import above, at_least, one_of
-from research.transfer.optimise import OptimiserConfig
+from research.transfer.optimisers import OptimiserConfig
 from research.transfer.random_filters import FilterConfig
 from research.transfer.representations import OF_WAVEFORM
 from research.transfer.scales import SCALES
+from research.transfer.start import STARTS
 from research.transfer.terms.base import Term
 from research.transfer.terms.gram import DIVISORS
 from research.transfer.terms.registry import CONTENT_TERMS, STYLE_TERMS
-from research.transfer.variable import STARTS, VARIABLES
+from research.transfer.variables.registry import VARIABLES
 
 T = TypeVar("T")
 
@@ -125,7 +126,7 @@ class TransferConfig:
       content: weights of the content terms.
       style: weights of the style terms.
       num_iterations: largest number of iterations of the optimiser.
-      variable: what is optimised, see `research/transfer/variable.py`.
+      variable: what is optimised, see `research/transfer/variables`.
       init: start of the variable; "matched" is the content with the band levels of the style.
       noise_scale: standard deviation of the start from noise.
       stft: STFT of features and of spectrogram variables.
@@ -159,7 +160,7 @@ class TransferConfig:
     style: StyleWeights = StyleWeights()
     num_iterations: int = at_least(120, 0)
     variable: str = one_of("waveform", VARIABLES)
-    init: str = one_of("matched", ("matched", *STARTS))
+    init: str = one_of("matched", STARTS)
     noise_scale: float = at_least(1e-3, 0)
     stft: StftConfig = StftConfig()
     features: FilterConfig = FilterConfig()
@@ -179,12 +180,14 @@ class TransferConfig:
         if not self.terms:
             raise ValueError("no term of content or style has a weight; give one to some")
         for key, term in self.terms.items():
-            if {*term.reads} & {*OF_WAVEFORM} and self.variable != "waveform":
+            if {*term.reads} & {*OF_WAVEFORM} and not VARIABLES[self.variable].is_waveform:
                 raise ValueError(f"{key} needs variable=waveform, not {self.variable}")
         if self.needs_features and not (self.features.num_filters or self.layers):
             raise ValueError("terms of features need features.num_filters or layers")
-        if self.variable == "pca" and not self.pca:
-            raise ValueError("variable=pca needs pca, a file of run_train.py --mode=pca")
+        if VARIABLES[self.variable].needs_basis and not self.pca:
+            raise ValueError(
+                f"variable={self.variable} needs pca, a file of run_train.py --mode=pca"
+            )
 
     @property
     def terms(self) -> dict[str, Term]:

@@ -15,7 +15,8 @@ from research.transfer.random_filters import (
     random_features,
     transform_filters,
 )
-from research.transfer.variable import Basis
+from research.transfer.variables.base import Basis
+from research.transfer.variables.registry import VARIABLES
 
 if TYPE_CHECKING:
     from research.data.front_ends.stft import SpectrogramConfig
@@ -75,7 +76,7 @@ def make_constants(config: TransferConfig, output_rate: int) -> Constants:
         classifier = load_classifier_layers(config.checkpoint, config.layers)
         _check_spectrogram(config, classifier.spectrogram, f"config.checkpoint {config.checkpoint}")
         feature_dims |= classifier.feature_dims
-    if config.variable == "pca":
+    if VARIABLES[config.variable].needs_basis:
         from research.data.pca import load_pca
 
         pca = load_pca(config.pca)
@@ -103,7 +104,7 @@ def _check_spectrogram(config: TransferConfig, trained: "SpectrogramConfig", nam
             f"{name} was trained at {trained.sample_rate} Hz; give config.sample_rate="
             f"{trained.sample_rate}"
         )
-    if config.variable != "waveform" and trained.stft != config.stft:
+    if not VARIABLES[config.variable].is_waveform and trained.stft != config.stft:
         theirs, ours = dataclasses.asdict(trained.stft), dataclasses.asdict(config.stft)
         needed = [f"config.stft.{key}={theirs[key]}" for key in ours if theirs[key] != ours[key]]
         raise InputError(f"{name} was trained on another spectrogram; give {' and '.join(needed)}")

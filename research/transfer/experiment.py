@@ -15,6 +15,7 @@ from research.report.page import Pair, write_report
 from research.tables import save_records
 from research.transfer.config import TransferConfig
 from research.transfer.optimise import Progress
+from research.transfer.side_by_side import transfer_each
 from research.transfer.style_file import parse_mix
 from research.transfer.style_source import check_mix, load_mix
 from research.transfer.style_transfer import Problem, Transfer
@@ -23,7 +24,6 @@ from research.transfer.sweep import (
     combinations,
     in_words,
     prepare_each,
-    transfer_each,
     with_settings,
 )
 from research.transfer.takes import TAKES, Assessor, load_pair, load_take, row_of

@@ -20,7 +20,7 @@ from research.transfer.representations import (
 from research.transfer.scales import SCALES
 from research.transfer.terms.base import ContentTerm, Context, StyleTerm, Term, Tree, Values
 from research.transfer.terms.registry import CONTENT_TERMS, STYLE_TERMS
-from research.transfer.variable import to_log_magnitude
+from research.transfer.variables.registry import VARIABLES
 
 # Smallest divisor of a style term, as a fraction of its energy, for equal content and style.
 _SMALLEST_DISTANCE = 1e-6
@@ -34,7 +34,7 @@ class Style(NamedTuple):
     Attributes:
       descriptions: of `StyleTerm.describe`, by style term.
       profiles: of `ContentTerm.profile`, by content term.
-      levels: of `start.level_quantiles`, or None if the start does not need them.
+      levels: of `level_matching.level_quantiles`, or None if the start does not need them.
     """
 
     descriptions: dict[str, Tree]
@@ -67,7 +67,7 @@ class Objective:
     """The loss of a variable; hashable, so that it can be a static argument of a jitted function.
 
     Attributes:
-      variable: a name in `variable.VARIABLES`.
+      variable: a name in `variables.registry.VARIABLES`.
       sample_rate: Hz.
       stft: STFT of `Representations.log_magnitude`.
       nonlinearity: of the random filters.
@@ -92,15 +92,11 @@ class Objective:
 
     def represent_variable(self, targets: Targets, variable: jax.Array) -> Representations:
         """The representations of a variable."""
-        if self.variable == "waveform":
+        kind = VARIABLES[self.variable]
+        if kind.is_waveform:
             return self.represent_waveform(targets.constants, variable)
-        spectrogram = to_log_magnitude(
-            self.variable,
-            variable,
-            self.stft,
-            basis=targets.constants.basis,
-            num_frames=targets.num_frames,
-        )
+        made = kind(self.stft, targets.constants.basis)
+        spectrogram = made.to_log_magnitude(variable, targets.num_frames)
         return self._represent(targets.constants, spectrogram, None)
 
     def _represent(

@@ -1,56 +1,39 @@
 """Minimise a loss with optax, in jitted chunks of scanned iterations.
 
-The best iterate is kept. The host reads the device once a chunk: there the progress is told, the
-history written, and the end decided.
+The best iterate is kept. The host reads the device once a chunk: it reports the progress, writes
+the history and decides whether to go on.
 """
 
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from research.settings import above, at_least, one_of
+from research.transfer.layout import Layout, lay_out
+from research.transfer.optimisers import OPTIMISERS, OptimiserConfig
 
-OPTIMISERS = ("lbfgs", "adam")
 
+class Loss(Protocol):
+    """A weighted sum of terms; hashable, since it is a static argument of jitted functions."""
 
-@dataclasses.dataclass(frozen=True)
-class OptimiserConfig:
-    """How a loss is minimised.
-
-    Attributes:
-      name: "lbfgs" (memory, zoom line search) or "adam".
-      learning_rate: of Adam.
-      memory_size: pairs that L-BFGS remembers.
-      max_linesearch_steps: evaluations that one L-BFGS iteration may take.
-      unrolled: whether the steps of a chunk follow each other in the program instead of in a loop:
-        it compiles longer, and convolutions on CPU, slow in a loop, run six times as fast. Not
-        those of a line search, which is a loop itself.
-      log_every: iterations a chunk; the loss of every iteration and the terms at the end of every
-        chunk go into the history.
-      patience: iterations without progress after which to stop; 0 never stops early.
-      tolerance: relative decrease of the best loss that counts as progress.
-    """
-
-    name: str = one_of("lbfgs", OPTIMISERS)
-    learning_rate: float = above(0.01, 0)
-    memory_size: int = at_least(12, 1)
-    max_linesearch_steps: int = at_least(20, 1)
-    unrolled: bool = False
-    log_every: int = at_least(10, 1)
-    patience: int = at_least(20, 0)
-    tolerance: float = at_least(1e-3, 0)
+    def terms(self, variable: jax.Array, targets: Any) -> dict[str, jax.Array]:
+        """Unweighted terms by name, each a scalar."""
+        ...
 
 
 class Progress(NamedTuple):
-    """What is known at the end of a chunk.
+    """A point of an optimisation: its start or the end of a chunk.
 
-    `loss` is that of the current iterate, `evaluations` counts values with their gradients.
+    Attributes:
+      iteration: number of iterations so far.
+      evaluations: number of losses with gradients computed so far.
+      loss: of the current iterate.
+      terms: unweighted terms of the current iterate.
     """
 
     iteration: int
@@ -64,11 +47,11 @@ class Minimum(NamedTuple):
 
     Attributes:
       variable: the best iterate.
-      loss: its loss.
-      terms: its unweighted terms.
-      losses: of every iteration, the start first.
-      history: of every chunk, the start first.
-      evaluations: values with gradients that it took.
+      loss: of the best iterate.
+      terms: unweighted terms of the best iterate.
+      losses: one for each iteration, the start first.
+      history: the start, and the end of every chunk.
+      evaluations: number of losses with gradients computed.
       stopped: "finished", "converged" (no progress for `patience` iterations) or "non-finite".
     """
 
@@ -79,15 +62,6 @@ class Minimum(NamedTuple):
     history: list[Progress]
     evaluations: int
     stopped: str
-
-
-def _optimiser(config: OptimiserConfig) -> optax.GradientTransformationExtraArgs:
-    if config.name == "adam":
-        return optax.with_extra_args_support(optax.adam(config.learning_rate))
-    search = optax.scale_by_zoom_linesearch(
-        max_linesearch_steps=config.max_linesearch_steps, initial_guess_strategy="one"
-    )
-    return optax.lbfgs(memory_size=config.memory_size, linesearch=search)
 
 
 class _Carry(NamedTuple):
@@ -101,76 +75,20 @@ class _Carry(NamedTuple):
     failed: jax.Array
 
 
-def _keep_best(carry: _Carry, loss: jax.Array) -> _Carry:
-    better = loss < carry.best_loss
-    return carry._replace(
-        best=jnp.where(better, carry.variable, carry.best),
-        best_loss=jnp.where(better, loss, carry.best_loss),
-    )
-
-
 def _stalled(carry: _Carry, config: OptimiserConfig) -> jax.Array:
     return (config.patience > 0) & (carry.stale >= config.patience)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Layout:
-    """Where takes are: spread over devices, on each of them side by side.
-
-    Attributes:
-      mesh: the devices, along one axis, "takes".
-      own: of each leaf of the targets, whether every take has one of its own, stacked.
-    """
-
-    mesh: jax.sharding.Mesh
-    own: tuple[bool, ...]
-
-    def each(self, function: Callable, takes: Any, targets: Any) -> Any:
-        """`function(take, targets)` of every take; each device goes on by itself."""
-        leaves, structure = jax.tree.flatten(targets)
-
-        def with_targets(take, own, shared):
-            own, shared = iter(own), iter(shared)
-            merged = [next(own if is_own else shared) for is_own in self.own]
-            return function(take, jax.tree.unflatten(structure, merged))
-
-        def on_device(takes, own, shared):
-            if len(jax.tree.leaves(takes)[0]) > 1:
-                return jax.vmap(with_targets, in_axes=(0, 0, None))(takes, own, shared)
-            # Without a dimension for the takes loops and branches stay what they are.
-            take, own = jax.tree.map(lambda x: x[0], (takes, own))
-            return jax.tree.map(lambda x: x[None], with_targets(take, own, shared))
-
-        by_kind = [
-            [leaf for leaf, is_own in zip(leaves, self.own, strict=True) if is_own == kind]
-            for kind in (True, False)
-        ]
-        spread, whole = self.spread.spec, jax.sharding.PartitionSpec()
-        return jax.shard_map(
-            on_device,
-            mesh=self.mesh,
-            in_specs=(spread, spread, whole),
-            out_specs=spread,
-            check_vma=False,
-        )(takes, *by_kind)
-
-    @property
-    def spread(self) -> jax.sharding.NamedSharding:
-        """Of arrays `[takes, ...]`."""
-        return jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec("takes"))
-
-
-def _lay_out(devices: Sequence[jax.Device], targets: Any, own: Any) -> _Layout:
-    mesh = jax.sharding.Mesh(np.array(devices), ("takes",))
-    return _Layout(mesh, tuple(jax.tree.leaves(jax.tree.broadcast(own, targets))))
 
 
 @functools.partial(
     jax.jit, static_argnames=("objective", "config", "layout"), donate_argnames="carry"
 )
 def _run_chunk(carry, targets, weights, num_iterations, *, objective, config, layout):
-    """At most `log_every` steps of every take; the carries, and the losses they started from."""
-    optimiser = _optimiser(config)
+    """At most `log_every` iterations of every take; the carries, and the losses they started from.
+
+    An iteration of a take that has ended leaves it as it is, and its loss is NaN.
+    """
+    searches_line = OPTIMISERS[config.name].searches_line
+    optimiser = OPTIMISERS[config.name].make(config)
 
     def run_take(take, targets):
         carry, weights, num_iterations = take
@@ -180,22 +98,27 @@ def _run_chunk(carry, targets, weights, num_iterations, *, objective, config, la
 
         def iterate(carry):
             variable = carry.variable
-            if config.name == "adam":
-                loss, gradient = jax.value_and_grad(loss_of)(variable)
-            else:  # The line search came by them.
+            if searches_line:
                 loss, gradient = (optax.tree.get(carry.optimiser, key) for key in ("value", "grad"))
+            else:
+                loss, gradient = jax.value_and_grad(loss_of)(variable)
             updates, state = optimiser.update(
                 gradient, carry.optimiser, variable, value=loss, grad=gradient, value_fn=loss_of
             )
             taken = 1
-            if config.name == "lbfgs":
+            if searches_line:  # And the value and gradient of the start.
                 first = carry.evaluations == 0
                 taken = optax.tree.get(state, "num_linesearch_steps") + first
-            carry = _keep_best(carry, loss)
+            better = loss < carry.best_loss
+            carry = carry._replace(
+                best=jnp.where(better, variable, carry.best),
+                best_loss=jnp.where(better, loss, carry.best_loss),
+            )
             progress = carry.best_loss < (1 - config.tolerance) * carry.milestone
             failed = ~jnp.isfinite(loss)
+            after: Any = optax.apply_updates(variable, updates)
             return carry._replace(
-                variable=jnp.where(failed, variable, optax.apply_updates(variable, updates)),
+                variable=jnp.where(failed, variable, after),
                 optimiser=state,
                 milestone=jnp.where(progress, carry.best_loss, carry.milestone),
                 stale=jnp.where(progress, 0, carry.stale + 1),
@@ -233,21 +156,21 @@ def _evaluate(variables, targets, weights, *, objective, layout):
 
 
 def evaluate(
-    objective: Callable, variable: jax.Array, targets: Any, weights: dict[str, float]
+    objective: Loss, variable: jax.Array, targets: Any, weights: dict[str, float]
 ) -> tuple[float, dict[str, float]]:
-    """Loss and unweighted terms of a variable, in float32 as `minimise` sees them."""
+    """Loss and unweighted terms of a variable, in float32 as in `minimise`."""
     loss, terms, _ = _evaluate(
         variable[None],
         targets,
         _to_float32(_of_one(weights)),
         objective=objective,
-        layout=_lay_out(jax.devices()[:1], targets, False),
+        layout=lay_out(jax.devices()[:1], targets, False),
     )
     return _by_take(loss, terms)[0]
 
 
 def minimise(
-    objective: Callable,
+    objective: Loss,
     variable: jax.Array,
     targets: Any,
     weights: dict[str, float],
@@ -256,7 +179,7 @@ def minimise(
     num_iterations: int,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Minimum:
-    """Minimise `objective(variable, targets, weights)` from `variable`; see `minimise_each`."""
+    """Minimise the weighted terms of `objective` from `variable`; see `minimise_each`."""
     [minimum] = minimise_each(
         objective,
         variable[None],
@@ -269,8 +192,26 @@ def minimise(
     return minimum
 
 
+@dataclasses.dataclass
+class _Record:
+    """What the host keeps of one take; see `Minimum`."""
+
+    history: list[Progress]
+    losses: list[float] = dataclasses.field(default_factory=list)
+    stopped: str = "finished"
+
+    def add(self, end: Progress, losses: np.ndarray, failed: bool, stalled: bool) -> None:
+        """Add a chunk, unless the take had ended before it."""
+        if self.stopped != "finished":
+            return
+        self.history.append(end)
+        self.losses += losses[~np.isnan(losses)].tolist()
+        if failed or stalled:
+            self.stopped = "non-finite" if failed else "converged"
+
+
 def minimise_each(
-    objective: Callable,
+    objective: Loss,
     variables: jax.Array,
     targets: Any,
     weights: dict[str, Any],
@@ -278,35 +219,71 @@ def minimise_each(
     config: OptimiserConfig,
     num_iterations: int,
     own: Any = False,
-    devices: Sequence[jax.Device] = (),
+    devices: Sequence[Any] = (),
     on_progress: Callable[[list[Progress]], None] = lambda progress: None,
 ) -> list[Minimum]:
-    """Minimise `objective(variable, targets, weights)` of several takes in one program.
+    """Minimise `sum of weight * term` for several takes in one program.
 
     Args:
-      objective: hashable; has `terms(variable, targets)`, unweighted, of which its value is the
-        weighted sum.
+      objective: the terms.
       variables: starts, `[takes, ...]`.
       targets: any pytree; traced.
-      weights: of the terms, `[takes]` each; traced, so that other weights compile nothing.
+      weights: by term, `[takes]` each; traced, so that other weights compile nothing.
       config: the optimiser.
       num_iterations: at most.
-      own: whether each take has targets of its own, stacked like the variables, or all share the
-        same; a pytree of that by parts of the targets.
-      devices: over which takes are spread, in equal numbers; by default the first one.
+      own: True if each take has targets of its own, stacked like the variables, and False if all
+        share them; or a pytree of that, a prefix of the targets.
+      devices: of jax; takes are spread over them in equal numbers; by default the first one.
       on_progress: called at the end of every chunk, with a `Progress` for each take.
     """
     weights = _to_float32(weights)
-    num_takes = len(variables)
-    layout = _lay_out(devices or jax.devices()[:1], targets, own)
+    layout = lay_out(devices or jax.devices()[:1], targets, own)
     variables, weights = jax.device_put((jnp.asarray(variables), weights), layout.spread)
     run = functools.partial(_run_chunk, objective=objective, config=config, layout=layout)
     assess = functools.partial(_evaluate, objective=objective, layout=layout)
     loss, terms, gradient = assess(variables, targets, weights)
-    history = [[Progress(0, 0, *at)] for at in _by_take(loss, terms)]
-    losses = [[] for _ in history]
-    optimiser = jax.vmap(_optimiser(config).init)(variables)
-    if config.name == "lbfgs":
+    records = [_Record([Progress(0, 0, *at)]) for at in _by_take(loss, terms)]
+    carry = _start(variables, loss, gradient, config, layout)
+    iteration = 0
+    while iteration < num_iterations and any(one.stopped == "finished" for one in records):
+        length = min(config.log_every, num_iterations - iteration)
+        lengths = jax.device_put(np.full(len(records), length), layout.spread)
+        carry, chunk = run(carry, targets, weights, lengths)
+        # On one device jit returns some arrays without the axis, and would compile anew for them.
+        carry = jax.device_put(carry, layout.spread)
+        iteration += length
+        loss, terms, _ = assess(carry.variable, targets, weights)
+        evaluations, losses = np.asarray(carry.evaluations), np.asarray(chunk)[:, :length]
+        failed = np.asarray(carry.failed) | ~np.isfinite(loss)
+        stalled = np.asarray(_stalled(carry, config))
+        for take, (record, at) in enumerate(zip(records, _by_take(loss, terms), strict=True)):
+            end = Progress(iteration, int(evaluations[take]), *at)
+            record.add(end, losses[take], failed[take], stalled[take])
+        on_progress([record.history[-1] for record in records])
+    ended_best = (iteration == 0) | (np.asarray(loss) < np.asarray(carry.best_loss))
+    pick = ended_best.reshape(-1, *[1] * (variables.ndim - 1))
+    best = jnp.where(pick, carry.variable, carry.best)
+    loss, terms, _ = assess(best, targets, weights)
+    found = np.asarray(best)  # From all devices, since what comes next is on one.
+    counts = np.asarray(carry.evaluations).tolist()
+    ends = zip(found, _by_take(loss, terms), records, counts, strict=True)
+    return [
+        Minimum(jnp.asarray(array), *at, record.losses, record.history, count, record.stopped)
+        for array, at, record, count in ends
+    ]
+
+
+def _start(
+    variables: jax.Array,
+    loss: jax.Array,
+    gradient: jax.Array,
+    config: OptimiserConfig,
+    layout: Layout,
+) -> _Carry:
+    """The carries of takes at their starts."""
+    num_takes, kind = len(variables), OPTIMISERS[config.name]
+    optimiser = jax.vmap(kind.make(config).init)(variables)
+    if kind.searches_line:
         optimiser = optax.tree.set(optimiser, value=loss, grad=gradient)
     infinity = jnp.full(num_takes, jnp.inf, jnp.float32)
     carry = _Carry(
@@ -320,77 +297,32 @@ def minimise_each(
         failed=jnp.zeros(num_takes, bool),
     )
     # Donated, so no array may stand in it twice; of strong types, so that every chunk has the same.
-    carry = jax.tree.map(
-        lambda x: jax.device_put(jnp.array(x, dtype=x.dtype), layout.spread), carry
-    )
-    stopped = ["finished"] * num_takes
-    iteration = 0
-    while iteration < num_iterations and "finished" in stopped:
-        length = min(config.log_every, num_iterations - iteration)
-        lengths = jax.device_put(np.full(num_takes, length), layout.spread)
-        carry, chunk = run(carry, targets, weights, lengths)
-        # On one device jit gives back parts as of no axis at all, and would compile anew for them.
-        carry = jax.device_put(carry, layout.spread)
-        iteration += length
-        loss, terms, _ = assess(carry.variable, targets, weights)
-        failed = np.asarray(carry.failed) | ~np.isfinite(loss)
-        stalled = np.asarray(_stalled(carry, config))
-        evaluations = np.asarray(carry.evaluations)
-        for take, (at, chunk_losses) in enumerate(
-            zip(_by_take(loss, terms), np.asarray(chunk), strict=True)
-        ):
-            if stopped[take] != "finished":
-                continue
-            losses[take] += [value for value in chunk_losses[:length].tolist() if value == value]
-            history[take].append(Progress(iteration, int(evaluations[take]), *at))
-            if failed[take]:
-                stopped[take] = "non-finite"
-            elif stalled[take]:
-                stopped[take] = "converged"
-        on_progress([steps[-1] for steps in history])
-    ended_best = (iteration == 0) | (np.asarray(loss) < np.asarray(carry.best_loss))
-    pick = ended_best.reshape(-1, *[1] * (variables.ndim - 1))
-    best = jnp.where(pick, carry.variable, carry.best)
-    loss, terms, _ = assess(best, targets, weights)
-    evaluations = np.asarray(carry.evaluations)
-    found = np.asarray(best)  # From wherever it was, since what comes next is on one device.
-    return [
-        Minimum(
-            variable=jnp.asarray(found[take]),
-            loss=at[0],
-            terms=at[1],
-            losses=losses[take],
-            history=history[take],
-            evaluations=int(evaluations[take]),
-            stopped=stopped[take],
-        )
-        for take, at in enumerate(_by_take(loss, terms))
-    ]
+    return jax.tree.map(lambda x: jax.device_put(jnp.array(x, dtype=x.dtype), layout.spread), carry)
 
 
 def bytes_of_take(
-    objective: Callable,
+    objective: Loss,
     variable: jax.Array,
     targets: Any,
     weights: dict[str, float],
     config: OptimiserConfig,
 ) -> int:
-    """About what one take holds on its device while it is optimised, in bytes.
+    """Approximate memory that one take needs on its device while it is optimised, in bytes.
 
-    That is what the compiled loss and gradient need, twice, since a line search compares two, and
-    the variables that an optimiser remembers, twice, since it makes them anew.
+    That is what the compiled loss and gradient need, twice, since a line search compares two; and
+    the state of the optimiser, twice, since every iteration makes a new one.
     """
     lowered = _evaluate.lower(
         variable[None],
         targets,
         _to_float32(_of_one(weights)),
         objective=objective,
-        layout=_lay_out(jax.devices()[:1], targets, False),
+        layout=lay_out(jax.devices()[:1], targets, False),
     )
-    needed = lowered.compile().memory_analysis()
-    state = jax.eval_shape(_optimiser(config).init, variable)
-    remembered = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-    remembered += 3 * variable.nbytes
+    needed: Any = lowered.compile().memory_analysis()
+    state = jax.eval_shape(OPTIMISERS[config.name].make(config).init, variable)
+    sizes = (leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    remembered = 3 * variable.nbytes + sum(sizes)
     return 2 * (needed.temp_size_in_bytes + remembered) + needed.argument_size_in_bytes
 
 
@@ -400,10 +332,10 @@ def weighted_sum(terms: dict[str, Any], weights: dict[str, Any]) -> Any:
 
 
 def _by_take(loss: jax.Array, terms: dict[str, jax.Array]) -> list[tuple[float, dict[str, float]]]:
-    """Losses and terms of `[takes]` as numbers of each take."""
-    terms = {name: np.asarray(values).tolist() for name, values in terms.items()}
+    """Losses and terms `[takes]` as numbers of each take."""
+    lists = {name: np.asarray(values).tolist() for name, values in terms.items()}
     return [
-        (value, {name: values[take] for name, values in terms.items()})
+        (value, {name: values[take] for name, values in lists.items()})
         for take, value in enumerate(np.asarray(loss).tolist())
     ]
 
@@ -414,5 +346,5 @@ def _of_one(weights: dict[str, float]) -> dict[str, list[float]]:
 
 
 def _to_float32(weights: dict[str, Any]) -> dict[str, np.ndarray]:
-    with np.errstate(over="ignore"):  # To infinity, which the loss then tells.
+    with np.errstate(over="ignore"):  # To infinity, which makes the loss infinite.
         return {name: np.asarray(values, np.float32) for name, values in weights.items()}

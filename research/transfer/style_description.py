@@ -12,8 +12,9 @@ from research.audio.waveform import Waveform
 from research.transfer.config import TransferConfig
 from research.transfer.constants import Constants, make_constants
 from research.transfer.inputs import style_samples
+from research.transfer.level_matching import level_quantiles
 from research.transfer.objective import Objective, Style, make_objective
-from research.transfer.start import level_quantiles
+from research.transfer.start import STARTS
 
 
 def describe_style(style: Waveform, config: TransferConfig) -> Style:
@@ -34,7 +35,7 @@ def describe_samples(
 ) -> Style:
     """Describe a style, `[1, samples]`; the other arguments as of `Objective.describe_style`."""
     style = _describe(constants, samples, objective=make_objective(config), num_frames=num_frames)
-    if config.init == "matched":
+    if STARTS[config.init].needs_style_levels:
         style = style._replace(levels=level_quantiles(samples, config.sample_rate))
     return style
 

@@ -23,9 +23,9 @@ from research.transfer.dynamics import find_sound, follow_dynamics, quieten_rest
 from research.transfer.inputs import content_samples, style_samples
 from research.transfer.objective import Objective, Style, Targets, make_objective
 from research.transfer.optimise import Minimum, Progress, evaluate, minimise
-from research.transfer.start import matched_start
+from research.transfer.start import STARTS, StartInputs
 from research.transfer.style_description import describe_samples
-from research.transfer.variable import start_variable, to_waveform
+from research.transfer.variables.registry import VARIABLES
 
 # Amount of style at style_amount=0: with none at all, the output would be the content.
 _SMALLEST_AMOUNT = 0.25
@@ -130,22 +130,21 @@ def prepare(
         style = describe_samples(
             constants, of_style, config, None if config.style_amount < 1 else num_frames
         )
-    elif config.init == "style":
-        raise InputError("config.init=style needs the audio of one style, not its statistics")
-    start = samples
-    if config.init == "matched":
-        start = matched_start(
-            samples, np.asarray(style.levels), amount, config.sample_rate, config.seed
+    elif STARTS[config.init].needs_style_audio:
+        raise InputError(
+            f"config.init={config.init} needs the audio of one style, not its statistics"
         )
-    start = start_variable(
-        config.variable,
-        "content" if config.init == "matched" else config.init,
-        start,
-        of_style,
-        jax.random.key(config.seed),
-        config=config.stft,
-        noise_scale=config.noise_scale,
-        basis=constants.basis,
+    start = STARTS[config.init].make(
+        StartInputs(
+            content=samples,
+            style=of_style,
+            levels=None if style.levels is None else np.asarray(style.levels),
+            amount=amount,
+            noise_scale=config.noise_scale,
+            sample_rate=config.sample_rate,
+            seed=config.seed,
+        ),
+        VARIABLES[config.variable](config.stft, constants.basis),
     )
     objective = make_objective(config)
     targets = _make_targets(
@@ -182,17 +181,9 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
             f"the loss is {minimum.loss} at the start; lower config.content_weight, "
             "config.style_weight or config.noise_scale"
         )
-    output = np.asarray(
-        to_waveform(
-            config.variable,
-            minimum.variable,
-            samples,
-            jax.random.key(config.seed),
-            config=config.stft,
-            phase=config.phase,
-            basis=problem.targets.constants.basis,
-        )
-    )
+    variable = VARIABLES[config.variable](config.stft, problem.targets.constants.basis)
+    key = jax.random.key(config.seed)
+    output = np.asarray(variable.to_waveform(minimum.variable, samples, key, config.phase))
     output = follow_dynamics(
         output,
         samples,

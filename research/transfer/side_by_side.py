@@ -1,0 +1,161 @@
+"""Several transfers optimised side by side, on all devices, as many at once as memory allows.
+
+A take is one output of a run.
+"""
+
+import contextlib
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from research.clock import Clock
+from research.errors import InputError
+from research.transfer.optimise import Progress, bytes_of_take, minimise_each
+from research.transfer.style_transfer import Problem, Transfer, finish
+
+
+def use_every_core(num_takes: int) -> None:
+    """Make each CPU core a device, for takes side by side, unless the environment says how many.
+
+    It does nothing where jax has counted its devices already.
+    """
+    if "JAX_NUM_CPU_DEVICES" in os.environ:
+        return
+    if "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, num_takes))
+
+
+class _Room(NamedTuple):
+    """How many takes are optimised at the same time: the same number on each device."""
+
+    devices: list[Any]
+    on_each: int
+
+    @property
+    def num_takes(self) -> int:
+        return len(self.devices) * self.on_each
+
+
+def transfer_each(
+    problems: Iterable[Problem],
+    num_takes: int,
+    memory_gb: float,
+    on_progress: Callable[[int, list[Progress]], None] = lambda done, progress: None,
+) -> Iterator[Transfer | InputError]:
+    """Optimise problems side by side on all local devices, as many at once as memory allows.
+
+    Consecutive problems of the same shapes share one compiled program. A last round that is not
+    full is padded with copies whose results are dropped.
+
+    Args:
+      problems: of one objective; drawn one after the other.
+      num_takes: number of problems.
+      memory_gb: approximate memory of the takes optimised at the same time, all devices together.
+      on_progress: called with the number of takes that are done, and the progress of the takes
+        that are being optimised.
+
+    Yields:
+      The transfers, in order; an InputError in the place of one whose loss was never finite.
+
+    Raises:
+      InputError: one take needs more than `memory_gb`.
+    """
+    rooms: dict[Any, _Room] = {}
+    waiting: list[tuple[Problem, Clock]] = []
+    problems, done = iter(problems), 0
+
+    def optimise() -> Iterator[Transfer | InputError]:
+        nonlocal done
+        room = rooms[_kind(waiting[0][0])]
+        yield from _optimise_together(waiting, room, lambda progress: on_progress(done, progress))
+        done += len(waiting)
+        waiting.clear()
+
+    while True:
+        clock = Clock()
+        with clock.measure("start"):
+            problem = next(problems, None)
+        kind = None if problem is None else _kind(problem)
+        if waiting and kind != _kind(waiting[0][0]):
+            yield from optimise()
+        if problem is None:
+            return
+        if kind not in rooms:
+            rooms[kind] = _find_room(problem, num_takes, memory_gb)
+        waiting.append((problem, clock))
+        if len(waiting) == rooms[kind].num_takes:
+            yield from optimise()
+
+
+def _kind(problem: Problem) -> Any:
+    """Structure, shapes and types: problems of one kind share a compiled program."""
+    leaves, structure = jax.tree.flatten((problem.start, problem.targets))
+    return structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
+
+
+def _find_room(problem: Problem, num_takes: int, memory_gb: float) -> _Room:
+    if num_takes == 1:
+        return _Room(jax.local_devices()[:1], 1)
+    config = problem.config
+    needed = bytes_of_take(
+        problem.objective, problem.start, problem.targets, problem.weights, config.optimiser
+    )
+    most = int(memory_gb * 1e9 // needed)
+    if not most:
+        raise InputError(
+            f"config.sweep.memory_gb is {memory_gb:g}, and one take of "
+            f"{problem.content.seconds:.1f} s needs about {needed / 1e9:.2g}; give more, or a "
+            "shorter content"
+        )
+    devices = jax.local_devices()[: min(most, num_takes)]
+    if devices[0].platform == "cpu":  # Takes on one CPU device take turns, and longer.
+        return _Room(devices, 1)
+    rounds = math.ceil(num_takes / (most // len(devices) * len(devices)))
+    return _Room(devices, math.ceil(num_takes / (rounds * len(devices))))
+
+
+def _optimise_together(
+    waiting: list[tuple[Problem, Clock]],
+    room: _Room,
+    on_progress: Callable[[list[Progress]], None],
+) -> Iterator[Transfer | InputError]:
+    problems = [problem for problem, _ in waiting]
+    config, targets = problems[0].config, problems[0].targets
+    filled = problems + problems[-1:] * (room.num_takes - len(problems))
+    parts = ("content", "style", "scales")
+    stacked = {
+        part: jax.tree.map(
+            lambda *leaves: jnp.stack(leaves), *(getattr(one.targets, part) for one in filled)
+        )
+        for part in parts
+    }
+    together = Clock()
+    with together.measure("optimise"):
+        minima = minimise_each(
+            problems[0].objective,
+            jnp.stack([jnp.asarray(one.start) for one in filled]),
+            dataclasses.replace(targets, **stacked),
+            {name: [one.weights[name] for one in filled] for name in config.weights},
+            config=config.optimiser,
+            num_iterations=config.num_iterations,
+            own=dataclasses.replace(targets, constants=False, **dict.fromkeys(parts, True)),
+            devices=room.devices,
+            on_progress=lambda progress: on_progress(progress[: len(problems)]),
+        )
+    for (problem, clock), minimum in zip(waiting, minima, strict=False):
+        for part, seconds in together.seconds.items():
+            clock.seconds[part] = clock.seconds.get(part, 0.0) + seconds / len(waiting)
+        try:
+            with clock.measure("phase"):
+                result = finish(problem, minimum, clock.seconds)
+        except InputError as error:
+            yield error
+        else:
+            yield result

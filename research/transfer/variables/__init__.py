@@ -1,0 +1,1 @@
+"""What a transfer optimises: `base` states the contract, `registry` lists the members."""

@@ -1,0 +1,35 @@
+"""The waveform itself is optimised, through the STFT."""
+
+from typing import ClassVar
+
+import jax
+
+from research.audio.phase import PhaseConfig
+from research.audio.stft import log_magnitude
+from research.transfer.variables.base import Variable
+
+
+class WaveformVariable(Variable):
+    """A waveform `[channels, samples]`; its log magnitude is `log1p(|STFT(v)|)`."""
+
+    name: ClassVar[str] = "waveform"
+    is_waveform: ClassVar[bool] = True
+    dither: ClassVar[float] = 1e-6
+
+    def shape(self, num_channels: int, num_samples: int) -> tuple[int, ...]:
+        """`[channels, samples]`."""
+        return num_channels, num_samples
+
+    def from_waveform(self, waveform: jax.Array) -> jax.Array:
+        """The waveform as it is."""
+        return waveform
+
+    def to_log_magnitude(self, variable: jax.Array, num_frames: int | None = None) -> jax.Array:
+        """`log1p(|STFT(v)|)`."""
+        return log_magnitude(variable, self.stft)
+
+    def to_waveform(
+        self, variable: jax.Array, content: jax.Array, key: jax.Array, phase: PhaseConfig
+    ) -> jax.Array:
+        """The variable as it is; no phase is recovered."""
+        return variable
