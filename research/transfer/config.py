@@ -9,7 +9,6 @@ from research.audio.stft import StftConfig
 from research.settings import above, at_least, one_of
 from research.transfer.optimisers import OptimiserConfig
 from research.transfer.random_filters import FilterConfig
-from research.transfer.representations import OF_WAVEFORM
 from research.transfer.scales import SCALES
 from research.transfer.start import STARTS
 from research.transfer.terms.base import Term
@@ -180,7 +179,7 @@ class TransferConfig:
         if not self.terms:
             raise ValueError("no term of content or style has a weight; give one to some")
         for key, term in self.terms.items():
-            if {*term.reads} & {*OF_WAVEFORM} and not VARIABLES[self.variable].is_waveform:
+            if term.needs_waveform and not VARIABLES[self.variable].is_waveform:
                 raise ValueError(f"{key} needs variable=waveform, not {self.variable}")
         if self.needs_features and not (self.features.num_filters or self.layers):
             raise ValueError("terms of features need features.num_filters or layers")
@@ -200,12 +199,12 @@ class TransferConfig:
     @property
     def needs_features(self) -> bool:
         """Whether a term reads outputs of random filters and classifier layers."""
-        return any("features" in term.reads for term in self.terms.values())
+        return any(term.needs_features for term in self.terms.values())
 
     @property
     def needs_waveform(self) -> bool:
         """Whether a term reads a representation that only a waveform has."""
-        return any({*term.reads} & {*OF_WAVEFORM} for term in self.terms.values())
+        return any(term.needs_waveform for term in self.terms.values())
 
     @property
     def weights(self) -> dict[str, float]:

@@ -12,11 +12,7 @@ import jax.numpy as jnp
 from research.audio.stft import StftConfig, log_magnitude
 from research.transfer.config import TransferConfig
 from research.transfer.constants import Constants
-from research.transfer.representations import (
-    OF_WAVEFORM,
-    Representations,
-    waveform_representations,
-)
+from research.transfer.representations import Representations, waveform_representations
 from research.transfer.scales import SCALES
 from research.transfer.terms.base import ContentTerm, Context, StyleTerm, Term, Tree, Values
 from research.transfer.terms.registry import CONTENT_TERMS, STYLE_TERMS
@@ -103,8 +99,8 @@ class Objective:
         self, constants: Constants, spectrogram: jax.Array, waveform: jax.Array | None
     ) -> Representations:
         representations = Representations()
-        reads = {name for term in (*self._content_terms, *self._style_terms) for name in term.reads}
-        if waveform is not None and reads & {*OF_WAVEFORM}:
+        terms = (*self._content_terms, *self._style_terms)
+        if waveform is not None and any(term.needs_waveform for term in terms):
             representations = waveform_representations(waveform, self.sample_rate)
         features = constants.features(spectrogram, waveform, self.nonlinearity)
         return representations._replace(log_magnitude=spectrogram, features=features)

@@ -10,7 +10,7 @@ import abc
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from research.transfer.representations import Representations
+from research.transfer.representations import OF_WAVEFORM, Representations
 
 Tree = Any
 """A pytree of arrays."""
@@ -39,13 +39,22 @@ class Term(abc.ABC):
     Attributes:
       name: key of its weight in the config.
       weight: default of that key; 0 leaves the term out.
-      reads: fields of `Representations` that `observe` reads, all of them. Fields in `OF_WAVEFORM`
-        need variable=waveform; "features" needs random filters or classifier layers.
+      reads: fields of `Representations` that `observe` reads, all of them.
     """
 
     name: ClassVar[str]
     weight: ClassVar[float] = 0.0
     reads: ClassVar[tuple[str, ...]]
+
+    @property
+    def needs_waveform(self) -> bool:
+        """Whether the term reads a representation that only a waveform has."""
+        return bool({*OF_WAVEFORM} & {*self.reads})
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether the term reads outputs of random filters and classifier layers."""
+        return "features" in self.reads
 
     def make_constants(self, seed: int, feature_dims: Mapping[str, int]) -> Tree:
         """Random arrays that `observe` needs and that stay fixed, such as projections.
