@@ -19,7 +19,7 @@ from research.transfer.variables.base import Basis
 from research.transfer.variables.registry import VARIABLES
 
 if TYPE_CHECKING:
-    from research.data.front_ends.stft import SpectrogramConfig
+    from research.data.front_ends.base import FrontEnd
     from research.transfer.classifier_layers import ClassifierLayers
 
 
@@ -97,7 +97,7 @@ def _num_bins(config: TransferConfig, output_rate: int) -> int:
     return min(config.stft.num_bins, 1 + int(max_hz * config.stft.n_fft / config.sample_rate))
 
 
-def _check_spectrogram(config: TransferConfig, trained: "SpectrogramConfig", name: str) -> None:
+def _check_spectrogram(config: TransferConfig, trained: "FrontEnd", name: str) -> None:
     """Check that a classifier or PCA was trained on the spectrogram that a transfer computes."""
     if trained.sample_rate != config.sample_rate:
         raise InputError(

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from research.audio.waveform import (
@@ -182,8 +183,8 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
             "config.style_weight or config.noise_scale"
         )
     variable = VARIABLES[config.variable](config.stft, problem.targets.constants.basis)
-    key = jax.random.key(config.seed)
-    output = np.asarray(variable.to_waveform(minimum.variable, samples, key, config.phase))
+    key, content = jax.random.key(config.seed), jnp.asarray(samples)
+    output = np.asarray(variable.to_waveform(minimum.variable, content, key, config.phase))
     output = follow_dynamics(
         output,
         samples,
@@ -201,6 +202,7 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
         again = resample(recording, config.sample_rate).samples
         again = fit_length(match_channels(again, len(samples)), samples.shape[-1])
         again = again * np.float32(level / max(rms(again), 1e-30))
+        again = jnp.asarray(again)
         return evaluate(of_waveform, again, problem.targets, problem.weights)[0]
 
     return Transfer(_as_content(output, problem), minimum, seconds, rendered_loss)
