@@ -237,14 +237,14 @@ def save_style() -> None:
     """Keep what is known of a style, without its audio."""
     from research.errors import InputError
     from research.files import check_place
-    from research.transfer.style_file import check_bank_name
-    from research.transfer.style_source import make_bank
+    from research.transfer.style_file import check_style_file_name
+    from research.transfer.style_source import make_style_file
 
     if OUTPUT.value is None:
         raise InputError("--mode=style needs --output, an .npz file to write")
-    check_bank_name(OUTPUT.value)
+    check_style_file_name(OUTPUT.value)
     check_place(OUTPUT.value)
-    num_files = make_bank(OUTPUT.value, STYLE.value, _load_config())
+    num_files = make_style_file(OUTPUT.value, STYLE.value, _load_config())
     print(f"Wrote {OUTPUT.value}, the style of {num_files} file{'s' if num_files > 1 else ''}")
 
 

@@ -16,8 +16,7 @@ from research.tables import save_records
 from research.transfer.config import TransferConfig
 from research.transfer.optimise import Progress
 from research.transfer.side_by_side import transfer_each
-from research.transfer.style_file import parse_mix
-from research.transfer.style_source import check_mix, load_mix
+from research.transfer.style_source import check_source, load_source, parse_source
 from research.transfer.style_transfer import Problem, Transfer
 from research.transfer.sweep import (
     Settings,
@@ -90,7 +89,8 @@ def identify(takes: Iterable[PlannedTake]) -> dict[str, Any]:
     """What each take is made of, and digests of the files, as JSON values."""
     takes = list(takes)
     names = dict.fromkeys(name for take in takes for name in take.pair)
-    files = dict.fromkeys(file for name in names for file, _ in parse_mix(name) if file.is_file())
+    parts = (part.path for name in names for part in parse_source(name))
+    files = dict.fromkeys(path for path in parts if path.is_file())
     return {
         "takes": {take.folder.name: [*take.pair, take.settings] for take in takes},
         "files": {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
@@ -106,7 +106,7 @@ def check_pieces(takes: Iterable[PlannedTake]) -> None:
     for content in dict.fromkeys(take.content for take in takes):
         load_waveform(content)
     for style in dict.fromkeys(take.style for take in takes):
-        check_mix(style)
+        check_source(style)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +148,7 @@ def make_takes(
     def problems() -> Iterator[Problem]:
         for pair, members in itertools.groupby(takes, lambda take: take.pair):
             started = time.perf_counter()
-            content, style = load_waveform(pair[0]), load_mix(pair[1], config)
+            content, style = load_waveform(pair[0]), load_source(pair[1], config)
             heard = style if isinstance(style, Waveform) else None
             assess = Assessor(content, heard, ensemble)
             sessions[pair] = _Session(assess, time.perf_counter() - started)
