@@ -6,12 +6,9 @@ import typing
 
 from tqdm import tqdm
 
-if typing.TYPE_CHECKING:
-    from research.transfer.optimise import Progress
-
 
 class ProgressBar:
-    """Shows loss, evaluations a second and remaining time; call it with each `Progress`."""
+    """Shows the loss, evaluations per second and the remaining time of an optimisation."""
 
     def __init__(self, num_iterations: int):
         self._bar = tqdm(
@@ -29,24 +26,30 @@ class ProgressBar:
         self._bar.leave = kind is None
         self._bar.close()
 
-    def __call__(self, progress: "Progress") -> None:
-        """Move the bar to a point of the optimisation."""
-        before, evaluations = self._last
+    def __call__(self, iteration: int, evaluations: int, loss: float) -> None:
+        """Move the bar.
+
+        Args:
+          iteration: number of iterations so far.
+          evaluations: number of evaluations of the loss so far.
+          loss: now.
+        """
+        before, previous = self._last
         now = time.perf_counter()
-        self._last = (now, progress.evaluations)
+        self._last = (now, evaluations)
         if before:
-            rate = (progress.evaluations - evaluations) / (now - before)
-            self._bar.set_postfix_str(f"loss {progress.loss:.4g}, {rate:.1f} evaluations/s", False)
+            rate = (evaluations - previous) / (now - before)
+            self._bar.set_postfix_str(f"loss {loss:.4g}, {rate:.1f} evaluations/s", False)
         else:  # The first chunk includes compilation: restart the clock of the remaining time.
             self._bar.reset()
-            self._bar.initial = progress.iteration
-            self._bar.set_postfix_str(f"loss {progress.loss:.4g}", False)
+            self._bar.initial = iteration
+            self._bar.set_postfix_str(f"loss {loss:.4g}", False)
         self._bar.set_description_str("optimising", False)
-        self._bar.update(progress.iteration - self._bar.n)
+        self._bar.update(iteration - self._bar.n)
 
 
 class CountingBar:
-    """Shows how many of what are done; call it with what, the number done, and the total."""
+    """Shows how many of something are done; one kind after another may be counted."""
 
     def __init__(self):
         # A stream of its own: decoding MP3 files turns the common one off.
@@ -62,7 +65,13 @@ class CountingBar:
         self._stream.close()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Move the bar, or begin another for something else."""
+        """Move the bar, or begin another one.
+
+        Args:
+          what: is counted, such as "tracks".
+          done: number so far.
+          total: number in all.
+        """
         if self._bar is None or what != self._what:
             if self._bar is not None:
                 self._bar.close()

@@ -74,6 +74,10 @@ def test_a_table_is_read_from_its_own_folder(inside, monkeypatch):
         ("a.wav\t\n", "line 1: give a content and a style"),
         ("a.wav\tb.wav:0.5,none.wav:0.5\n", "line 1: .*none.wav does not exist"),
         ("a.wav\tnone.wav\n", "line 1: .*none.wav does not exist"),
+        ("a.wav\tsongs\n", "line 1: .*songs is a folder; give a file"),
+        ("a.wav\tb.wav:0.5,songs:0.5\n", "line 1: .*songs is a folder; give a file"),
+        ("a.wav\ta.wav,b.wav\n", "line 1: a.wav,b.wav is several styles"),
+        ("a.wav\ta.wav:0.7,b.wav:0.2\n", "line 1: the weights of the style sum to 0.9"),
     ],
 )
 def test_a_bad_table_is_told_with_its_line(inside, text, message):

@@ -1,8 +1,6 @@
-"""The file that keeps a style, the flag that mixes several, and what their mean is."""
+"""The file that keeps a style: what comes back, and what is refused."""
 
-import itertools
 import json
-import math
 import pathlib
 import tempfile
 import zipfile
@@ -14,20 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis.extra import numpy as arrays_of
-from scipy.stats import norm
+from styles import assert_same, make_style, refusal
 
 from research.errors import InputError
 from research.transfer.objective import Style
-from research.transfer.quantiles import quantiles
 from research.transfer.style_file import (
-    check_bank_name,
-    is_bank,
+    check_style_file_name,
+    is_style_file,
     load_style,
-    mix_styles,
-    parse_mix,
     save_style,
 )
-from research.transfer.terms.gram import gram
 from research.transfer.terms.squared_error import Moments
 
 FRONT_END = {
@@ -56,29 +50,8 @@ JSON = st.recursive(
 )
 
 
-def make_style(seed: int = 0) -> Style:
-    """A small one with all that a style may have: layers, moments, nothing, levels."""
-    random = np.random.default_rng(seed)
-
-    def draw(*shape: int) -> jax.Array:
-        return jnp.asarray(random.standard_normal(shape), jnp.float32)
-
-    return Style(
-        {"bands": draw(1, 4, 3), "gram": {"width_3": draw(1, 2, 2), "width_11": draw(1, 3, 3)}},
-        {"features": {"width_11": Moments(draw(3), draw(3))}, "onset": (), "harmonic": draw(5)},
-        draw(1, 4, 2),
-    )
-
-
 def template_of(style: Style) -> Style:
     return jax.eval_shape(lambda: jax.tree.map(jnp.asarray, style))
-
-
-def assert_same(ours: Style, theirs: Style) -> None:
-    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    for mine, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
-        assert isinstance(mine, jax.Array) and mine.dtype == jnp.float32
-        np.testing.assert_array_equal(mine, other)
 
 
 @pytest.fixture
@@ -86,14 +59,6 @@ def bank(tmp_path) -> pathlib.Path:
     """A saved style."""
     save_style(tmp_path / "band.npz", make_style(), FRONT_END, ["band.wav"])
     return tmp_path / "band.npz"
-
-
-def refusal(call, *arguments) -> str:
-    """What an InputError says, in one line."""
-    with pytest.raises(InputError) as error:
-        call(*arguments)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def assert_refused_to_load(path: pathlib.Path, *words: str, front_end=FRONT_END) -> None:
@@ -159,9 +124,9 @@ def test_less_than_what_is_there_may_be_asked_for(bank):
 def test_another_suffix_is_refused(name, tmp_path):
     message = refusal(save_style, tmp_path / name, make_style(), FRONT_END, [])
     assert message.startswith(f"--output {tmp_path / name}: ") and ".npz" in message
-    assert refusal(check_bank_name, tmp_path / name) == message
+    assert refusal(check_style_file_name, tmp_path / name) == message
     assert not list(tmp_path.iterdir())
-    assert not is_bank(name)
+    assert not is_style_file(name)
 
 
 def test_a_suffix_may_be_in_capitals(tmp_path):
@@ -316,150 +281,3 @@ def test_another_front_end_is_told_before_the_arrays_it_changed(bank):
     other = template_of(make_style())._replace(levels=jax.ShapeDtypeStruct((1, 9), jnp.float32))
     front_end = changed(sample_rate=8000)
     assert "sample_rate=8000" in refusal(load_style, bank, other, front_end)
-
-
-@pytest.fixture(scope="module")
-def sounds(tmp_path_factory):
-    """A folder of files, in which the tests with relative names run."""
-    folder = tmp_path_factory.mktemp("sounds")
-    names = ["a.wav", "b.npz", "c d.flac", "e,f:0.3.wav", "g:2.wav", "1", "jazz/x.mp3"]
-    for name in names:
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).touch()
-    return folder
-
-
-@pytest.fixture
-def inside(sounds, monkeypatch):
-    """The working folder is that of the sounds, and so is the home folder."""
-    monkeypatch.chdir(sounds)
-    monkeypatch.setenv("HOME", str(sounds))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a.wav", {"a.wav": 1}),
-        ("a.wav:1", {"a.wav": 1}),
-        ("jazz", {"jazz": 1}),
-        ("a.wav:0.7,b.npz:0.3", {"a.wav": 0.7, "b.npz": 0.3}),
-        ("a.wav : 0.7, b.npz: 3e-1 ", {"a.wav": 0.7, "b.npz": 0.3}),
-        ("a.wav,b.npz", {"a.wav": 0.5, "b.npz": 0.5}),
-        ("a.wav, jazz,1", {"a.wav": 1 / 3, "jazz": 1 / 3, "1": 1 / 3}),
-        ("a.wav:0.333,jazz:0.333,1:0.333", {"a.wav": 1 / 3, "jazz": 1 / 3, "1": 1 / 3}),
-        ("a.wav:0.501,b.npz:0.5", {"a.wav": 0.501 / 1.001, "b.npz": 0.5 / 1.001}),
-        ("e,f:0.3.wav", {"e,f:0.3.wav": 1}),
-        ("g:2.wav", {"g:2.wav": 1}),
-        ("g:2.wav,a.wav", {"g:2.wav": 0.5, "a.wav": 0.5}),
-        ("g:2.wav:0.25,a.wav:0.75", {"g:2.wav": 0.25, "a.wav": 0.75}),
-        ("c d.flac:0.5,a.wav:0.5", {"c d.flac": 0.5, "a.wav": 0.5}),
-    ],
-)
-@pytest.mark.usefixtures("inside")
-def test_what_the_flag_says(text, expected):
-    found = parse_mix(text)
-    assert [str(path) for path, _ in found] == list(expected)
-    assert [weight for _, weight in found] == pytest.approx(list(expected.values()), abs=1e-12)
-
-
-@pytest.mark.usefixtures("inside")
-def test_the_home_folder_is_understood(sounds):
-    assert parse_mix("~/a.wav:0.5,~/jazz:0.5") == [(sounds / "a.wav", 0.5), (sounds / "jazz", 0.5)]
-    assert parse_mix("~/e,f:0.3.wav") == [(sounds / "e,f:0.3.wav", 1.0)]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", ["empty part"]),
-        (" ", ["empty part"]),
-        ("a.wav,", ["empty part", "'a.wav,'"]),
-        (",a.wav", ["empty part"]),
-        ("a.wav,,b.npz", ["empty part"]),
-        (":0.5", ["'0.5' of nothing"]),
-        ("a.wav:0.5, :0.5", ["'0.5' of nothing"]),
-        ("no.wav", ["no.wav does not exist"]),
-        ("no.wav:0.5,a.wav:0.5", ["no.wav does not exist"]),
-        ("a.wav,no.wav", ["no.wav does not exist"]),
-        ("https://no.where/a.wav", ["https://no.where/a.wav does not exist"]),
-        ("~nobody_of_that_name/a.wav", ["~nobody_of_that_name/a.wav does not exist"]),
-        ("a\0.wav", ["does not exist"]),
-        ("n" * 999, ["does not exist"]),
-        ("a.wav:0.5,b.npz", ["none to b.npz", "all or to none"]),
-        ("a.wav:", ["a.wav the weight ''", "no number above 0"]),
-        ("a.wav:half,b.npz:0.5", ["a.wav the weight 'half'", "no number above 0"]),
-        ("a.wav:nan,b.npz:0.5", ["'nan'", "no number above 0"]),
-        ("a.wav:inf", ["'inf'", "no number above 0"]),
-        ("a.wav:1.5,b.npz:-0.5", ["b.npz the weight '-0.5'", "no number above 0"]),
-        ("a.wav:1,b.npz:0", ["b.npz the weight '0'", "no number above 0"]),
-        ("a.wav:0.7", ["sum to 0.7, not to 1"]),
-        ("a.wav:0.7,b.npz:0.2", ["sum to 0.9, not to 1"]),
-        ("a.wav:70,b.npz:30", ["sum to 100, not to 1"]),
-        ("a.wav:0.5,b.npz:0.502", ["sum to 1.002, not to 1"]),
-        ("a.wav:1e308,b.npz:1e308", ["sum to inf, not to 1"]),
-    ],
-)
-@pytest.mark.usefixtures("inside")
-def test_what_the_flag_cannot_mean_is_refused_in_one_line(text, words):
-    message = refusal(parse_mix, text)
-    assert all(word in message for word in ("--style", *words)), message
-
-
-@hypothesis.given(
-    st.lists(st.floats(0.01, 1), min_size=1, max_size=30), st.sampled_from(["{!r}", "{:.4f}"])
-)
-def test_any_weights_come_back_in_their_proportions(sounds, raw, form):
-    weights = [weight / sum(raw) for weight in raw]
-    said = [form.format(weight) for weight in weights]
-    hypothesis.assume(all(float(weight) > 0 for weight in said))
-    hypothesis.assume(abs(sum(map(float, said)) - 1) < 1e-3)
-    paths = list(
-        itertools.islice(itertools.cycle([sounds / "a.wav", sounds / "g:2.wav"]), len(raw))
-    )
-    found = parse_mix(",".join(f"{path}:{w}" for path, w in zip(paths, said, strict=True)))
-    assert [path for path, _ in found] == paths
-    assert math.fsum(weight for _, weight in found) == pytest.approx(1, abs=1e-12)
-    for (_, ours), theirs in zip(found, said, strict=True):
-        assert ours / found[0][1] == pytest.approx(float(theirs) / float(said[0]), rel=1e-12)
-
-
-def test_a_single_style_is_as_it_was():
-    style = make_style()
-    assert mix_styles([style], [1.0]) is style
-
-
-@hypothesis.given(st.lists(st.floats(0.01, 1), min_size=2, max_size=5))
-def test_a_mix_is_the_weighted_mean_of_all_arrays(raw):
-    weights = [weight / sum(raw) for weight in raw]
-    styles = [make_style(seed) for seed in range(len(raw))]
-    mix = mix_styles(styles, weights)
-    assert jax.tree.structure(mix) == jax.tree.structure(styles[0])
-    for mixed, *arrays in zip(*map(jax.tree.leaves, (mix, *styles)), strict=True):
-        assert isinstance(mixed, jax.Array) and mixed.dtype == jnp.float32
-        expected = np.average(np.asarray(arrays, np.float64), axis=0, weights=weights)
-        np.testing.assert_allclose(mixed, expected, rtol=1e-6, atol=1e-7)
-
-
-def test_a_style_mixed_with_itself_is_itself():
-    assert_same(mix_styles([make_style()] * 3, [0.25, 0.25, 0.5]), make_style())
-
-
-def test_gram_matrices_become_those_of_the_pieces_put_together():
-    frames = np.random.default_rng(0).standard_normal((1, 40, 3)).astype(np.float32)
-    parts = frames[:, :30], frames[:, 30:]
-    styles = [Style({"gram": gram(part) / part.shape[1]}, {}, None) for part in parts]
-    mix = mix_styles(styles, [0.75, 0.25])
-    np.testing.assert_allclose(mix.descriptions["gram"], gram(frames) / 40, rtol=1e-5)
-
-
-def test_quantiles_become_those_of_the_barycentre():
-    # That of two normal distributions has the mean of their means and of their deviations.
-    ranks = (np.arange(4096) + 0.5) / 4096
-    normals = [(-2.0, 0.5), (3.0, 2.0)]
-    styles = [
-        Style({}, {}, quantiles(norm.ppf(ranks, *normal)[None, :, None].astype(np.float32)))
-        for normal in normals
-    ]
-    mix = mix_styles(styles, [0.7, 0.3])
-    at = (np.arange(256) + 0.5) / 256
-    np.testing.assert_allclose(mix.levels[0, :, 0], norm.ppf(at, -0.5, 0.95), atol=1e-3)

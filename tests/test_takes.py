@@ -1,76 +1,21 @@
-"""What takes there are to make, what they are made of, and what they are called."""
+"""The folders of takes."""
 
-import hashlib
-
-import pytest
-
-from configs.transfer import get_config
-from research.settings import freeze
-from research.transfer.config import TransferConfig
-from research.transfer.experiment import identify, plan
-from research.transfer.takes import find_takes, row_of, short
+from research.transfer.takes import find_takes, short_name
 
 
-@pytest.fixture
-def inside(tmp_path, monkeypatch):
-    """A folder to work in, of files that are as good as audio here."""
-    for name in ("a.wav", "b.wav", "c,d.wav"):
-        (tmp_path / name).write_text(name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def test_finished_takes_are_found(tmp_path):
+    assert find_takes(tmp_path) == find_takes(tmp_path / "none") == []
+    (tmp_path / "metrics.json").touch()
+    assert find_takes(tmp_path) == [tmp_path]
+    for name in ("001", "000", "002"):
+        (tmp_path / "takes" / name).mkdir(parents=True)
+    assert find_takes(tmp_path) == [tmp_path]
+    for name in ("001", "000"):
+        (tmp_path / "takes" / name / "metrics.json").touch()
+    assert find_takes(tmp_path) == [tmp_path / "takes" / name for name in ("000", "001")]
 
 
-def sweep_of(*values: float) -> TransferConfig:
-    config = get_config()
-    config.sweep.style_weight = values or None
-    return freeze(TransferConfig, config)
-
-
-def test_a_single_take_is_in_the_workdir_and_others_in_folders_of_their_own(inside):
-    [take] = plan(sweep_of(), [("a.wav", "b.wav")], inside / "w")
-    assert (take.folder, take.name, take.settings) == (inside / "w", "output", {})
-    assert take.pair == (str(inside / "a.wav"), str(inside / "b.wav"))
-    takes = plan(sweep_of(1, 2.5, 1), [("a.wav", "b.wav"), ("b.wav", "a.wav")], inside / "w")
-    assert [take.folder.name for take in takes] == ["000", "001", "002", "003"]
-    assert [take.name for take in takes[:2]] == ["style_weight=1", "style_weight=2.5"]
-    assert not any(take.is_done for take in takes)
-    (takes[2].folder).mkdir(parents=True)
-    (takes[2].folder / "metrics.json").touch()
-    assert [take.is_done for take in takes] == [False, False, True, False]
-    assert find_takes(inside / "w") == [takes[2].folder]
-
-
-def test_a_pair_by_two_names_is_one(inside):
-    pairs = [
-        ("a.wav", "b.wav"),
-        (str(inside / "a.wav"), "./b.wav"),
-        ("a.wav", "a.wav:0.5,b.wav:0.5"),
-    ]
-    takes = plan(sweep_of(), pairs, inside / "w")
-    assert [take.style for take in takes] == [str(inside / "b.wav"), "a.wav:0.5,b.wav:0.5"]
-
-
-def test_files_are_known_by_their_bytes(inside):
-    pairs = [("a.wav", "b.wav"), ("a.wav", "a.wav:0.5,b.wav:0.5")]
-    takes = plan(sweep_of(1, 2), pairs, inside / "w")
-    known = identify(takes)
-    assert list(known["takes"]) == ["000", "001", "002", "003"]
-    assert known["takes"]["001"] == [*takes[1].pair, {"style_weight": 2}]
-    digest = hashlib.sha256(b"a.wav").hexdigest()
-    assert known["files"][str(inside / "a.wav")] == digest
-    (inside / "a.wav").write_text("another")
-    assert identify(takes)["takes"] == known["takes"]
-    assert identify(takes)["files"] != known["files"]
-
-
-def test_names_without_folders(inside):
-    assert short(str(inside / "c,d.wav")) == "c,d.wav"
-    assert short("x/a.npz:0.5, /y/z/b.wav:0.5") == "a.npz:0.5, b.wav:0.5"
-
-
-def test_a_row_of_a_table_is_the_numbers_of_a_take():
-    metrics = {"loss": {"final": 1.5, "rendered": 2.0}, "stopped": "finished", "num_evaluations": 7}
-    expected = {"loss": 1.5, "rendered_loss": 2.0, "stopped": "finished", "num_evaluations": 7}
-    assert row_of(metrics) == expected
-    heard = metrics | {"genres": {"output": {"genre": "jazz"}}, "judge": {"score": 0.5}}
-    assert row_of(heard) == {"score": 0.5} | expected | {"genre": "jazz"}
+def test_names_without_folders(tmp_path):
+    (tmp_path / "c,d.wav").touch()
+    assert short_name(str(tmp_path / "c,d.wav")) == "c,d.wav"
+    assert short_name("x/a.npz:0.5, /y/z/b.wav:0.5") == "a.npz:0.5, b.wav:0.5"

@@ -17,9 +17,7 @@ import time
 import jax
 import numpy as np
 
-from configs.transfer import get_config
 from research.audio.waveform import Waveform, load_waveform
-from research.settings import freeze
 from research.transfer.config import TransferConfig
 from research.transfer.style_transfer import transfer
 
@@ -30,7 +28,7 @@ _PARTS = ("compile", "start", "optimise", "phase")
 
 def main() -> None:
     """Print both tables."""
-    config = freeze(TransferConfig, get_config())
+    config = TransferConfig()
     content, style = (load_waveform(_CLIPS / name) for name in ("piano.ogg", "band.ogg"))
     print(f"{os.cpu_count()} cores, jax on {jax.devices()[0].device_kind}\n")
     print(f"{'content':10}" + "".join(f"{part:>10}" for part in _PARTS) + "  evaluations  peak MB")

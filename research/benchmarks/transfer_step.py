@@ -1,10 +1,10 @@
-"""One step of Ulyanov's transfer: 430 frames, 4096 filters of width 11, value and gradient.
+"""One step of Ulyanov's transfer: 430 frames, 4096 filters of width 11, loss and gradient.
 
     python -m research.benchmarks.transfer_step
 
-The floor is the matrix products alone: the filters as a plain convolution forward and back, and
-those of the Gram distance. The project goes below it: it convolves by temporal frequency. Before
-the race the project's loss and gradient are compared with PyTorch's.
+The floor is the matrix products alone: those of the filters as a plain convolution, forward and
+backward, and those of the Gram distance. The project goes below it, since it convolves by temporal
+frequency. Before the race its loss and gradient are compared with PyTorch's.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def main() -> None:
     keys = jax.random.split(jax.random.key(0), 3)
     length = (NUM_FRAMES - 1) * OBJECTIVE.stft.hop_length
     waveforms = [jax.random.normal(key, (1, length)) for key in keys]
-    variable, content, style = (log_magnitude(piece, OBJECTIVE.stft) for piece in waveforms)
+    variable, content, style = (log_magnitude(waveform, OBJECTIVE.stft) for waveform in waveforms)
     kernels = make_filters(FILTERS, NUM_BINS)
     targets = jax.jit(_targets)(kernels, *waveforms[1:])
     entrants = {
@@ -58,7 +58,7 @@ def _loss(variable: jax.Array, targets: Targets) -> jax.Array:
 
 def _project(variable: jax.Array, targets: Targets) -> Callable:
     @jax.jit
-    def steps(variable: jax.Array, targets: Targets) -> jax.Array:
+    def steps(variable: jax.Array, targets: Targets) -> tuple[jax.Array, jax.Array]:
         def step(variable, _):
             loss, gradient = jax.value_and_grad(_loss)(variable, targets)
             return variable - 1e-9 * gradient, loss
@@ -92,17 +92,17 @@ def _pytorch(
     def gram(features: "torch.Tensor") -> "torch.Tensor":
         return features @ features.T / NUM_FRAMES
 
-    pieces = [np.asarray(piece).transpose(0, 2, 1).copy() for piece in (variable, content, style)]
-    start, content_map, style_map = (torch.tensor(piece, device=device) for piece in pieces)
+    arrays = [np.asarray(array).transpose(0, 2, 1).copy() for array in (variable, content, style)]
+    start, content_map, style_map = (torch.tensor(array, device=device) for array in arrays)
     with torch.no_grad():
         content_features, style_gram = features(content_map), gram(features(style_map))
 
     def run() -> tuple[float, np.ndarray]:
         for _ in range(STEPS):
             spectrogram = start.clone().requires_grad_()
-            seen = features(spectrogram)
-            loss = WEIGHTS["features"] * (seen - content_features).square().sum()
-            loss = loss + WEIGHTS["gram"] * (gram(seen) - style_gram).square().sum()
+            found = features(spectrogram)
+            loss = WEIGHTS["features"] * (found - content_features).square().sum()
+            loss = loss + WEIGHTS["gram"] * (gram(found) - style_gram).square().sum()
             loss.backward()
         return loss.item(), spectrogram.grad[0].T.cpu().numpy()
 
@@ -117,9 +117,9 @@ def _floor(kernel: jax.Array, targets: Targets) -> Callable:
     @jax.jit
     def products(patches: jax.Array, kernel: jax.Array, style: jax.Array) -> jax.Array:
         def step(patches, _):
-            seen = patches @ kernel
-            own, shared = seen @ seen.T, seen @ style.T
-            back = (own @ seen + shared @ style) @ kernel.T
+            found = patches @ kernel
+            own, shared = found @ found.T, found @ style.T
+            back = (own @ found + shared @ style) @ kernel.T
             return 1e-9 * back, None
 
         return jax.lax.scan(step, patches, length=STEPS)[0]

@@ -24,7 +24,7 @@ from research.training.experiment import Fit
 from research.training.predict import cut
 from research.training.run import restore, training_parts
 from research.training.sharding import make_mesh
-from research.transfer.style_file import is_bank, parse_mix
+from research.transfer.style_source import parse_source
 from research.transfer.takes import TAKES
 from research.workdir import load_json
 
@@ -77,15 +77,15 @@ def load_takes(transfer: str) -> dict[str, Waveform]:
         output = load_waveform(folder / "output.wav")
     with about(f"--transfer {transfer} (its paths are from where it was run)"):
         takes = {"content": load_waveform(pathlib.Path(named[0]).expanduser())}
-        (style, _), *others = parse_mix(named[1])
-        if others or style.is_dir() or is_bank(style):
+        style, *others = parse_source(named[1])
+        if others or not style.is_audio_file:
             warnings.warn(
                 f"the style {named[1]} of --transfer {transfer} is not one audio file, so it is "
                 "not in the picture",
                 stacklevel=2,
             )
         else:
-            takes["style"] = load_waveform(style)
+            takes["style"] = load_waveform(style.path)
     return takes | {"output": output}
 
 

@@ -1,4 +1,4 @@
-"""Runs of transfers beside each other: what they came to, and what differs in their configs."""
+"""Several runs in one table and on one page, by what differs in their configs."""
 
 import dataclasses
 import pathlib
@@ -8,8 +8,9 @@ from typing import Any
 from research.errors import InputError
 from research.report.page import Take, write_report
 from research.tables import save_records
+from research.transfer.results import numbers_of
 from research.transfer.sweep import in_words
-from research.transfer.takes import find_takes, load_pair, load_take, row_of, short
+from research.transfer.takes import find_takes, load_pair, load_take, short_name
 from research.workdir import flat, load_json
 
 _MOST_IN_NAME = 3  # Settings.
@@ -17,7 +18,15 @@ _MOST_IN_NAME = 3  # Settings.
 
 @dataclasses.dataclass(frozen=True)
 class _Entry:
-    """A take of a run, with its own values in the place of those of a sweep's config."""
+    """A take of a run.
+
+    Attributes:
+      run: name of the run.
+      name: of the take.
+      folder: of the take.
+      config: flat; swept keys have the values of the take.
+      metrics: its `metrics.json`.
+    """
 
     run: str
     name: str
@@ -27,55 +36,58 @@ class _Entry:
 
 
 def write_comparison(workdir: pathlib.Path, runs: Sequence[pathlib.Path]) -> int:
-    """Write `comparison.csv` and `comparison.html`; the number of takes in them.
+    """Write `comparison.csv` and `comparison.html`; returns the number of takes in them.
 
-    A sweep is all of its takes. Columns are the keys of the configs that differ, and the numbers.
+    There is a row for every take of every run. Columns are the config keys that differ, and the
+    results.
 
     Args:
-      workdir: where to.
+      workdir: folder of the two files.
       runs: workdirs of `run_transfer.py`.
 
     Raises:
-      InputError: a folder is no such workdir, or a piece is not where it was.
+      InputError: a folder is no such workdir, or a recording cannot be read any more.
     """
     names = _names(runs)
     entries = [entry for run, name in zip(runs, names, strict=True) for entry in _load(run, name)]
     keys = list(dict.fromkeys(key for entry in entries for key in entry.config))
     values = {key: [entry.config.get(key) for entry in entries] for key in keys}
     differing = [key for key, held in values.items() if any(value != held[0] for value in held)]
-    columns = ["content", "style", *differing]
-    rows = []
-    for entry in entries:
-        known = entry.metrics | entry.config
-        row = {"run": entry.name} | {column: known.get(column) for column in columns}
-        rows.append(row | row_of(entry.metrics))
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    rows = [{column: row.get(column) for column in columns} for row in rows]
+    records = _records(entries, ["content", "style", *differing])
     pairs: dict[tuple[str, str], list[Take]] = {}
     for entry in entries:
         settings = {key: entry.config.get(key) for key in differing}
         colour = {"run": entry.run} if len(runs) > 1 else {}
-        metrics = entry.metrics | {"settings": colour | settings}
         name = entry.name
         if 0 < len(settings) <= _MOST_IN_NAME:
             name += f": {in_words(settings)}"
-        take = dataclasses.replace(load_take(entry.folder, name), metrics=metrics)
-        pairs.setdefault((metrics["content"], metrics["style"]), []).append(take)
+        take = load_take(entry.folder, name)
+        take = dataclasses.replace(take, metrics=entry.metrics | {"settings": colour | settings})
+        pairs.setdefault((entry.metrics["content"], entry.metrics["style"]), []).append(take)
     common = {key: held[0] for key, held in values.items() if key not in differing}
     loaded = [load_pair(*pair, takes) for pair, takes in pairs.items()]
-    save_records(workdir / "comparison.csv", rows)
-    write_report(
-        workdir / "comparison.html",
-        loaded,
-        common,
-        {},
-        [row | {key: short(row[key]) for key in ("content", "style")} for row in rows],
-    )
+    save_records(workdir / "comparison.csv", records)
+    shown = [
+        record | {key: short_name(record[key]) for key in ("content", "style")}
+        for record in records
+    ]
+    write_report(workdir / "comparison.html", loaded, common, {}, shown)
     return len(entries)
 
 
+def _records(entries: list[_Entry], columns: list[str]) -> list[dict[str, Any]]:
+    """A record for each take, all with the same keys in the same order."""
+    records = []
+    for entry in entries:
+        known = entry.metrics | entry.config
+        record = {"run": entry.name} | {column: known.get(column) for column in columns}
+        records.append(record | numbers_of(entry.metrics))
+    keys = list(dict.fromkeys(key for record in records for key in record))
+    return [{key: record.get(key) for key in keys} for record in records]
+
+
 def _names(runs: Sequence[pathlib.Path]) -> list[str]:
-    """Names of folders, or whole paths where some are the same."""
+    """Names of the folders, or their paths if two names are the same."""
     names = [run.resolve().name for run in runs]
     return names if len(set(names)) == len(names) else [str(run) for run in runs]
 

@@ -1,112 +1,21 @@
-"""From the names of pieces and the values of a sweep to takes in folders."""
+"""Make the takes of a plan, and save each in its folder."""
 
 import dataclasses
-import hashlib
 import itertools
-import os
-import pathlib
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from research.audio.waveform import Waveform, load_waveform, save_waveform
 from research.errors import InputError, about
-from research.report.page import Pair, write_report
-from research.tables import save_records
+from research.transfer.assessor import Assessor
 from research.transfer.config import TransferConfig
 from research.transfer.optimise import Progress
+from research.transfer.plan import PlannedTake
 from research.transfer.side_by_side import transfer_each
-from research.transfer.style_file import parse_mix
-from research.transfer.style_source import check_mix, load_mix
+from research.transfer.style_source import load_source
 from research.transfer.style_transfer import Problem, Transfer
-from research.transfer.sweep import (
-    Settings,
-    combinations,
-    in_words,
-    prepare_each,
-    with_settings,
-)
-from research.transfer.takes import TAKES, Assessor, load_pair, load_take, row_of
+from research.transfer.sweep import prepare_each
 from research.workdir import save_json
-
-
-@dataclasses.dataclass(frozen=True)
-class PlannedTake:
-    """One output that a run is to make.
-
-    Attributes:
-      folder: of its files.
-      content: name of a file.
-      style: what `--style` may name.
-      settings: swept values.
-    """
-
-    folder: pathlib.Path
-    content: str
-    style: str
-    settings: Settings
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        """Content and style."""
-        return self.content, self.style
-
-    @property
-    def name(self) -> str:
-        """What is special about it among those of its pair."""
-        return in_words(self.settings) or "output"
-
-    @property
-    def is_done(self) -> bool:
-        """Whether all of its files are there."""
-        return (self.folder / "metrics.json").exists()
-
-
-def plan(
-    config: TransferConfig, pairs: list[tuple[str, str]], workdir: pathlib.Path
-) -> list[PlannedTake]:
-    """Every pair with every combination of swept values; a single take is in the workdir itself.
-
-    Raises:
-      InputError: a combination that the config does not allow.
-    """
-    settings = combinations(config.sweep)
-    for one in settings:
-        with_settings(config, one)
-    # Found again from anywhere, and one file under one name.
-    distinct = dict.fromkeys(
-        tuple(os.path.abspath(name) if os.path.exists(name) else name for name in pair)
-        for pair in pairs
-    )
-    every = [(*pair, one) for pair, one in itertools.product(distinct, settings)]
-    if len(every) == 1:
-        return [PlannedTake(workdir, *every[0])]
-    return [
-        PlannedTake(workdir / TAKES / f"{number:03d}", *one) for number, one in enumerate(every)
-    ]
-
-
-def identify(takes: Iterable[PlannedTake]) -> dict[str, Any]:
-    """What each take is made of, and digests of the files, as JSON values."""
-    takes = list(takes)
-    names = dict.fromkeys(name for take in takes for name in take.pair)
-    files = dict.fromkeys(file for name in names for file, _ in parse_mix(name) if file.is_file())
-    return {
-        "takes": {take.folder.name: [*take.pair, take.settings] for take in takes},
-        "files": {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
-    }
-
-
-def check_pieces(takes: Iterable[PlannedTake]) -> None:
-    """See that every piece can be read, before time is spent on any.
-
-    Raises:
-      InputError: one cannot be.
-    """
-    for content in dict.fromkeys(take.content for take in takes):
-        load_waveform(content)
-    for style in dict.fromkeys(take.style for take in takes):
-        check_mix(style)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,23 +32,24 @@ def make_takes(
     num_planned: int,
     on_progress: Callable[[int, list[Progress]], None],
 ) -> Iterator[tuple[PlannedTake, Transfer | InputError]]:
-    """Make takes; each is in its folder before it is given back.
-
-    In the place of a take whose loss was never finite comes the error that says so.
+    """Make takes; each is saved before it is yielded.
 
     Args:
-      config: of all.
-      takes: of `plan`, those of a pair in a row.
-      num_planned: number of takes that were planned, done or not: as many are optimised at once as
-        if none were, since the same program gives the same takes.
+      config: of all takes.
+      takes: of `plan`; those of a pair follow each other.
+      num_planned: number of takes that were planned, done or not. As many are optimised at once as
+        if none were done, since the same program gives the same takes.
       on_progress: see `transfer_each`.
 
+    Yields:
+      The takes in order, each with its result, or with an error if its loss was never finite.
+
     Raises:
-      InputError: a piece cannot be read or used, or memory does not do for one take.
+      InputError: a recording cannot be read or used, or one take needs more memory than allowed.
     """
     ensemble = None
     if config.checkpoint:
-        # What is wrong with it is better said now than after the transfer.
+        # A checkpoint that cannot be read is reported before the transfer, not after it.
         from research.training.predict import load_ensemble
 
         ensemble = load_ensemble(config.checkpoint)
@@ -148,16 +58,16 @@ def make_takes(
     def problems() -> Iterator[Problem]:
         for pair, members in itertools.groupby(takes, lambda take: take.pair):
             started = time.perf_counter()
-            content, style = load_waveform(pair[0]), load_mix(pair[1], config)
-            heard = style if isinstance(style, Waveform) else None
-            assess = Assessor(content, heard, ensemble)
+            content, style = load_waveform(pair[0]), load_source(pair[1], config)
+            audio = style if isinstance(style, Waveform) else None
+            assess = Assessor(content, audio, ensemble)
             sessions[pair] = _Session(assess, time.perf_counter() - started)
             with about(" x ".join(pair)):
                 yield from prepare_each(content, style, config, [one.settings for one in members])
 
     results = transfer_each(problems(), num_planned, config.sweep.memory_gb, on_progress)
     for take, result in zip(takes, results, strict=True):
-        # They come in order: those of pairs before are done.
+        # Takes come in order, so sessions of other pairs before this one are over.
         while next(iter(sessions)) != take.pair:
             del sessions[next(iter(sessions))]
         take.folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +77,7 @@ def make_takes(
 
 
 def _save(take: PlannedTake, result: Transfer, session: _Session) -> None:
-    """`output.wav`, and then `metrics.json`, which says that the take is done."""
+    """Write `output.wav`, and then `metrics.json`, which marks the take as done."""
     save_waveform(take.folder / "output.wav", result.output)
     recording, minimum = load_waveform(take.folder / "output.wav"), result.minimum
     started = time.perf_counter()
@@ -192,39 +102,3 @@ def _save(take: PlannedTake, result: Transfer, session: _Session) -> None:
         **assessed,
     }
     save_json(take.folder / "metrics.json", metrics)
-
-
-def write_results(
-    takes: list[PlannedTake],
-    config: dict[str, Any],
-    environment: dict[str, Any],
-    workdir: pathlib.Path,
-) -> list[Pair]:
-    """Write `report.html`, and of a sweep `takes.csv`; the pairs with what was made of them.
-
-    Args:
-      takes: of `plan`; those that are not done are left out.
-      config: of all, nested.
-      environment: of the run, nested.
-      workdir: where to.
-
-    Raises:
-      InputError: a piece cannot be read any more.
-    """
-    done = [take for take in takes if take.is_done]
-    pairs = []
-    for pair, members in itertools.groupby(done, lambda take: take.pair):
-        loaded = [load_take(take.folder, take.name) for take in members]
-        pairs.append(load_pair(*pair, loaded))
-    if pairs:
-        write_report(workdir / "report.html", pairs, config, environment)
-    if len(takes) > 1:
-        found = (take for pair in pairs for take in pair.takes)
-        rows = [
-            {"take": take.folder.name, "content": take.content, "style": take.style}
-            | take.settings
-            | row_of(one.metrics)
-            for take, one in zip(done, found, strict=True)
-        ]
-        save_records(workdir / "takes.csv", rows)
-    return pairs

@@ -156,7 +156,7 @@ def _evaluate(variables, targets, weights, *, objective, layout):
 
 
 def evaluate(
-    objective: Loss, variable: jax.Array, targets: Any, weights: dict[str, float]
+    objective: Loss, variable: jax.Array | np.ndarray, targets: Any, weights: dict[str, float]
 ) -> tuple[float, dict[str, float]]:
     """Loss and unweighted terms of a variable, in float32 as in `minimise`."""
     loss, terms, _ = _evaluate(

@@ -1,46 +1,48 @@
-"""Which contents meet which styles: files, lists, folders and tables of pairs."""
+"""Pairs of a content and a style: from files, lists and folders, or from a table."""
 
 import os
 import pathlib
 
 from research.audio.find import find_audio
 from research.errors import InputError, about
-from research.transfer.style_file import is_mix
+from research.transfer.style_source import parse_source
 
 
 def find_pairs(content: str, style: str) -> list[tuple[str, str]]:
     """Every content with every style.
 
     Args:
-      content: an audio file, a folder of them, or several of both, with commas between.
-      style: the same, and style banks; or one mix, `a.wav:0.7,b.npz:0.3`.
+      content: an audio file, a folder of them, or several of both, separated by commas.
+      style: the same, and style files; or one mix, `a.wav:0.7,b.npz:0.3`.
 
     Raises:
-      InputError: something that is not there, or a folder without audio.
+      InputError: something does not exist, or a folder has no audio.
     """
-    styles = [style] if is_mix(style) else _find(style, "--style")
-    return [(one, other) for one in _find(content, "--content") for other in styles]
+    parts = parse_source(style)
+    if parts[0].written is not None:
+        styles = [style]
+    else:
+        styles = [str(path) for part in parts for path in find_audio(part.path, "--style")]
+    return [(one, other) for one in _find_contents(content) for other in styles]
 
 
-def _find(text: str, flag: str) -> list[str]:
+def _find_contents(text: str) -> list[str]:
     whole = os.path.expanduser(text)
     parts = [whole] if os.path.exists(whole) else [part.strip() for part in text.split(",")]
-    found = []
-    for part in parts:
-        if not part:
-            raise InputError(f"{flag} {text!r} has an empty part; give audio files")
-        found += [str(path) for path in find_audio(part, flag)]
-    return found
+    if not all(parts):
+        raise InputError(f"--content {text!r} has an empty part; give audio files")
+    return [str(path) for part in parts for path in find_audio(part, "--content")]
 
 
 def load_pairs(path: str | os.PathLike) -> list[tuple[str, str]]:
-    """Pairs of a table: a line each, content and style with a tab between.
+    """The pairs of a table: on each line a content and a style, separated by a tab.
 
-    Paths are relative to the table's folder, those of a mix, too. Empty lines, lines that begin
-    with `#`, and a first line of the words content and style count for nothing.
+    Paths are relative to the folder of the table, also those of a mix. Empty lines, lines that
+    begin with `#`, and a first line of the words content and style are skipped.
 
     Raises:
-      InputError: it cannot be read, has a line of another kind, or names what is not there.
+      InputError: the table cannot be read, has a line of another form, or names a file that does
+        not exist.
     """
     path = pathlib.Path(path).expanduser()
     try:
@@ -58,7 +60,7 @@ def load_pairs(path: str | os.PathLike) -> list[tuple[str, str]]:
             if len(cells) != 2 or not all(cells):
                 raise InputError("give a content and a style with a tab between")
             content, style = cells
-            pairs.append((_locate(content, path.parent), _locate_mix(style, path.parent)))
+            pairs.append((_locate(content, path.parent), _locate_style(style, path.parent)))
     if not pairs:
         raise InputError(f"--pairs {path} holds no pairs; give a content and a style a line")
     return pairs
@@ -71,9 +73,12 @@ def _locate(file: str, folder: pathlib.Path) -> str:
     return found
 
 
-def _locate_mix(text: str, folder: pathlib.Path) -> str:
-    """A style, or each part of a mix, `a.wav:0.7,b.npz:0.3`."""
-    if ":" not in text or (folder / os.path.expanduser(text)).exists():
-        return _locate(text, folder)
-    parts = [part.rpartition(":") for part in text.split(",")]
-    return ",".join(f"{_locate(name.strip(), folder)}:{weight}" for name, _, weight in parts)
+def _locate_style(text: str, folder: pathlib.Path) -> str:
+    """A style file or audio file, or a mix of them, as `--style` names it from anywhere."""
+    parts = parse_source(text, folder, "the style")
+    if len(parts) > 1 and parts[0].written is None:
+        raise InputError(f"{text} is several styles; give one a line, or a mix with weights")
+    for part in parts:
+        if not part.path.is_file():
+            raise InputError(f"{part.path} is a folder; give a file")
+    return ",".join(map(str, parts))

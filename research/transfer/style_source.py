@@ -1,9 +1,14 @@
-"""From what `--style` names, audio or not, one or several, to a style."""
+"""From the text of `--style`, which names audio, style files or a mix of them, to a style."""
 
+import math
 import os
 import pathlib
 import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from research.audio.find import find_audio
@@ -11,86 +16,207 @@ from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError, about
 from research.transfer.config import TransferConfig
 from research.transfer.objective import Style
-from research.transfer.style_description import (
-    describe_style,
-    style_settings,
-    style_template,
-)
-from research.transfer.style_file import (
-    is_bank,
-    load_style,
-    mix_styles,
-    parse_mix,
-    save_style,
-)
+from research.transfer.style_description import describe_style, style_settings, style_template
+from research.transfer.style_file import is_style_file, load_style, save_style
+
+_GIVE = "give an audio file, a folder of them or a .npz of --mode=style"
+_FORM = "give them as in --style=a.wav:0.7,b.wav:0.3"
+_TOLERANCE = 0.001  # Of the sum of weights: three thirds may be 0.333 each.
 
 
-def load_mix(text: str, config: TransferConfig) -> Waveform | Style:
-    """A single audio file as audio, all else as what is known of it.
+class Part(NamedTuple):
+    """One part of a style.
+
+    Attributes:
+      path: an audio file, a folder of them, or a style file.
+      weight: fraction of the style; the weights of all parts sum to 1.
+      written: the weight as it was written; None if no weights were given.
+    """
+
+    path: pathlib.Path
+    weight: float
+    written: str | None
+
+    def __str__(self):
+        return str(self.path) if self.written is None else f"{self.path}:{self.written}"
+
+    @property
+    def is_audio_file(self) -> bool:
+        """Whether the path is an audio file, by its name."""
+        return not self.path.is_dir() and not is_style_file(self.path)
+
+
+def parse_source(text: str, folder: str | os.PathLike = "", flag: str = "--style") -> list[Part]:
+    """The parts of a style.
+
+    `a.wav`, `a.wav,b.wav` of equal weights, or `a.wav:0.7,b.npz:0.3`. If the whole text names
+    something that exists, the style is that, commas and colons included. So is a part that exists.
 
     Args:
-      text: an audio file, a folder, a style bank, or several with weights, `a.wav:0.7,b.npz:0.3`.
+      text: the style as written by the user.
+      folder: that relative paths start from.
+      flag: what the text is called in messages.
+
+    Raises:
+      InputError: a part is empty or does not exist, or the weights are not given for all parts, not
+        numbers above zero, or do not sum to 1.
+    """
+    whole = _locate(text, folder)
+    if whole is not None:
+        return [Part(whole, 1.0, None)]
+    pairs = [_parse_part(part.strip(), text, folder, flag) for part in text.split(",")]
+    weights = [_weight(path, written, flag) for path, written in pairs if written is not None]
+    if not weights:
+        return [Part(path, 1 / len(pairs), None) for path, _ in pairs]
+    if len(weights) < len(pairs):
+        bare = next(path for path, written in pairs if written is None)
+        raise InputError(f"{flag} gives weights, but none to {bare}; give one to all or to none")
+    total = sum(weights)
+    # Rounded, since decimals are compared with a decimal.
+    if round(abs(total - 1), 9) > _TOLERANCE:
+        raise InputError(f"the weights of {flag} sum to {total:.6g}, not to 1; {_FORM}")
+    return [
+        Part(path, weight / total, written)
+        for (path, written), weight in zip(pairs, weights, strict=True)
+    ]
+
+
+def _parse_part(
+    part: str, text: str, folder: str | os.PathLike, flag: str
+) -> tuple[pathlib.Path, str | None]:
+    """The path and the weight of a part, if it has one."""
+    if not part:
+        raise InputError(f"{flag} {text!r} has an empty part; {_GIVE}")
+    path = _locate(part, folder)
+    if path is not None:
+        return path, None
+    before, colon, written = part.rpartition(":")
+    before = before.rstrip()
+    if colon and not before:
+        raise InputError(f"{flag} has the weight {written!r} of nothing; {_GIVE}")
+    path = _locate(before, folder)
+    if path is None:
+        missing = part if _number(written) is None else before
+        raise InputError(f"{flag} {os.path.join(folder, missing)} does not exist; {_GIVE}")
+    return path, written
+
+
+def _locate(name: str, folder: str | os.PathLike) -> pathlib.Path | None:
+    """The path of something that exists, or None."""
+    path = os.path.join(folder, os.path.expanduser(name))
+    # Not the methods of a path, which raise for a name that is too long or of an unknown user.
+    return pathlib.Path(path) if name and os.path.exists(path) else None
+
+
+def _weight(path: pathlib.Path, written: str, flag: str) -> float:
+    weight = _number(written)
+    if weight is None or not (math.isfinite(weight) and weight > 0):
+        raise InputError(
+            f"{flag} gives {path} the weight {written!r}, which is no number above 0; {_FORM}"
+        )
+    return weight
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def check_source(text: str) -> None:
+    """Check that all audio files that `load_source` would read can be read.
+
+    Raises:
+      InputError: one cannot.
+    """
+    for part in parse_source(text):
+        if part.is_audio_file:
+            load_waveform(part.path)
+
+
+def load_source(text: str, config: TransferConfig) -> Waveform | Style:
+    """Load a style: the waveform of a single audio file, or else a description.
+
+    Args:
+      text: see `parse_source`.
       config: of the transfer that the style is for.
 
     Raises:
-      InputError: a part cannot be read, was made for another config, or the weights do not sum.
+      InputError: a part cannot be read, was made for another config, or the weights do not sum
+        to 1.
     """
-    parts = parse_mix(text)
-    if len(parts) == 1 and not parts[0][0].is_dir() and not is_bank(parts[0][0]):
-        return load_waveform(parts[0][0])
-    check_mix(text)  # What cannot be read is told before the others are listened to.
-    styles = [_load(path, config)[0] for path, _ in parts]
-    return mix_styles(styles, [weight for _, weight in parts])
+    parts = parse_source(text)
+    if len(parts) == 1 and parts[0].is_audio_file:
+        return load_waveform(parts[0].path)
+    check_source(text)  # Files that cannot be read are reported before others are described.
+    styles = [_describe(part.path, config)[0] for part in parts]
+    return mix_styles(styles, [part.weight for part in parts])
 
 
-def check_mix(text: str) -> None:
-    """See that what `load_mix` would load as audio can be read.
+def make_style_file(path: str | os.PathLike, text: str, config: TransferConfig) -> int:
+    """Write the description of a style to a style file.
+
+    Args:
+      path: ends in `.npz`.
+      text: see `parse_source`.
+      config: of the transfers that the style is for.
+
+    Returns:
+      The number of files that were described.
 
     Raises:
-      InputError: it cannot.
+      InputError: as `load_source`, or the file cannot be written.
     """
-    for path, _ in parse_mix(text):
-        if not path.is_dir() and not is_bank(path):
-            load_waveform(path)
-
-
-def make_bank(path: str | os.PathLike, text: str, config: TransferConfig) -> int:
-    """Save what is known of a style named as in `load_mix`; the number of files it was heard in.
-
-    Raises:
-      InputError: as `load_mix`, or the file cannot be written.
-    """
-    parts = parse_mix(text)
-    loaded = [_load(part, config) for part, _ in parts]
-    style = mix_styles([style for style, _ in loaded], [weight for _, weight in parts])
-    files = [name for _, names in loaded for name in names]
+    parts = parse_source(text)
+    described = [_describe(part.path, config) for part in parts]
+    style = mix_styles([style for style, _ in described], [part.weight for part in parts])
+    files = [name for _, names in described for name in names]
     save_style(path, style, style_settings(config), files)
     return len(files)
 
 
-def _load(path: pathlib.Path, config: TransferConfig) -> tuple[Style, list[str]]:
-    """A style and the names of what it was heard in."""
-    if is_bank(path):
+def _describe(path: pathlib.Path, config: TransferConfig) -> tuple[Style, list[str]]:
+    """The style of a file or folder, and the names of its files; files weigh by their length."""
+    if is_style_file(path):
         return load_style(path, style_template(config), style_settings(config)), [path.name]
     styles, seconds, names = [], [], []
     for file in find_audio(path, "--style"):
         try:
-            piece = load_waveform(file)
+            recording = load_waveform(file)
             with about(file):
-                styles.append(describe_style(_whole_seconds(piece), config))
+                styles.append(describe_style(_whole_seconds(recording), config))
         except InputError as error:
             if not path.is_dir():
                 raise
             warnings.warn(f"skipped {error}", stacklevel=2)
             continue
-        seconds.append(piece.seconds)
+        seconds.append(recording.seconds)
         names.append(file.name)
     if not styles:
         raise InputError(f"--style {path} holds no audio that can be read; give another folder")
     return mix_styles(styles, list(np.array(seconds) / np.sum(seconds))), names
 
 
-def _whole_seconds(piece: Waveform) -> Waveform:
-    """Without the last part of a second: programs are compiled once a length."""
-    length = int(piece.seconds) * piece.sample_rate or piece.samples.shape[-1]
-    return Waveform(piece.samples[:, :length], piece.sample_rate)
+def _whole_seconds(recording: Waveform) -> Waveform:
+    """Without the last fraction of a second, since programs are compiled for each length."""
+    length = int(recording.seconds) * recording.sample_rate or recording.samples.shape[-1]
+    return Waveform(recording.samples[:, :length], recording.sample_rate)
+
+
+def mix_styles(styles: Sequence[Style], weights: Sequence[float]) -> Style:
+    """The weighted mean of styles of equal settings; the weights sum to 1.
+
+    Gram matrices become those of the recordings put together. Quantiles become those of the
+    Wasserstein barycentre of each projection: halfway between a quiet and a loud style is one of
+    middle loudness, not one that is quiet half of the time. A single style is returned as it is.
+    """
+    if len(styles) == 1:
+        return styles[0]
+
+    def mean(*arrays: jax.Array) -> jax.Array:
+        parts = zip(weights, arrays, strict=True)
+        total = sum(weight * np.asarray(array, np.float64) for weight, array in parts)
+        return jnp.asarray(total, jnp.float32)
+
+    return jax.tree.map(mean, *styles)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from research.audio.phase import PhaseConfig, recover_phase
 from research.audio.stft import StftConfig
@@ -75,7 +76,11 @@ class Variable(abc.ABC):
         """
 
     def to_waveform(
-        self, variable: jax.Array, content: jax.Array, key: jax.Array, phase: PhaseConfig
+        self,
+        variable: jax.Array,
+        content: jax.Array | np.ndarray,
+        key: jax.Array,
+        phase: PhaseConfig,
     ) -> jax.Array:
         """The waveform of a variable, `[channels, samples]`; by default its phase is recovered.
 
@@ -95,5 +100,5 @@ class Variable(abc.ABC):
             stft_config=self.stft,
             config=phase,
             length=num_samples,
-            content=content if phase.start == "content" else None,
+            content=jnp.asarray(content) if phase.start == "content" else None,
         )

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import jax
+import numpy as np
 
 from research.audio.phase import PhaseConfig
 from research.audio.stft import log_magnitude
@@ -29,7 +30,11 @@ class WaveformVariable(Variable):
         return log_magnitude(variable, self.stft)
 
     def to_waveform(
-        self, variable: jax.Array, content: jax.Array, key: jax.Array, phase: PhaseConfig
+        self,
+        variable: jax.Array,
+        content: jax.Array | np.ndarray,
+        key: jax.Array,
+        phase: PhaseConfig,
     ) -> jax.Array:
         """The variable as it is; no phase is recovered."""
         return variable

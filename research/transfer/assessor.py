@@ -1,0 +1,68 @@
+"""What the judge and a classifier say of the outputs for one pair."""
+
+import dataclasses
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from research.audio.waveform import Waveform, match_channels, resample
+from research.errors import InputError
+from research.judge.features import SAMPLE_RATE
+from research.judge.verdict import CROSSFADES, Judge
+
+if TYPE_CHECKING:
+    from research.training.predict import Ensemble
+
+
+class Assessor:
+    """Assesses outputs for one pair of recordings.
+
+    The judge analyses the pair in a thread of its own, while something else is compiled.
+    """
+
+    def __init__(self, content: Waveform, style: Waveform | None, ensemble: "Ensemble | None"):
+        """Prepare for a pair.
+
+        Args:
+          content: of any sample rate, length and channels.
+          style: the same; None if it is not one audio file, and then there is no judge.
+          ensemble: classifiers, or None.
+        """
+        self._ensemble, self._judge, self._genres = ensemble, None, {}
+        inputs = {"content": content} | ({} if style is None else {"style": style})
+        if style is not None:
+            pool = ThreadPoolExecutor(1)
+            self._judge = pool.submit(Judge, _mono(content), _mono(style), SAMPLE_RATE)
+            pool.shutdown(wait=False)
+        if ensemble is not None:
+            self._genres = _predict(ensemble, inputs)
+
+    def __call__(self, output: Waveform) -> dict[str, Any]:
+        """`judge` and `genres` for `metrics.json`, as far as there are a judge and classifiers."""
+        found: dict[str, Any] = {}
+        if self._ensemble is not None:
+            found["genres"] = self._genres | _predict(self._ensemble, {"output": output})
+        if self._judge is not None:
+            try:
+                judge = self._judge.result()
+                found["judge"] = dataclasses.asdict(judge(_mono(output)))
+            except InputError as error:
+                warnings.warn(f"not judged: {error}", stacklevel=2)
+                return found
+            found["judge"]["crossfades"] = [
+                {"share": fraction, **dataclasses.asdict(verdict)}
+                for fraction, verdict in zip(CROSSFADES, judge.crossfades, strict=True)
+            ]
+        return found
+
+
+def _predict(ensemble: "Ensemble", waveforms: dict[str, Waveform]) -> dict[str, Any]:
+    from research.training.predict import verdicts
+
+    return verdicts(ensemble, waveforms)
+
+
+def _mono(waveform: Waveform) -> np.ndarray:
+    return match_channels(resample(waveform, SAMPLE_RATE).samples, 1)[0]

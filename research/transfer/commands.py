@@ -1,0 +1,193 @@
+"""The modes of `run_transfer.py`, as functions with explicit arguments."""
+
+import json
+import os
+import pathlib
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from research.audio.waveform import check_writable, save_waveform
+from research.errors import InputError
+from research.files import check_place, held_alone
+from research.progress import CountingBar, ProgressBar
+from research.report.spectrograms import draw_spectrograms
+from research.settings import to_config_dict, unbound_keys
+from research.transfer.comparison import write_comparison
+from research.transfer.config import TransferConfig
+from research.transfer.experiment import make_takes
+from research.transfer.optimise import Progress
+from research.transfer.plan import PlannedTake, check_recordings, identify, plan
+from research.transfer.results import write_results
+from research.transfer.side_by_side import use_every_core
+from research.transfer.style_file import check_style_file_name
+from research.transfer.style_source import make_style_file
+from research.transfer.sweep import combinations
+from research.transfer.takes import find_takes
+from research.workdir import claim, environment, make_workdir, save_json
+
+
+def transfer(
+    config: TransferConfig,
+    pairs: list[tuple[str, str]],
+    workdir: str | os.PathLike | None = None,
+    output: str | os.PathLike | None = None,
+) -> None:
+    """Make one take, or every pair with every combination of swept values.
+
+    Args:
+      config: of all takes.
+      pairs: content and style each, of `find_pairs` or `load_pairs`.
+      workdir: folder of the results; by default `results/transfer`, or `results/sweep` for several
+        takes.
+      output: audio file to write, besides the one in the workdir; for one take only.
+
+    Raises:
+      InputError: a recording or a choice that cannot be used, or a loss that is not finite.
+    """
+    started = time.perf_counter()
+    kind = "sweep" if len(pairs) * len(combinations(config.sweep)) > 1 else "transfer"
+    folder = pathlib.Path(workdir or f"results/{kind}")
+    takes = plan(config, pairs, folder)
+    check_recordings(takes)
+    if len(takes) == 1:
+        _make_one(config, takes[0], output, started)
+        return
+    if output is not None:
+        raise InputError(
+            f"--output is for a single take, and these are {len(takes)}, which will be in "
+            f"{folder}; leave it out"
+        )
+    _make_many(config, takes, folder, started)
+
+
+def _make_one(
+    config: TransferConfig,
+    take: PlannedTake,
+    output: str | os.PathLike | None,
+    started: float,
+) -> None:
+    workdir = make_workdir(take.folder)
+    if find_takes(workdir) not in ([], [workdir]):
+        raise InputError(f"{workdir} holds a sweep; give another --workdir")
+    outputs = [workdir / "output.wav"]
+    if output is not None:
+        outputs.append(pathlib.Path(output))
+    for path in outputs:
+        check_writable(path)
+    with ProgressBar(config.num_iterations) as bar:
+
+        def on_progress(done: int, steps: list[Progress]) -> None:
+            bar(steps[0].iteration, steps[0].evaluations, steps[0].loss)
+
+        [(take, result)] = make_takes(config, [take], 1, on_progress)
+    if isinstance(result, InputError):
+        raise result
+    for path in outputs[1:]:
+        save_waveform(path, result.output)
+    chosen, made_by = _as_json(config), environment(config.seed)
+    save_json(workdir / "config.json", chosen)
+    save_json(workdir / "environment.json", made_by)
+    [pair] = write_results([take], chosen, made_by, workdir)
+    sounds = {"content": pair.content, "style": pair.style, "output": result.output}
+    sounds = {name: sound for name, sound in sounds.items() if sound is not None}
+    draw_spectrograms(workdir / "spectrograms.png", sounds, config.sample_rate, config.stft)
+    metrics = pair.takes[0].metrics
+    if metrics["stopped"] == "non-finite":
+        raise InputError(
+            f"the loss was no longer finite at iteration {metrics['num_iterations']}; the best "
+            f"iterate is in {outputs[-1]}; lower config.optimiser.learning_rate or the weights"
+        )
+    genres = ""
+    if "genres" in metrics:
+        from research.training.predict import in_words
+
+        genres = f"; {in_words(metrics['genres'])}"
+    print(
+        f"Wrote {outputs[-1]} ({result.output.seconds:.1f} s of audio) in "
+        f"{time.perf_counter() - started:.0f} s; listen, look and compare in "
+        f"{workdir / 'report.html'}{genres}"
+    )
+
+
+def _make_many(
+    config: TransferConfig, takes: list[PlannedTake], workdir: pathlib.Path, started: float
+) -> None:
+    if find_takes(workdir) == [workdir]:
+        raise InputError(f"{workdir} holds a single run; give another --workdir")
+    use_every_core(len(takes))
+    with held_alone(make_workdir(workdir)), CountingBar() as bar:
+        chosen, binding = _as_json(config), bool(find_takes(workdir))
+        free = unbound_keys(TransferConfig)
+        claim(workdir / "config.json", chosen, binding=binding, free=free)
+        claim(workdir / "takes.json", identify(takes), binding=binding)
+        made_by = environment(config.seed)
+        save_json(workdir / "environment.json", made_by)
+        pending = [take for take in takes if not take.is_done]
+        before, failed = len(takes) - len(pending), 0
+        each = max(config.num_iterations, 1)
+        bar.say(f"{len(takes)} takes" + (f", {before} of them done before" if before else ""))
+        bar("compiling", each * before, each * len(takes))
+
+        def on_progress(done: int, steps: list[Progress]) -> None:
+            current = sum(step.iteration for step in steps)
+            bar("iterations", each * (before + done) + current, each * len(takes))
+
+        for take, result in make_takes(config, pending, len(takes), on_progress):
+            reason = ""
+            if isinstance(result, InputError):
+                reason = str(result)
+            elif result.minimum.stopped == "non-finite":
+                reason = "the loss was no longer finite; the best iterate is kept"
+            if reason:
+                failed += 1
+                warnings.warn(f"{take.folder.name} ({take.name}): {reason}", stacklevel=2)
+        bar("pages", 0, 1)
+        write_results(takes, chosen, made_by, workdir)
+    if failed:
+        raise InputError(
+            f"{failed} of {len(pending)} takes in {workdir} did not keep a finite loss; lower "
+            "their weights or config.optimiser.learning_rate"
+        )
+    print(
+        f"Wrote {len(pending)} takes into {workdir} in {time.perf_counter() - started:.0f} s; "
+        f"listen, look and compare in {workdir / 'report.html'}"
+    )
+
+
+def _as_json(config: TransferConfig) -> dict[str, Any]:
+    return json.loads(to_config_dict(config).to_json())
+
+
+def save_style(output: str | os.PathLike, style: str, config: TransferConfig) -> None:
+    """Write the description of a style to a style file.
+
+    Args:
+      output: path of the file, which ends in `.npz`.
+      style: audio, style files or a mix of them, see `parse_source`.
+      config: of the transfers that the style is for.
+
+    Raises:
+      InputError: the style cannot be read, or the file cannot be written.
+    """
+    check_style_file_name(output)
+    check_place(output)
+    num_files = make_style_file(output, style, config)
+    print(f"Wrote {output}, the style of {num_files} file{'s' if num_files > 1 else ''}")
+
+
+def compare(runs: Sequence[str | os.PathLike], workdir: str | os.PathLike | None = None) -> None:
+    """Put runs into one table and on one page.
+
+    Args:
+      runs: workdirs of `run_transfer.py`.
+      workdir: folder of the results; by default `results/compare`.
+
+    Raises:
+      InputError: a folder is no such workdir, or a recording cannot be read any more.
+    """
+    folders = [pathlib.Path(run).expanduser() for run in dict.fromkeys(runs)]
+    folder = make_workdir(workdir or "results/compare")
+    num_takes = write_comparison(folder, folders)
+    print(f"Wrote {num_takes} takes into {folder / 'comparison.csv'} and .html")
