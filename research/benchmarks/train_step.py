@@ -16,8 +16,8 @@ import jax
 import numpy as np
 
 from research.benchmarks.race import race
-from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
+from research.models.network import Network
 from research.models.single_channel import SingleChannelConfig
 from research.training.loop import StepConfig, start_state, train_step, widen
 from research.training.sharding import make_mesh, replicate, shard
@@ -60,8 +60,8 @@ def main() -> None:
 
 def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[], float]:
     mesh = make_mesh(BATCH)
-    structure, variables = classifier.init(config, shape, CLASSES, seed=0)
-    state, key, seen = replicate(start_state(variables), mesh), jax.random.key(0), 0.0
+    network = Network.init(config, shape, CLASSES, seed=0)
+    state, key, seen = replicate(start_state(network), mesh), jax.random.key(0), 0.0
     spectrogram, label = widen(shard(spectrogram, mesh)), shard(label, mesh)
 
     def run() -> float:
@@ -72,7 +72,6 @@ def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[],
             label,
             key,
             LEARNING_RATE,
-            structure=structure,
             num_classes=CLASSES,
             config=StepConfig(),
         )
@@ -106,8 +105,7 @@ def _pytorch(
     layers += [nn.Dropout(config.dropout), nn.Linear(flat, CLASSES)]
     network = nn.Sequential(*layers)
 
-    _, variables = classifier.init(config, shape, CLASSES, seed=0)
-    ours = jax.device_get(variables.params)
+    ours = jax.device_get(Network.init(config, shape, CLASSES, seed=0).variables.params)
     flattened = (*space, sizes[-1])
     trained = [layer for layer in network if hasattr(layer, "weight")]
     ours = [ours["convs"][i] for i in ours["convs"]] + [

@@ -9,8 +9,9 @@ from research.data.pca import PcaConfig
 from research.data.segments import SegmentConfig
 from research.data.splits import SplitConfig
 from research.data.synthetic import SyntheticConfig
+from research.models.base import NetworkConfig
 from research.models.multi_channel import MultiChannelConfig
-from research.models.network import NETWORKS, NetworkConfig
+from research.models.registry import NETWORKS
 from research.settings import above, at_least, fraction, member_of, one_of, unbound
 from research.training.augment import AugmentConfig
 

@@ -9,15 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import nnx
 from jax.sharding import Mesh
 
 from research.data.batches import TrainingBatches, read_ahead
 from research.data.front_ends.base import FrontEnd
 from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError
-from research.models import network as classifier
-from research.models.network import Variables
+from research.models.network import Network, Variables
 from research.training.augment import AugmentConfig, augment
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
@@ -47,30 +45,52 @@ class TrainingState(NamedTuple):
     """All that changes from step to step.
 
     Attributes:
-      variables: of the network.
+      network: the network that is trained.
       optimiser: Adam's moments.
       step: steps done.
       totals: `loss`, `correct` and `seen`, summed since the epoch began.
-      average: of `variables` over the steps; None where no average is kept.
+      average: of the network's variables over the steps; None where no average is kept.
     """
 
-    variables: Variables
+    network: Network
     optimiser: optax.OptState
     step: jax.Array
     totals: dict[str, jax.Array]
     average: Variables | None = None
 
     @property
-    def kept(self) -> Variables:
-        """What the network is used with."""
-        return self.variables if self.average is None else self.average
+    def kept(self) -> Network:
+        """The network as it is used: with the averaged variables, if there are any."""
+        return self.network if self.average is None else self.network.with_variables(self.average)
 
 
-def start_state(variables: Variables, averaging: float = 0.0) -> TrainingState:
+def start_state(network: Network, averaging: float = 0.0) -> TrainingState:
     """The state before the first step."""
-    optimiser = optax.scale_by_adam().init(variables.params)
-    average = jax.tree.map(jnp.copy, variables) if averaging else None
-    return TrainingState(variables, optimiser, jnp.zeros((), jnp.int32), no_totals(), average)
+    optimiser = optax.scale_by_adam().init(network.variables.params)
+    average = jax.tree.map(jnp.copy, network.variables) if averaging else None
+    return TrainingState(network, optimiser, jnp.zeros((), jnp.int32), no_totals(), average)
+
+
+def to_saved(state: TrainingState) -> dict[str, Any]:
+    """The arrays of a state as a checkpoint holds them; without `average` if there is none."""
+    average = {} if state.average is None else {"average": state.average}
+    return {
+        "variables": state.network.variables,
+        "optimiser": state.optimiser,
+        "step": state.step,
+        "totals": state.totals,
+    } | average
+
+
+def from_saved(saved: dict[str, Any], network: Network) -> TrainingState:
+    """The state of `to_saved`, of a network of the same structure as `network`."""
+    return TrainingState(
+        network.with_variables(saved["variables"]),
+        saved["optimiser"],
+        saved["step"],
+        saved["totals"],
+        saved.get("average"),
+    )
 
 
 def no_totals() -> dict[str, jax.Array]:
@@ -78,7 +98,7 @@ def no_totals() -> dict[str, jax.Array]:
     return {name: jnp.zeros(()) for name in ("loss", "correct", "seen")}
 
 
-@jax.jit(static_argnames=("structure", "num_classes", "config"), donate_argnames="state")
+@jax.jit(static_argnames=("num_classes", "config"), donate_argnames="state")
 def train_step(
     state: TrainingState,
     spectrogram: jax.Array,
@@ -86,7 +106,6 @@ def train_step(
     key: jax.Array,
     learning_rate: jax.Array,
     *,
-    structure: nnx.GraphDef,
     num_classes: int,
     config: StepConfig,
 ) -> TrainingState:
@@ -102,16 +121,14 @@ def train_step(
         spectrogram, target, augment_key, config.augment, config.spectrogram
     )
     target = optax.smooth_labels(target, config.label_smoothing)
+    params, stats = state.network.variables
 
     def loss_of(params: dict[str, Any]) -> tuple[jax.Array, tuple[jax.Array, dict[str, Any]]]:
-        variables = Variables(params, state.variables.stats)
-        logits, heads, stats = classifier.apply_training(
-            structure, variables, spectrogram, dropout_key
-        )
-        return optax.softmax_cross_entropy(heads, target).mean(), (logits, stats)
+        network = state.network.with_variables(Variables(params, stats))
+        logits, heads, next_stats = network.apply_training(spectrogram, dropout_key)
+        return optax.softmax_cross_entropy(heads, target).mean(), (logits, next_stats)
 
-    params = state.variables.params
-    (loss, (logits, stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
+    (loss, (logits, next_stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
     update, optimiser = optax.scale_by_adam().update(gradient, state.optimiser)
     if config.weight_decay:
         update = jax.tree.map(
@@ -120,7 +137,7 @@ def train_step(
             params,
         )
     params = jax.tree.map(lambda param, change: param - learning_rate * change, params, update)
-    variables = Variables(params, stats)
+    variables = Variables(params, next_stats)
     correct = jnp.sum(jnp.argmax(logits, axis=-1) == jnp.argmax(target, axis=-1))
     totals = {
         "loss": state.totals["loss"] + loss * len(label),
@@ -132,7 +149,8 @@ def train_step(
         # The first steps count less, being the farthest from the last.
         kept = jnp.minimum(config.averaging, (state.step + 2) / (state.step + 11))
         average = jax.tree.map(lambda old, new: old + (1 - kept) * (new - old), average, variables)
-    return TrainingState(variables, optimiser, state.step + 1, totals, average)
+    network = state.network.with_variables(variables)
+    return TrainingState(network, optimiser, state.step + 1, totals, average)
 
 
 def learning_rates(config: TrainConfig, batches: TrainingBatches) -> np.ndarray:
@@ -157,24 +175,22 @@ def widen(spectrogram: jax.Array) -> jax.Array:
 
 
 def fit(
-    structure: nnx.GraphDef,
-    variables: Variables,
+    network: Network,
     batches: TrainingBatches,
     *,
     config: TrainConfig,
     num_classes: int,
     mesh: Mesh,
     checkpoints: Checkpoints,
-    validate: Callable[[Variables], dict[str, float]] | None = None,
+    validate: Callable[[Network], dict[str, float]] | None = None,
     on_resume: Callable[[list[dict[str, Any]]], None] = lambda history: None,
     on_step: Callable[[int], None] = lambda step: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda entry: None,
 ) -> None:
-    """Train from the latest checkpoint, or from `variables`, into checkpoints.
+    """Train from the latest checkpoint, or from `network`, into checkpoints.
 
     Args:
-      structure: of the network.
-      variables: its first arrays, which are used up.
+      network: before its first step; its arrays are used up.
       batches: what to train on; its seed is that of dropout and augmentation, too.
       config: of the training.
       num_classes: that are told apart.
@@ -189,9 +205,10 @@ def fit(
     Raises:
       InputError: a checkpoint is damaged, or the weights are no longer finite.
     """
-    state, history = replicate(start_state(variables, config.averaging), mesh), []
+    state, history = replicate(start_state(network, config.averaging), mesh), []
     if checkpoints.latest is not None:
-        state, history = checkpoints.load(checkpoints.latest, state)
+        saved, history = checkpoints.load(checkpoints.latest, to_saved(state))
+        state = from_saved(saved, network)
     first = checkpoints.latest or 0
     on_resume(history)
     epoch_ends = {batches.epoch_end(epoch): epoch for epoch in range(1, config.num_epochs + 1)}
@@ -205,7 +222,6 @@ def fit(
             shard(batch.label, mesh),
             key,
             rates[step],
-            structure=structure,
             num_classes=num_classes,
             config=step_config,
         )
@@ -223,12 +239,14 @@ def fit(
             **(validate(state.kept) if validate else {}),
             "seconds": time.perf_counter() - started,
         }
-        if not all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.variables)):
+        if not all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.network)):
             raise InputError(
                 f"the weights are no longer finite after epoch {entry['epoch']} (loss "
                 f"{entry['loss']}); lower config.learning_rate"
             )
         history.append(entry)
         state = state._replace(totals=replicate(no_totals(), mesh))
-        checkpoints.save(step + 1, state, entry.get("validation_accuracy", float(step)), history)
+        checkpoints.save(
+            step + 1, to_saved(state), entry.get("validation_accuracy", float(step)), history
+        )
         on_epoch(entry)
