@@ -121,7 +121,7 @@ def untrained(tmp_path_factory) -> pathlib.Path:
     from research.settings import freeze
     from research.training.checkpoints import Checkpoints
     from research.training.config import TrainConfig
-    from research.training.loop import start_state, to_saved
+    from research.training.loop import StepConfig, start_state, to_saved
 
     workdir = tmp_path_factory.mktemp("untrained")
     chosen = single_channel.get_config("smoke")
@@ -137,7 +137,7 @@ def untrained(tmp_path_factory) -> pathlib.Path:
     network = Network.init(config.model, shape, len(manifest["genres"]), seed=0)
     (workdir / "checkpoints").mkdir()
     with Checkpoints(workdir / "checkpoints" / "seed_0") as checkpoints:
-        checkpoints.save(1, to_saved(start_state(network)), 0.5, [])
+        checkpoints.save(1, to_saved(start_state(network, StepConfig.of(config))), 0.5, [])
     return workdir
 
 

@@ -20,7 +20,7 @@ from research.models.network import Network
 from research.settings import freeze
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
-from research.training.loop import start_state, to_saved
+from research.training.loop import StepConfig, start_state, to_saved
 from research.transfer.classifier_layers import ClassifierLayers, load_classifier_layers
 
 # Orbax leaves coroutines behind where it could not read; they complain when they are collected.
@@ -76,7 +76,7 @@ def save_training(workdir: pathlib.Path, network: str, fits=("seed_0",), **model
             network,
         )
         with Checkpoints(workdir / "checkpoints" / name) as checkpoints:
-            checkpoints.save(1, to_saved(start_state(network)), 0.5, [])
+            checkpoints.save(1, to_saved(start_state(network, StepConfig.of(config))), 0.5, [])
 
 
 @pytest.fixture(scope="module", autouse=True)

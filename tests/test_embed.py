@@ -22,7 +22,7 @@ from research.training import embed, experiment
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.embed import Embedding
-from research.training.loop import start_state, to_saved
+from research.training.loop import StepConfig, start_state, to_saved
 
 RATE = 8000
 PITCHES = {"high": 2000.0, "low": 200.0, "middle": 700.0}
@@ -66,7 +66,7 @@ def run_of(tmp_path_factory):
     (workdir / "data.json").write_text(json.dumps(manifest))
     network = Network.init(config.model, one.reader.shape, len(PITCHES), seed=0)
     with Checkpoints(workdir / "checkpoints" / "seed_0") as checkpoints:
-        checkpoints.save(1, to_saved(start_state(network)), 0.5, [])
+        checkpoints.save(1, to_saved(start_state(network, StepConfig.of(config))), 0.5, [])
     return workdir, config, collection, one, manifest, network
 
 

@@ -24,12 +24,13 @@ from research.training.loop import (
     StepConfig,
     fit,
     from_saved,
-    learning_rates,
+    no_totals,
     start_state,
     to_saved,
     train_step,
     widen,
 )
+from research.training.optimiser import LearningRate
 from research.training.sharding import make_mesh, replicate
 
 SHAPE, CLASSES = (16, 9), 3
@@ -71,7 +72,7 @@ def run(
     network = Network.init(model, SHAPE, CLASSES, batches.seed)
     mesh = make_mesh(batches.batch_size)
     # A fit may give away the arrays that it starts from.
-    like = replicate(start_state(jax.tree.map(jnp.copy, network), config.averaging), mesh)
+    like = replicate(start_state(jax.tree.map(jnp.copy, network), StepConfig.of(config)), mesh)
     with Checkpoints(folder) as checkpoints:
         fit(
             network,
@@ -83,7 +84,7 @@ def run(
             **options,
         )
         saved, history = checkpoints.load(checkpoints.latest, to_saved(like))
-        return from_saved(saved, network), history, checkpoints.latest, checkpoints.best
+        return from_saved(saved, like), history, checkpoints.latest, checkpoints.best
 
 
 def untimed(history):
@@ -111,19 +112,24 @@ def wave(*shape: int, rate: float) -> np.ndarray:
     return np.sin(rate * np.arange(1, math.prod(shape) + 1)).reshape(shape).astype(np.float32)
 
 
+def constant_rate(value: float) -> LearningRate:
+    return LearningRate(jnp.float32(value), jnp.int32(1), jnp.int32(0), "constant")
+
+
 def step_once(state, spectrogram, label, seed=0, learning_rate=0.01, **recipe):
+    """The state after a step of a constant learning rate."""
     return train_step(
         state,
         jnp.asarray(spectrogram),
         jnp.asarray(label),
         jax.random.key(seed),
-        learning_rate,
+        constant_rate(learning_rate),
         num_classes=CLASSES,
         config=StepConfig(**recipe),
     )
 
 
-def known_start(averaging=0.0):
+def known_start(**recipe):
     """A state and a batch that PyTorch can be given, too."""
     config = MultiChannelConfig(num_filters=(3, 4), width=4)
     network = Network.init(config, (10, 5), CLASSES, 0)
@@ -131,7 +137,7 @@ def known_start(averaging=0.0):
         lambda leaf: jnp.asarray(0.5 * wave(*leaf.shape, rate=0.9 + 0.1 * leaf.ndim)),
         network.variables.params,
     )
-    state = start_state(network.with_variables(Variables(params, {})), averaging)
+    state = start_state(network.with_variables(Variables(params, {})), StepConfig(**recipe))
     return state, wave(2, 10, 5, rate=1.3), np.int32([2, 0])
 
 
@@ -178,8 +184,8 @@ def test_three_steps_of_the_whole_recipe_are_those_of_adamw_in_pytorch():
     # As above: torch.optim.AdamW(betas=(0.9, 0.999), weight_decay=0.5) on kernels and 0 on biases,
     # cross_entropy(label_smoothing=0.3), lr of 0.01, 0.02 and 0.005; AveragedModel whose avg_fn is
     # old + (1 - k) (new - old), k = 2/11, 3/12 and then 0.3.
-    state, x, label = known_start(averaging=0.3)
     recipe = {"weight_decay": 0.5, "label_smoothing": 0.3, "averaging": 0.3}
+    state, x, label = known_start(**recipe)
     total = 0.0
     for rate, loss in zip((0.01, 0.02, 0.005), LOSSES, strict=True):
         state = step_once(state, x, label, learning_rate=rate, **recipe)
@@ -189,19 +195,6 @@ def test_three_steps_of_the_whole_recipe_are_those_of_adamw_in_pytorch():
         np.testing.assert_allclose(kept.params["head"]["kernel"][:2], wanted[:2], atol=2e-5)
         np.testing.assert_allclose(kept.params["head"]["bias"], wanted[2], atol=2e-5)
     assert_same_bits(state.kept.variables, state.average)
-
-
-def test_rates_rise_and_fall_along_a_cosine():
-    # Ten epochs of 100 steps, but the segments of the first fill no whole batch.
-    config = TrainConfig(num_epochs=10, learning_rate=0.5, schedule="cosine", warmup_epochs=2)
-    batches = Batches(count=799)
-    schedule = optax.warmup_cosine_decay_schedule(0.0, 0.5, 200, 999)
-    wanted = schedule(np.arange(1, 201)), schedule(np.arange(200, 999))
-    rates = learning_rates(config, batches)
-    assert rates.dtype == np.float32
-    np.testing.assert_allclose(rates, np.concatenate(wanted), rtol=1e-5, atol=1e-8)
-    flat = dataclasses.replace(config, schedule="constant", warmup_epochs=0)
-    np.testing.assert_array_equal(learning_rates(flat, batches), np.full(999, np.float32(0.5)))
 
 
 def test_the_average_is_what_is_validated(tmp_path):
@@ -220,7 +213,8 @@ def test_the_average_is_what_is_validated(tmp_path):
 
 def losses_at_rest(model, num_steps=3, seed=0, **recipe):
     """The loss of each step on one batch when nothing is learnt."""
-    state, totals = start_state(Network.init(model, SHAPE, CLASSES, 0)), [0.0]
+    state = start_state(Network.init(model, SHAPE, CLASSES, 0), StepConfig(**recipe))
+    totals = [0.0]
     spectrogram, label = Batches()(0)
     for _ in range(num_steps):
         state = step_once(state, np.float32(spectrogram), label, seed, 0.0, **recipe)
@@ -404,23 +398,56 @@ def test_halves_are_widened_to_the_same_numbers():
 
 def test_the_state_before_the_first_step_is_adams():
     network = Network.init(MULTI, SHAPE, CLASSES, 0)
-    state = start_state(network)
-    assert_same_bits(state.optimiser, optax.scale_by_adam().init(network.variables.params))
+    state = start_state(network, StepConfig())
+    assert_same_bits(
+        state.optimiser["direction"], optax.scale_by_adam().init(network.variables.params)
+    )
     assert (int(state.step), set(map(float, state.totals.values()))) == (0, {0.0})
 
 
 def test_an_average_is_saved_only_where_there_is_one(tmp_path):
-    states = [start_state(Network.init(MULTI, SHAPE, CLASSES, 0), kept) for kept in (0.0, 0.5)]
+    network = Network.init(MULTI, SHAPE, CLASSES, 0)
+    states = [start_state(network, StepConfig(averaging=kept)) for kept in (0.0, 0.5)]
     saved = [to_saved(state) for state in states]
     assert saved[1].keys() - saved[0].keys() == {"average"}
     with Checkpoints(tmp_path) as checkpoints:
         for step, (state, arrays) in enumerate(zip(states, saved, strict=True)):
             checkpoints.save(step, arrays, 0.0, [])
             found, _ = checkpoints.load(step, arrays)
-            assert_same_bits(from_saved(found, state.network), state)
+            assert_same_bits(from_saved(found, state), state)
         for step in (0, 1):
             with pytest.raises(InputError):
                 checkpoints.load(step, saved[1 - step])
+
+
+def test_a_checkpoint_of_adams_own_state_is_resumed_and_used(tmp_path, unbroken):
+    """Checkpoints that were written before the optimiser was an optax chain."""
+
+    class Kill(Exception):
+        pass
+
+    def on_epoch(entry):
+        raise Kill
+
+    with pytest.raises(Kill):
+        run(tmp_path / "new", **EVERYTHING, on_epoch=on_epoch)
+    config = StepConfig.of(TrainConfig(**EVERYTHING["recipe"]))
+    network = Network.init(EVERYTHING["model"], SHAPE, CLASSES, 0)
+    like = to_saved(replicate(start_state(network, config), make_mesh(8)))
+    with Checkpoints(tmp_path / "new") as checkpoints:
+        saved, history = checkpoints.load(3, like)
+    adam = saved["optimiser"]
+    old = {
+        "variables": {"params": saved["variables"].params, "stats": saved["variables"].stats},
+        "optimiser": optax.ScaleByAdamState(jnp.int32(3), adam.mu, adam.nu),
+        "step": jnp.int32(3),
+        "totals": no_totals(),
+        "average": saved["average"],
+    }
+    with Checkpoints(tmp_path / "old") as checkpoints:
+        checkpoints.save(3, old, 0.5, history)
+    state, *_ = run(tmp_path / "old", **EVERYTHING)
+    assert_same_bits(state, unbroken[0])
 
 
 def test_weights_that_the_last_step_spoils_are_not_kept(tmp_path):

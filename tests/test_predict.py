@@ -23,7 +23,7 @@ from research.training import run as runs
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.evaluation import log_probabilities
-from research.training.loop import start_state, to_saved
+from research.training.loop import StepConfig, start_state, to_saved
 
 # Orbax leaves coroutines behind where it could not read; they complain when they are collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -55,7 +55,7 @@ def workdir(tmp_path_factory) -> pathlib.Path:
         network = Network.init(CONFIG.model, shape, len(GENRES), seed)
         (workdir / "checkpoints").mkdir(parents=True, exist_ok=True)
         with Checkpoints(workdir / "checkpoints" / name) as checkpoints:
-            checkpoints.save(1, to_saved(start_state(network)), 0.5, [])
+            checkpoints.save(1, to_saved(start_state(network, StepConfig.of(CONFIG))), 0.5, [])
     chosen = dataclasses.asdict(CONFIG)
     chosen["model"]["name"] = "multi_channel"
     for key in runs.SINCE:  # Runs from before they were there have none.

@@ -15,6 +15,7 @@ from research.models.network import Network, Variables
 from research.models.residual import ResidualConfig
 from research.models.texture import texture
 from research.training.loop import StepConfig, start_state, train_step
+from research.training.optimiser import LearningRate
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 SMALL = ResidualConfig(stem=2, widths=(3,), hidden=4)
@@ -141,14 +142,15 @@ def test_the_loss_of_a_step_is_the_mean_over_the_branches():
     for head in np.asarray(heads, np.float64):
         log_probs = head - np.log(np.exp(head).sum(1, keepdims=True))
         wanted.append(-log_probs[[0, 1], [0, 2]].mean())
+    config = StepConfig(spectrogram=MelConfig())
     state = train_step(
-        start_state(network),
+        start_state(network, config),
         x,
         label,
         key,
-        jnp.float32(0.0),
+        LearningRate(jnp.float32(0), jnp.int32(1), jnp.int32(0), "constant"),
         num_classes=CLASSES,
-        config=StepConfig(spectrogram=MelConfig()),
+        config=config,
     )
     assert float(state.totals["loss"]) / 2 == pytest.approx(np.mean(wanted), rel=1e-5)
     assert abs(wanted[0] - wanted[1]) > 1e-3

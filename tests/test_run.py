@@ -15,7 +15,7 @@ from research.models.multi_channel import MultiChannelConfig
 from research.models.network import Network
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
-from research.training.loop import start_state, to_saved
+from research.training.loop import StepConfig, start_state, to_saved
 from research.training.run import (
     SHIPPED,
     find_checkpoint,
@@ -85,7 +85,7 @@ def test_a_network_is_used_with_its_average_where_one_was_kept(tmp_path):
     config = TrainConfig(model=model, segments=SegmentConfig(0.5), averaging=0.5)
     shape = config.segment_frames, config.spectrogram.num_bins
     network = Network.init(model, shape, 3, 0)
-    state = start_state(network, config.averaging)
+    state = start_state(network, StepConfig.of(config))
     state = state._replace(average=jax.tree.map(lambda leaf: leaf + 1, network.variables))
     (tmp_path / "checkpoints").mkdir()
     with Checkpoints(tmp_path / "checkpoints" / "seed_0") as checkpoints:

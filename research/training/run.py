@@ -17,7 +17,7 @@ from research.models.network import Network
 from research.settings import freeze
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
-from research.training.loop import from_saved, start_state, to_saved
+from research.training.loop import StepConfig, from_saved, start_state, to_saved
 from research.training.sharding import make_mesh, replicate, replicated_shapes
 from research.training.weights import load_weights
 from research.workdir import flat, load_json
@@ -139,7 +139,7 @@ def restore(
     if weights.is_dir():
         variables = load_weights(weights / f"{name}.npz", network.variables)
         return replicate(network.with_variables(variables), mesh), None
-    start = functools.partial(start_state, averaging=config.averaging)
+    start = functools.partial(start_state, config=StepConfig.of(config))
     like = replicated_shapes(jax.eval_shape(start, network), mesh)
     missing = f"there is no checkpoint in {folder}; train first, in this --workdir"
     if not folder.is_dir():
@@ -148,7 +148,7 @@ def restore(
         if checkpoints.best is None:
             raise InputError(missing)
         saved, _ = checkpoints.load(checkpoints.best, to_saved(like))
-        return from_saved(saved, network).kept, checkpoints.best
+        return from_saved(saved, like).kept, checkpoints.best
 
 
 def training_parts(
