@@ -117,11 +117,11 @@ def assert_refused() -> Callable[..., None]:
 def untrained(tmp_path_factory) -> pathlib.Path:
     """A workdir as `run_train.py` leaves it, of a small network that sees what `multicomp` does."""
     from configs import single_channel
-    from research.models import network as classifier
+    from research.models.network import Network
     from research.settings import freeze
     from research.training.checkpoints import Checkpoints
     from research.training.config import TrainConfig
-    from research.training.loop import start_state
+    from research.training.loop import StepConfig, start_state, to_saved
 
     workdir = tmp_path_factory.mktemp("untrained")
     chosen = single_channel.get_config("smoke")
@@ -134,10 +134,10 @@ def untrained(tmp_path_factory) -> pathlib.Path:
     manifest = {"genres": ["a", "b", "c"], "tracks": {"a/1": ""}, "fits": {"seed_0": {}}}
     (workdir / "data.json").write_text(json.dumps(manifest))
     shape = config.segment_frames, config.spectrogram.stft.num_bins
-    _, variables = classifier.init(config.model, shape, len(manifest["genres"]), seed=0)
+    network = Network.init(config.model, shape, len(manifest["genres"]), seed=0)
     (workdir / "checkpoints").mkdir()
     with Checkpoints(workdir / "checkpoints" / "seed_0") as checkpoints:
-        checkpoints.save(1, start_state(variables), 0.5, [])
+        checkpoints.save(1, to_saved(start_state(network, StepConfig.of(config))), 0.5, [])
     return workdir
 
 

@@ -4,7 +4,6 @@ import gc
 import json
 import pathlib
 import shutil
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -75,31 +74,6 @@ def test_what_was_just_saved_can_be_loaded_and_odd_numbers_too(tmp_path):
         state, history = checkpoints.load(1, odd)
     assert_same_bits(state, odd)
     assert history == []
-
-
-class Before(NamedTuple):
-    """A state as it was before there was more."""
-
-    step: jax.Array
-
-
-class Since(NamedTuple):
-    """The same with what a training may do without."""
-
-    step: jax.Array
-    more: jax.Array | None = None
-
-
-def test_what_a_training_does_without_is_not_in_its_files(tmp_path):
-    one = jnp.int32(3)
-    with Checkpoints(tmp_path / "made") as checkpoints:
-        for step, state in enumerate((Before(one), Since(one))):
-            checkpoints.save(step, state, 0.0, [])
-            assert checkpoints.load(step, Since(one))[0] == Since(one)
-        checkpoints.save(3, Since(one, one), 0.2, [])
-        assert checkpoints.load(3, Since(one, one))[0] == Since(one, one)
-        with pytest.raises(InputError):
-            checkpoints.load(3, Since(one))
 
 
 def test_an_empty_folder_has_neither_latest_nor_best(tmp_path):

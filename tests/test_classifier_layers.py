@@ -16,11 +16,11 @@ from configs import multi_channel, single_channel
 from research.audio.stft import log_magnitude
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
 from research.errors import InputError
-from research.models import network as classifier
+from research.models.network import Network
 from research.settings import freeze
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
-from research.training.loop import start_state
+from research.training.loop import StepConfig, start_state, to_saved
 from research.transfer.classifier_layers import ClassifierLayers, load_classifier_layers
 
 # Orbax leaves coroutines behind where it could not read; they complain when they are collected.
@@ -68,15 +68,15 @@ def save_training(workdir: pathlib.Path, network: str, fits=("seed_0",), **model
     manifest = {"genres": ["a", "b", "c", "d"], "tracks": {"a/1": ""}, "fits": dict.fromkeys(fits)}
     (workdir / "data.json").write_text(json.dumps(manifest))
     for seed, name in enumerate(fits):
-        _, variables = classifier.init(config.model, (FRAMES, BINS), 4, seed)
+        network = Network.init(config.model, (FRAMES, BINS), 4, seed)
         random = np.random.default_rng(seed)
         # Statistics of batch normalisation and biases that a fresh network does not have.
-        variables = jax.tree.map(
+        network = jax.tree.map(
             lambda leaf, random=random: leaf + 0.3 * random.random(leaf.shape, np.float32),
-            variables,
+            network,
         )
         with Checkpoints(workdir / "checkpoints" / name) as checkpoints:
-            checkpoints.save(1, start_state(variables), 0.5, [])
+            checkpoints.save(1, to_saved(start_state(network, StepConfig.of(config))), 0.5, [])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,12 +106,12 @@ def music(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 compute = jax.jit(ClassifierLayers.activations)
-apply = jax.jit(classifier.apply, static_argnums=0)
+apply = jax.jit(Network.__call__)
 
 
 def direct(layers: ClassifierLayers, segments: np.ndarray) -> dict[str, np.ndarray]:
     """`[segments, frames, bins]` by the classifier itself, one by one, in one row of positions."""
-    each = [apply(layers.structure, layers.variables, segment[None])[1] for segment in segments]
+    each = [apply(layers.network, segment[None])[1] for segment in segments]
     return {
         layer: np.concatenate([np.reshape(one[layer], (-1, one[layer].shape[-1])) for one in each])
         for layer in each[0]
@@ -147,7 +147,7 @@ def test_layers_are_those_of_segments_of_the_piece(classifiers, network):
 @pytest.fixture
 def cut(classifiers, monkeypatch):
     """Segments as the classifier gets them, of a piece of so many frames of which each is told."""
-    monkeypatch.setattr(classifier, "apply", lambda _, __, batch: (None, {"input": batch}))
+    monkeypatch.setattr(Network, "__call__", lambda _, batch: (None, {"input": batch}))
     layers = dataclasses.replace(classifiers["multi_channel"], layers=("input",))
 
     def run(num_frames: int) -> np.ndarray:
@@ -220,7 +220,7 @@ def test_the_gradient_equals_finite_differences(classifiers, network, num_frames
 def test_another_network_of_the_same_structure_compiles_nothing(workdirs, classifiers, tmp_path):
     save_training(tmp_path, "multi_channel", fits=("seed_0", "seed_1"))
     layers = load_classifier_layers(str(tmp_path), LAYERS)
-    assert hash(layers.structure) == hash(classifiers["multi_channel"].structure)
+    assert hash(layers.network.structure) == hash(classifiers["multi_channel"].network.structure)
     traced = []
 
     @jax.jit

@@ -16,12 +16,12 @@ from research.data.descriptor_tables import DescriptorTable, load_descriptors, s
 from research.data.descriptors import FEATURES
 from research.data.front_ends.descriptors import DescriptorConfig, find_table, rows_by_track
 from research.errors import InputError
-from research.models import network as classifier
+from research.models.network import Network, Variables
 from research.settings import freeze
 from research.training.config import TrainConfig
 from research.training.experiment import match_genres, plan
 from research.training.run import load_checkpoint, restore
-from research.training.standardisation import standardised
+from research.training.standardisation import standardise_input
 
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
 GENRES = ("blues", "rock")
@@ -163,38 +163,38 @@ def test_equal_rows_are_duplicates(tmp_path):
 
 @pytest.fixture(scope="module")
 def fitted(slices):
-    """A fit, and the variables of its network before training."""
+    """A fit, and its network before training."""
     config = chosen()
     collection, rows = DescriptorConfig().load_tracks(slices)
     [fit] = plan(config, collection, rows)
-    structure, variables = classifier.init(config.model, fit.reader.shape, 2, 0)
-    return fit, structure, standardised(variables, fit.reader, fit.split.train, 32)
+    network = Network.init(config.model, fit.reader.shape, 2, 0)
+    return fit, standardise_input(network, fit.reader, fit.split.train, 32)
 
 
 def test_standardised_by_the_training_part_alone(slices, fitted):
-    fit, structure, variables = fitted
+    fit, network = fitted
     values = np.concatenate(list(rows_by_track(slices).values())).astype(np.float64)
     train = values[fit.split.train]
     mean, deviation = train.mean(0), train.std(0)
     assert np.abs(mean / values.mean(0) - 1).max() > 0.01  # The whole table has another.
     seen = fit.reader.read(np.arange(120)).spectrogram
-    _, activations = classifier.apply(structure, variables, seen)
+    _, activations = network(seen)
     expected = (values - mean) / np.where(deviation > 0, deviation, np.inf)
     assert (expected[:, 0] == 0).all()
     np.testing.assert_allclose(activations["standardised"][:, 0], expected, rtol=1e-3, atol=1e-3)
 
 
 def test_what_standardises_is_no_parameter_and_stays(fitted):
-    fit, structure, variables = fitted
-    assert "standardise" not in variables.params
+    fit, network = fitted
+    assert "standardise" not in network.variables.params
     seen = fit.reader.read(np.arange(4)).spectrogram
-    _, _, stats = classifier.apply_training(structure, variables, seen, jax.random.key(0))
-    jax.tree.map(np.testing.assert_array_equal, stats, variables.stats)
+    _, _, stats = network.apply_training(seen, jax.random.key(0))
+    jax.tree.map(np.testing.assert_array_equal, stats, network.variables.stats)
 
 
 def test_networks_without_the_layer_stay_as_they_are():
-    variables = classifier.Variables({}, {"norms": 1})
-    assert standardised(variables, None, np.arange(3), 2) is variables
+    network = Network(Variables({}, {"norms": 1}), None)
+    assert standardise_input(network, None, np.arange(3), 2) is network
 
 
 def test_a_folder_holds_one_table(slices, tmp_path):
@@ -306,11 +306,13 @@ def test_results_are_by_track_and_by_row(trained):
 
 def test_checkpoints_carry_what_standardises(trained, slices):
     config = freeze(TrainConfig, json.loads((trained / "config.json").read_text()))
-    _, variables, _ = restore(config, trained, "seed_0", 2)
+    network, _ = restore(config, trained, "seed_0", 2)
     train = json.loads((trained / "data.json").read_text())["fits"]["seed_0"]["train"]
     rows = rows_by_track(slices)
     values = np.concatenate([rows[tuple(name.split("/"))] for name in train]).astype(np.float64)
-    np.testing.assert_allclose(variables.stats["standardise"]["mean"], values.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(
+        network.variables.stats["standardise"]["mean"], values.mean(0), rtol=1e-5
+    )
 
 
 def test_evaluates_and_predicts_another_table(run, trained, whole):

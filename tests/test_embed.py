@@ -14,7 +14,7 @@ from matplotlib import pyplot
 from configs import single_channel
 from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError
-from research.models import network as classifier
+from research.models.network import Network
 from research.report import feature_map
 from research.report.feature_map import Point, draw_points, save_points
 from research.settings import freeze
@@ -22,7 +22,7 @@ from research.training import embed, experiment
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.embed import Embedding
-from research.training.loop import start_state
+from research.training.loop import StepConfig, start_state, to_saved
 
 RATE = 8000
 PITCHES = {"high": 2000.0, "low": 200.0, "middle": 700.0}
@@ -64,10 +64,10 @@ def run_of(tmp_path_factory):
     (workdir / "checkpoints").mkdir(parents=True)
     (workdir / "config.json").write_text(chosen.to_json())
     (workdir / "data.json").write_text(json.dumps(manifest))
-    structure, variables = classifier.init(config.model, one.reader.shape, len(PITCHES), seed=0)
+    network = Network.init(config.model, one.reader.shape, len(PITCHES), seed=0)
     with Checkpoints(workdir / "checkpoints" / "seed_0") as checkpoints:
-        checkpoints.save(1, start_state(variables), 0.5, [])
-    return workdir, config, collection, one, manifest, (structure, variables)
+        checkpoints.save(1, to_saved(start_state(network, StepConfig.of(config))), 0.5, [])
+    return workdir, config, collection, one, manifest, network
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def by_hand(network, frames: np.ndarray, starts, length: int) -> tuple[np.ndarra
     features, log_probs = [], []
     for start in starts:
         segment = frames[None, start : start + length].astype(np.float32)
-        logits, activations = classifier.apply(*network, segment)
+        logits, activations = network(segment)
         features.append(activations["features"][0])
         log_probs.append(jax.nn.log_softmax(logits)[0])
     return np.mean(features, axis=0), np.mean(log_probs, axis=0)
@@ -99,7 +99,7 @@ def by_hand(network, frames: np.ndarray, starts, length: int) -> tuple[np.ndarra
 def test_features_are_those_of_the_segments_averaged(run_of):
     _, config, collection, one, _, network = run_of
     take = Waveform(tone(500.0, 3, 2.1)[None], RATE)
-    features, log_probs, tracks = embed.hear_tracks(config, one, *network, {"output": take})
+    features, log_probs, tracks = embed.hear_tracks(config, one, network, {"output": take})
     assert tracks.tolist() == list(range(NUM_TRACKS))
     assert features.shape == (NUM_TRACKS + 1, 7)
     length = config.segment_frames
@@ -208,8 +208,8 @@ def test_fewer_than_four_tracks_are_refused(run_of):
 
 
 def test_a_network_that_hears_no_difference_is_refused(run_of, monkeypatch):
-    workdir, config, collection, one, manifest, (structure, variables) = run_of
-    dead = structure, jax.tree.map(np.zeros_like, variables), 1
+    workdir, config, collection, one, manifest, network = run_of
+    dead = jax.tree.map(np.zeros_like, network), 1
     monkeypatch.setattr(embed, "restore", lambda *_: dead)
     with pytest.raises(InputError, match=r"^the features of seed_0 in .* are the same for all"):
         embed.embed(config, collection, one, workdir, manifest, {})
@@ -343,7 +343,7 @@ def test_the_script_draws_tracks_and_takes(run_script, run_of, transfer):
         assert row["name"] in manifest["fits"]["seed_0"][row["part"]]
     assert {(row["genre"], row["part"]) for row in rows[-3:]} == {("", "take")}
     takes = embed.load_takes(str(transfer))
-    _, log_probs, _ = embed.hear_tracks(config, one, *network, takes)
+    _, log_probs, _ = embed.hear_tracks(config, one, network, takes)
     heard = [manifest["genres"][best] for best in log_probs.argmax(1)]
     assert [row["predicted"] for row in rows] == heard
     found = embed.embed(config, collection, one, workdir, manifest, takes)

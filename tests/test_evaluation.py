@@ -12,15 +12,15 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 from research.data.batches import Batch
-from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
+from research.models.network import Network
 from research.training.evaluation import (
     by_track,
     classify,
     confusion_matrix,
     effective_number,
     log_probabilities,
-    normalised,
+    normalise,
     summarise,
     wilson_interval,
 )
@@ -28,7 +28,7 @@ from research.training.results import FitTest
 from research.training.sharding import make_mesh
 
 SHAPE, CLASSES = (16, 9), 3
-apply = jax.jit(classifier.apply, static_argnums=0)
+apply = jax.jit(Network.__call__)
 
 
 @st.composite
@@ -134,50 +134,46 @@ class Reader:
 
 
 @functools.cache
-def network(seed: int = 0):
-    return classifier.init(
+def untrained(seed: int = 0) -> Network:
+    return Network.init(
         MultiChannelConfig(num_filters=(4, 4), width=3, dropout=0.5), SHAPE, CLASSES, seed
     )
 
 
-def one_by_one(structure, variables, indices) -> np.ndarray:
+def one_by_one(network, indices) -> np.ndarray:
     """Log-probabilities by numpy, from logits of one segment at a time."""
     rows = []
     for i in indices:
         x = Reader().read(np.array([i])).spectrogram.astype(np.float32)
-        logits = np.float64(apply(structure, variables, x)[0][0])
+        logits = np.float64(apply(network, x)[0][0])
         rows.append(logits - np.log(np.exp(logits).sum()))
     return np.array(rows)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 7, 8])
 def test_ragged_batches_classify_as_one_segment_at_a_time(count):
-    structure, variables = network()
+    network = untrained()
     indices = np.random.default_rng(0).permutation(11)[:count]
-    found = classify(structure, variables, Reader(), indices, 4, make_mesh(4))
+    found = classify(network, Reader(), indices, 4, make_mesh(4))
     assert found.shape == (count, CLASSES)
-    np.testing.assert_allclose(found, one_by_one(structure, variables, indices), atol=1e-5)
+    np.testing.assert_allclose(found, one_by_one(network, indices), atol=1e-5)
 
 
 def test_a_batch_larger_than_all_segments_classifies_the_same():
-    structure, variables = network()
-    found = classify(structure, variables, Reader(), np.arange(3), 16, make_mesh(16))
-    np.testing.assert_allclose(found, one_by_one(structure, variables, range(3)), atol=1e-5)
+    found = classify(untrained(), Reader(), np.arange(3), 16, make_mesh(16))
+    np.testing.assert_allclose(found, one_by_one(untrained(), range(3)), atol=1e-5)
 
 
 def test_classification_compiles_once_for_all_batches_and_seeds():
     before = log_probabilities._cache_size()
     for seed, count in ((0, 5), (1, 10)):
-        structure, variables = network(seed)
-        classify(structure, variables, Reader(), np.arange(count), 5, make_mesh(5))
+        classify(untrained(seed), Reader(), np.arange(count), 5, make_mesh(5))
     assert log_probabilities._cache_size() == before + 1
 
 
 def test_probabilities_of_a_segment_sum_to_one():
-    structure, variables = network()
-    variables = jax.tree.map(lambda leaf: 30.0 * leaf, variables)  # Large logits, too.
-    spectrogram = Reader().read(np.arange(8)).spectrogram
-    found = log_probabilities(variables, spectrogram, structure=structure)
+    network = jax.tree.map(lambda leaf: 30.0 * leaf, untrained())  # Large logits, too.
+    found = log_probabilities(network, Reader().read(np.arange(8)).spectrogram)
     assert found.dtype == np.float32
     assert np.all(np.isfinite(found))
     np.testing.assert_allclose(np.exp(np.float64(found)).sum(1), 1.0, atol=1e-5)
@@ -194,7 +190,7 @@ def test_the_loss_of_a_track_is_its_cross_entropy_whatever_the_scale():
     truth, log_probs = random.integers(0, 4, 20), random.normal(size=(20, 4))
     test = FitTest(1, np.arange(20), truth, log_probs - 7, np.ones(40, bool))
     probabilities = np.exp(log_probs) / np.exp(log_probs).sum(1, keepdims=True)
-    np.testing.assert_allclose(np.exp(normalised(log_probs)), probabilities, rtol=1e-12)
+    np.testing.assert_allclose(np.exp(normalise(log_probs)), probabilities, rtol=1e-12)
     wanted = metrics.log_loss(truth, probabilities)
     assert test.losses.mean() == pytest.approx(wanted)
     assert test.confusion.trace() == np.sum(probabilities.argmax(1) == truth)

@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 from jax.test_util import check_grads
 
-from research.models.layers import Conv, convolve_picture, convolve_time, max_pool
+from research.models.layers import Conv, convolve_image, convolve_time, max_pool
 
 
 def wave(*shape: int, rate: float) -> np.ndarray:
@@ -51,7 +51,7 @@ def test_over_time_is_xlas_convolution_and_gradients(width, batch):
     ("size", "batch"), [((1, 1), 3), ((2, 2), 1), ((3, 3), 1), ((3, 3), 2), ((4, 5), 3)]
 )
 def test_over_a_picture_is_xlas_convolution_and_gradients(size, batch):
-    assert_as_by_xla(convolve_picture, normal(batch, 5, 6, 2), normal(*size, 2, 3, seed=1))
+    assert_as_by_xla(convolve_image, normal(batch, 5, 6, 2), normal(*size, 2, 3, seed=1))
 
 
 # torch.nn.functional.conv1d(x, kernel, padding="same") in float64, second of the batch.
@@ -110,7 +110,7 @@ TORCH_PICTURE = {
 
 @pytest.mark.parametrize("width", TORCH_PICTURE)
 def test_over_a_picture_equals_pytorch(width):
-    found = convolve_picture(wave(1, 3, 4, 2, rate=1.3), wave(width, width, 2, 1, rate=0.7))
+    found = convolve_image(wave(1, 3, 4, 2, rate=1.3), wave(width, width, 2, 1, rate=0.7))
     np.testing.assert_allclose(found[0, ..., 0], TORCH_PICTURE[width], atol=1e-5)
 
 
@@ -118,7 +118,7 @@ def test_over_a_picture_equals_pytorch(width):
     ("convolve", "x", "kernel"),
     [
         (convolve_time, normal(2, 4, 3), normal(2, 3, 2)),
-        (convolve_picture, normal(3, 3, 4, 1), normal(2, 3, 1, 2)),
+        (convolve_image, normal(3, 3, 4, 1), normal(2, 3, 1, 2)),
     ],
     ids=["time", "picture"],
 )

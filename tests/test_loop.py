@@ -13,15 +13,24 @@ import pytest
 
 from research.data.batches import Batch
 from research.errors import InputError
-from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
-from research.models.network import Variables
+from research.models.network import Network, Variables
 from research.models.single_channel import SingleChannelConfig
 from research.training.augment import AugmentConfig
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.evaluation import log_probabilities
-from research.training.loop import StepConfig, fit, learning_rates, start_state, train_step, widen
+from research.training.loop import (
+    StepConfig,
+    fit,
+    from_saved,
+    no_totals,
+    start_state,
+    to_saved,
+    train_step,
+    widen,
+)
+from research.training.optimiser import LearningRate
 from research.training.sharding import make_mesh, replicate
 
 SHAPE, CLASSES = (16, 9), 3
@@ -60,14 +69,13 @@ def run(
 ):
     """A fit into a folder: its latest state, the history there, and the steps latest and best."""
     config = TrainConfig(num_epochs=num_epochs, learning_rate=learning_rate, **recipe or {})
-    structure, variables = classifier.init(model, SHAPE, CLASSES, batches.seed)
+    network = Network.init(model, SHAPE, CLASSES, batches.seed)
     mesh = make_mesh(batches.batch_size)
     # A fit may give away the arrays that it starts from.
-    like = replicate(start_state(jax.tree.map(jnp.copy, variables), config.averaging), mesh)
+    like = replicate(start_state(jax.tree.map(jnp.copy, network), StepConfig.of(config)), mesh)
     with Checkpoints(folder) as checkpoints:
         fit(
-            structure,
-            variables,
+            network,
             batches,
             num_classes=CLASSES,
             config=config,
@@ -75,8 +83,8 @@ def run(
             checkpoints=checkpoints,
             **options,
         )
-        state, history = checkpoints.load(checkpoints.latest, like)
-        return state, history, checkpoints.latest, checkpoints.best
+        saved, history = checkpoints.load(checkpoints.latest, to_saved(like))
+        return from_saved(saved, like), history, checkpoints.latest, checkpoints.best
 
 
 def untimed(history):
@@ -93,8 +101,7 @@ def assert_same_bits(found, wanted):
 def test_a_network_learns_sixteen_segments_by_heart(tmp_path, model):
     batches = Batches(rounds=30)
     state, history, *_ = run(tmp_path, model, batches, num_epochs=2, learning_rate=0.02)
-    structure, _ = classifier.init(model, SHAPE, CLASSES, 0)
-    found = log_probabilities(state.variables, batches.all.spectrogram, structure=structure)
+    found = log_probabilities(state.network, batches.all.spectrogram)
     np.testing.assert_array_equal(np.argmax(found, axis=1), batches.all.label)
     assert history[-1]["loss"] < 0.1 < history[0]["loss"]
     assert history[-1]["accuracy"] == 1.0
@@ -105,37 +112,41 @@ def wave(*shape: int, rate: float) -> np.ndarray:
     return np.sin(rate * np.arange(1, math.prod(shape) + 1)).reshape(shape).astype(np.float32)
 
 
-def step_once(state, structure, spectrogram, label, seed=0, learning_rate=0.01, **recipe):
+def constant_rate(value: float) -> LearningRate:
+    return LearningRate(jnp.float32(value), jnp.int32(1), jnp.int32(0), "constant")
+
+
+def step_once(state, spectrogram, label, seed=0, learning_rate=0.01, **recipe):
+    """The state after a step of a constant learning rate."""
     return train_step(
         state,
         jnp.asarray(spectrogram),
         jnp.asarray(label),
         jax.random.key(seed),
-        learning_rate,
-        structure=structure,
+        constant_rate(learning_rate),
         num_classes=CLASSES,
         config=StepConfig(**recipe),
     )
 
 
-def known_start(averaging=0.0):
-    """Structure, state and a batch that PyTorch can be given, too."""
+def known_start(**recipe):
+    """A state and a batch that PyTorch can be given, too."""
     config = MultiChannelConfig(num_filters=(3, 4), width=4)
-    structure, variables = classifier.init(config, (10, 5), CLASSES, 0)
+    network = Network.init(config, (10, 5), CLASSES, 0)
     params = jax.tree.map(
         lambda leaf: jnp.asarray(0.5 * wave(*leaf.shape, rate=0.9 + 0.1 * leaf.ndim)),
-        variables.params,
+        network.variables.params,
     )
-    state = start_state(Variables(params, {}), averaging)
-    return structure, state, wave(2, 10, 5, rate=1.3), np.int32([2, 0])
+    state = start_state(network.with_variables(Variables(params, {})), StepConfig(**recipe))
+    return state, wave(2, 10, 5, rate=1.3), np.int32([2, 0])
 
 
 def test_three_steps_are_those_of_adam_in_pytorch():
     # cross_entropy of the network as in test_models.py, torch.optim.Adam(lr=0.01), in float64.
-    structure, state, x, label = known_start()
+    state, x, label = known_start()
     total = 0.0
     for loss in (1.1561378348, 1.0066011251, 0.8833614748):
-        state = step_once(state, structure, x, label)
+        state = step_once(state, x, label)
         total += 2 * loss
         assert float(state.totals["loss"]) == pytest.approx(total, rel=1e-5)
     assert (int(state.step), float(state.totals["seen"])) == (3, 6.0)
@@ -149,8 +160,8 @@ def test_three_steps_are_those_of_adam_in_pytorch():
         [0.414887, -0.032109, -0.418596],
         [-0.401628, 0.08324, 0.477143],
     ]
-    np.testing.assert_allclose(state.variables.params["head"]["kernel"], head, atol=2e-5)
-    logits, _ = classifier.apply(structure, state.variables, x)
+    np.testing.assert_allclose(state.network.variables.params["head"]["kernel"], head, atol=2e-5)
+    logits, _ = state.network(x)
     wanted = [[-0.257627, 0.034113, 0.633771], [0.625501, 0.43053, 0.098376]]
     np.testing.assert_allclose(logits, wanted, atol=1e-4)
 
@@ -173,51 +184,40 @@ def test_three_steps_of_the_whole_recipe_are_those_of_adamw_in_pytorch():
     # As above: torch.optim.AdamW(betas=(0.9, 0.999), weight_decay=0.5) on kernels and 0 on biases,
     # cross_entropy(label_smoothing=0.3), lr of 0.01, 0.02 and 0.005; AveragedModel whose avg_fn is
     # old + (1 - k) (new - old), k = 2/11, 3/12 and then 0.3.
-    structure, state, x, label = known_start(averaging=0.3)
     recipe = {"weight_decay": 0.5, "label_smoothing": 0.3, "averaging": 0.3}
+    state, x, label = known_start(**recipe)
     total = 0.0
     for rate, loss in zip((0.01, 0.02, 0.005), LOSSES, strict=True):
-        state = step_once(state, structure, x, label, learning_rate=rate, **recipe)
+        state = step_once(state, x, label, learning_rate=rate, **recipe)
         total += 2 * loss
         assert float(state.totals["loss"]) == pytest.approx(total, rel=1e-5)
-    for kept, wanted in ((state.variables, WEIGHTS), (state.average, AVERAGES)):
+    for kept, wanted in ((state.network.variables, WEIGHTS), (state.average, AVERAGES)):
         np.testing.assert_allclose(kept.params["head"]["kernel"][:2], wanted[:2], atol=2e-5)
         np.testing.assert_allclose(kept.params["head"]["bias"], wanted[2], atol=2e-5)
-    assert_same_bits(state.kept, state.average)
-
-
-def test_rates_rise_and_fall_along_a_cosine():
-    # Ten epochs of 100 steps, but the segments of the first fill no whole batch.
-    config = TrainConfig(num_epochs=10, learning_rate=0.5, schedule="cosine", warmup_epochs=2)
-    batches = Batches(count=799)
-    schedule = optax.warmup_cosine_decay_schedule(0.0, 0.5, 200, 999)
-    wanted = schedule(np.arange(1, 201)), schedule(np.arange(200, 999))
-    rates = learning_rates(config, batches)
-    assert rates.dtype == np.float32
-    np.testing.assert_allclose(rates, np.concatenate(wanted), rtol=1e-5, atol=1e-8)
-    flat = dataclasses.replace(config, schedule="constant", warmup_epochs=0)
-    np.testing.assert_array_equal(learning_rates(flat, batches), np.full(999, np.float32(0.5)))
+    assert_same_bits(state.kept.variables, state.average)
 
 
 def test_the_average_is_what_is_validated(tmp_path):
     seen = []
 
-    def validate(variables):
-        seen.append(jax.tree.map(np.array, variables))
+    def validate(network):
+        seen.append(jax.tree.map(np.array, network.variables))
         return {"validation_accuracy": 0.5}
 
     state, *_ = run(tmp_path, recipe={"averaging": 0.5}, validate=validate)
     assert_same_bits(seen[-1], state.average)
-    assert np.any(seen[-1].params["head"]["kernel"] != state.variables.params["head"]["kernel"])
+    assert np.any(
+        seen[-1].params["head"]["kernel"] != state.network.variables.params["head"]["kernel"]
+    )
 
 
 def losses_at_rest(model, num_steps=3, seed=0, **recipe):
     """The loss of each step on one batch when nothing is learnt."""
-    structure, variables = classifier.init(model, SHAPE, CLASSES, 0)
-    state, totals = start_state(variables), [0.0]
+    state = start_state(Network.init(model, SHAPE, CLASSES, 0), StepConfig(**recipe))
+    totals = [0.0]
     spectrogram, label = Batches()(0)
     for _ in range(num_steps):
-        state = step_once(state, structure, np.float32(spectrogram), label, seed, 0.0, **recipe)
+        state = step_once(state, np.float32(spectrogram), label, seed, 0.0, **recipe)
         totals.append(float(state.totals["loss"]))
     return np.diff(totals)
 
@@ -248,8 +248,7 @@ def test_metrics_of_an_epoch_are_means_over_its_segments(tmp_path):
         tmp_path, batches=batches, num_epochs=2, learning_rate=1e-30, on_epoch=told.append
     )
     assert told == history
-    structure, _ = classifier.init(MULTI, SHAPE, CLASSES, 0)
-    log_probs = log_probabilities(state.variables, batches.all.spectrogram, structure=structure)
+    log_probs = log_probabilities(state.network, batches.all.spectrogram)
     log_probs, label = np.float64(log_probs), batches.all.label
     loss, right = -log_probs[np.arange(20), label], log_probs.argmax(1) == label
     # The first epoch ends within the second round: 24 segments, and then 16 that complete it.
@@ -364,15 +363,15 @@ def test_validation_says_which_checkpoint_is_the_best(tmp_path, scores, best):
     given = iter(scores)
     seen = []
 
-    def validate(variables):
-        seen.append(jax.tree.map(np.array, variables))
+    def validate(network):
+        seen.append(jax.tree.map(np.array, network.variables))
         return {"validation_loss": 2.5, "validation_accuracy": next(given)}
 
     state, history, latest, found = run(tmp_path, validate=validate)
     assert (latest, found) == (6, best)
     assert [entry["validation_accuracy"] for entry in history] == scores
     assert {entry["validation_loss"] for entry in history} == {2.5}
-    assert_same_bits(seen[-1], state.variables)
+    assert_same_bits(seen[-1], state.network.variables)
     assert np.any(seen[0].params["head"]["kernel"] != seen[1].params["head"]["kernel"])
 
 
@@ -398,10 +397,57 @@ def test_halves_are_widened_to_the_same_numbers():
 
 
 def test_the_state_before_the_first_step_is_adams():
-    _, variables = classifier.init(MULTI, SHAPE, CLASSES, 0)
-    state = start_state(variables)
-    assert_same_bits(state.optimiser, optax.scale_by_adam().init(variables.params))
+    network = Network.init(MULTI, SHAPE, CLASSES, 0)
+    state = start_state(network, StepConfig())
+    assert_same_bits(
+        state.optimiser["direction"], optax.scale_by_adam().init(network.variables.params)
+    )
     assert (int(state.step), set(map(float, state.totals.values()))) == (0, {0.0})
+
+
+def test_an_average_is_saved_only_where_there_is_one(tmp_path):
+    network = Network.init(MULTI, SHAPE, CLASSES, 0)
+    states = [start_state(network, StepConfig(averaging=kept)) for kept in (0.0, 0.5)]
+    saved = [to_saved(state) for state in states]
+    assert saved[1].keys() - saved[0].keys() == {"average"}
+    with Checkpoints(tmp_path) as checkpoints:
+        for step, (state, arrays) in enumerate(zip(states, saved, strict=True)):
+            checkpoints.save(step, arrays, 0.0, [])
+            found, _ = checkpoints.load(step, arrays)
+            assert_same_bits(from_saved(found, state), state)
+        for step in (0, 1):
+            with pytest.raises(InputError):
+                checkpoints.load(step, saved[1 - step])
+
+
+def test_a_checkpoint_of_adams_own_state_is_resumed_and_used(tmp_path, unbroken):
+    """Checkpoints that were written before the optimiser was an optax chain."""
+
+    class Kill(Exception):
+        pass
+
+    def on_epoch(entry):
+        raise Kill
+
+    with pytest.raises(Kill):
+        run(tmp_path / "new", **EVERYTHING, on_epoch=on_epoch)
+    config = StepConfig.of(TrainConfig(**EVERYTHING["recipe"]))
+    network = Network.init(EVERYTHING["model"], SHAPE, CLASSES, 0)
+    like = to_saved(replicate(start_state(network, config), make_mesh(8)))
+    with Checkpoints(tmp_path / "new") as checkpoints:
+        saved, history = checkpoints.load(3, like)
+    adam = saved["optimiser"]
+    old = {
+        "variables": {"params": saved["variables"].params, "stats": saved["variables"].stats},
+        "optimiser": optax.ScaleByAdamState(jnp.int32(3), adam.mu, adam.nu),
+        "step": jnp.int32(3),
+        "totals": no_totals(),
+        "average": saved["average"],
+    }
+    with Checkpoints(tmp_path / "old") as checkpoints:
+        checkpoints.save(3, old, 0.5, history)
+    state, *_ = run(tmp_path / "old", **EVERYTHING)
+    assert_same_bits(state, unbroken[0])
 
 
 def test_weights_that_the_last_step_spoils_are_not_kept(tmp_path):

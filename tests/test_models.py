@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from research.errors import InputError
-from research.models import network as classifier
 from research.models.layers import max_pool
 from research.models.multi_channel import MultiChannelConfig
-from research.models.network import Variables
+from research.models.network import Network, Variables
 from research.models.single_channel import SingleChannelConfig
 
 FRAMES, BINS, CLASSES = 16, 9, 3
@@ -25,8 +24,8 @@ SMALL = {
 
 
 # Compiled whole: operation by operation takes several times as long.
-apply = jax.jit(classifier.apply, static_argnums=0)
-apply_training = jax.jit(classifier.apply_training, static_argnums=0)
+apply = jax.jit(Network.__call__)
+apply_training = jax.jit(Network.apply_training)
 
 
 def wave(*shape: int, rate: float) -> np.ndarray:
@@ -40,16 +39,14 @@ def waves(tree):
 
 
 @functools.cache
-def network(config, shape=(FRAMES, BINS), seed: int = 0):
-    """Structure and variables as numpy arrays, so that a test may put others in a copy."""
-    structure, variables = classifier.init(config, shape, CLASSES, seed)
-    return structure, jax.tree.map(np.asarray, variables)
+def cached(config, seed: int = 0) -> Network:
+    """A network on numpy arrays, so that a test may put others in a copy."""
+    return jax.tree.map(np.asarray, Network.init(config, (FRAMES, BINS), CLASSES, seed))
 
 
-def small(name: str, seed: int = 0, **changes):
-    """Structure and variables of a small network."""
-    structure, variables = network(dataclasses.replace(SMALL[name], **changes), seed=seed)
-    return structure, jax.tree.map(np.array, variables)
+def small(name: str, seed: int = 0, **changes) -> Network:
+    """A small network on arrays of its own."""
+    return jax.tree.map(np.array, cached(dataclasses.replace(SMALL[name], **changes), seed))
 
 
 def spectrogram(batch: int = 4, seed: int = 0) -> np.ndarray:
@@ -58,8 +55,7 @@ def spectrogram(batch: int = 4, seed: int = 0) -> np.ndarray:
 
 def num_parameters(config, shape) -> int:
     """Counted on shapes alone, for ten classes."""
-    variables = jax.eval_shape(lambda: classifier.init(config, shape, 10, 0)[1])
-    return classifier.num_parameters(variables)
+    return Network.shapes(config, shape, 10).num_parameters
 
 
 def test_single_channel_has_as_many_parameters_as_described():
@@ -81,25 +77,26 @@ def test_multi_channel_has_as_many_parameters_as_by_hand(num_filters, wanted):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_batch_normalisation_trains_a_scale_and_a_shift_and_no_bias(name):
-    (_, plain), (_, normed) = (small(name, batch_norm=on) for on in (False, True))
-    layers = zip(plain.params["convs"].values(), normed.params["convs"].values(), strict=True)
+    plain, normed = (small(name, batch_norm=on) for on in (False, True))
+    params = normed.variables.params
+    pair = plain.variables.params["convs"].values(), params["convs"].values()
+    layers = zip(*pair, strict=True)
     for i, (layer, without) in enumerate(layers):
         assert set(layer) == {"kernel", "bias"}
         assert set(without) == {"kernel"}
-        shapes = {key: value.shape for key, value in normed.params["norms"][i].items()}
+        shapes = {key: value.shape for key, value in params["norms"][i].items()}
         assert shapes == {"scale": layer["bias"].shape, "bias": layer["bias"].shape}
     num_filters = sum(SMALL[name].num_filters)
-    counts = [classifier.num_parameters(variables) for variables in (plain, normed)]
-    assert counts[1] == counts[0] + num_filters
+    assert normed.num_parameters == plain.num_parameters + num_filters
 
 
 # Values of PyTorch in float64: conv1d or conv2d with padding="same", relu and max_pool of 2, both
 # twice; flattened as frames, (bins,) channels; linear layers. All weights are `waves`.
 def test_multi_channel_equals_pytorch():
     config = MultiChannelConfig(num_filters=(3, 4), width=4)
-    structure, variables = classifier.init(config, (10, 5), 3, 0)
-    variables = Variables(waves(variables.params), {})
-    logits, found = apply(structure, variables, wave(2, 10, 5, rate=1.3))
+    network = Network.init(config, (10, 5), 3, 0)
+    network = network.with_variables(Variables(waves(network.variables.params), {}))
+    logits, found = apply(network, wave(2, 10, 5, rate=1.3))
     features = [
         [0.312474, 0.762615, 0.40201, 0.0, 0.713336, 0.834555, 0.220002, 0.0],
         [0.595256, 0.592142, 0.0, 0.0, 0.657284, 0.413412, 0.113008, 0.0],
@@ -128,9 +125,9 @@ def test_single_channel_equals_pytorch(nonlinearity, features, wanted):
     config = SingleChannelConfig(
         num_filters=(2, 3), width=3, num_features=4, nonlinearity=nonlinearity
     )
-    structure, variables = classifier.init(config, (10, 7), 3, 0)
-    variables = Variables(waves(variables.params), {})
-    logits, found = apply(structure, variables, wave(2, 10, 7, rate=1.3))
+    network = Network.init(config, (10, 7), 3, 0)
+    network = network.with_variables(Variables(waves(network.variables.params), {}))
+    logits, found = apply(network, wave(2, 10, 7, rate=1.3))
     np.testing.assert_allclose(found["features"], features, atol=1e-5)
     np.testing.assert_allclose(logits, wanted, atol=1e-5)
 
@@ -151,7 +148,7 @@ def test_single_channel_equals_pytorch(nonlinearity, features, wanted):
     ],
 )
 def test_activations_are_all_there_by_name(name, shapes):
-    logits, found = apply(*small(name), spectrogram(2))
+    logits, found = apply(small(name), spectrogram(2))
     assert {key: value.shape[1:] for key, value in found.items()} == shapes
     assert {len(value) for value in found.values()} == {2}
     np.testing.assert_array_equal(logits, found["logits"])
@@ -160,7 +157,7 @@ def test_activations_are_all_there_by_name(name, shapes):
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("name", SMALL)
 def test_a_pooled_activation_is_the_largest_of_the_rectified_ones(name, batch_norm):
-    _, found = apply(*small(name, batch_norm=batch_norm), spectrogram())
+    _, found = apply(small(name, batch_norm=batch_norm), spectrogram())
     window = (2,) * (found["conv1"].ndim - 2)
     for layer in ("1", "2"):
         assert found[f"conv{layer}"].min() == 0.0
@@ -171,20 +168,19 @@ def test_a_pooled_activation_is_the_largest_of_the_rectified_ones(name, batch_no
 
 @pytest.mark.parametrize("name", SMALL)
 def test_nothing_is_dropped_for_new_music(name):
-    structure, variables = small(name, dropout=0.9)
-    without, _ = small(name, dropout=0.0)
+    network = small(name, dropout=0.9)
+    without = small(name, dropout=0.0).with_variables(network.variables)
     x = spectrogram()
-    logits, _ = apply(structure, variables, x)
-    np.testing.assert_array_equal(logits, apply(without, variables, x)[0])
+    logits, _ = apply(network, x)
+    np.testing.assert_array_equal(logits, apply(without, x)[0])
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_the_key_decides_what_is_dropped(name):
-    structure, variables = small(name, dropout=0.5)
+    network = small(name, dropout=0.5)
 
     def logits(number):
-        key = jax.random.key(number)
-        return apply_training(structure, variables, spectrogram(), key)[0]
+        return apply_training(network, spectrogram(), jax.random.key(number))[0]
 
     np.testing.assert_array_equal(logits(1), logits(1))
     assert np.all(np.any(logits(1) != logits(2), axis=1))
@@ -192,35 +188,33 @@ def test_the_key_decides_what_is_dropped(name):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_without_dropout_and_batch_norm_training_sees_the_same(name):
-    structure, variables = small(name)
-    logits, _, stats = apply_training(structure, variables, spectrogram(), jax.random.key(0))
-    assert stats == variables.stats == {}
-    np.testing.assert_array_equal(logits, apply(structure, variables, spectrogram())[0])
+    network = small(name)
+    logits, _, stats = apply_training(network, spectrogram(), jax.random.key(0))
+    assert stats == network.variables.stats == {}
+    np.testing.assert_array_equal(logits, apply(network, spectrogram())[0])
 
 
 def test_on_average_dropout_changes_nothing_before_a_linear_layer():
-    structure, variables = small("multi_channel", dropout=0.25)
+    network = small("multi_channel", dropout=0.25)
     x = spectrogram(2)
     keys = jax.random.split(jax.random.key(0), 4000)
-    dropped = jax.jit(
-        jax.vmap(lambda key: classifier.apply_training(structure, variables, x, key)[0])
-    )(keys)
-    wanted, _ = apply(structure, variables, x)
+    dropped = jax.jit(jax.vmap(lambda key: network.apply_training(x, key)[0]))(keys)
+    wanted, _ = apply(network, x)
     error = np.std(dropped, axis=0) / np.sqrt(len(keys))
     assert np.all(error > 0.0)
     assert np.all(np.abs(np.mean(dropped, axis=0) - wanted) < 5 * error)
 
 
 def test_batch_norm_follows_each_batch_and_uses_running_statistics_for_new_music():
-    structure, variables = small("multi_channel", num_filters=(4,), batch_norm=True)
-    conv, norm = variables.params["convs"][0], variables.params["norms"][0]
+    network = small("multi_channel", num_filters=(4,), batch_norm=True)
+    params = network.variables.params
+    conv, norm = params["convs"][0], params["norms"][0]
     norm["scale"], norm["bias"] = wave(4, rate=0.8), wave(4, rate=1.1)
     mean, variance = np.zeros(4), np.ones(4)
     for step in range(3):
         x = spectrogram(seed=step)
-        before = variables
-        _, _, stats = apply_training(structure, before, x, jax.random.key(0))
-        variables = before._replace(stats=stats)
+        _, _, stats = apply_training(network, x, jax.random.key(0))
+        network = network.with_variables(Variables(params, stats))
         filtered = jax.lax.conv_general_dilated(
             x, conv["kernel"], (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC")
         )
@@ -229,44 +223,45 @@ def test_batch_norm_follows_each_batch_and_uses_running_statistics_for_new_music
         variance = 0.99 * variance + 0.01 * filtered.var((0, 1))
         np.testing.assert_allclose(stats["norms"][0]["mean"], mean, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(stats["norms"][0]["var"], variance, rtol=1e-4)
-        _, found = apply(structure, variables, x)
+        _, found = apply(network, x)
         normed = (filtered - mean) / np.sqrt(variance + 1e-5) * norm["scale"] + norm["bias"]
         np.testing.assert_allclose(found["conv1"], np.maximum(normed, 0), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_batch_norm_in_training_sees_the_batch_alone(name):
-    structure, variables = small(name, batch_norm=True)
-    others = variables._replace(stats=jax.tree.map(lambda leaf: 3.0 * leaf + 1, variables.stats))
+    network = small(name, batch_norm=True)
+    params, own = network.variables
+    other = Variables(params, jax.tree.map(lambda leaf: 3.0 * leaf + 1, own))
+    other = network.with_variables(other)
     x, key = spectrogram(), jax.random.key(0)
-    logits, _, stats = apply_training(structure, variables, x, key)
-    again, _, other_stats = apply_training(structure, others, x, key)
+    logits, _, stats = apply_training(network, x, key)
+    again, _, other_stats = apply_training(other, x, key)
     np.testing.assert_array_equal(logits, again)
-    assert jax.tree.structure(stats) == jax.tree.structure(variables.stats)
-    for one, other in zip(jax.tree.leaves(stats), jax.tree.leaves(other_stats), strict=True):
-        assert np.all(one != other)
-    new_music = [apply(structure, v, x)[0] for v in (variables, others)]
-    assert np.all(new_music[0] != new_music[1])
+    assert jax.tree.structure(stats) == jax.tree.structure(own)
+    for first, second in zip(jax.tree.leaves(stats), jax.tree.leaves(other_stats), strict=True):
+        assert np.all(first != second)
+    assert np.all(apply(network, x)[0] != apply(other, x)[0])
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_applying_a_network_leaves_its_variables_as_they_were(name):
-    structure, variables = small(name, batch_norm=True, dropout=0.5)
-    before = jax.tree.map(np.array, variables)
-    apply_training(structure, variables, spectrogram(), jax.random.key(0))
-    apply(structure, variables, spectrogram())
-    jax.tree.map(np.testing.assert_array_equal, before, variables)
+    network = small(name, batch_norm=True, dropout=0.5)
+    before = jax.tree.map(np.array, network)
+    apply_training(network, spectrogram(), jax.random.key(0))
+    apply(network, spectrogram())
+    jax.tree.map(np.testing.assert_array_equal, before, network)
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_the_seed_decides_the_weights_and_not_the_structure(name):
-    structure, first = small(name)
-    same, again = classifier.init(SMALL[name], (FRAMES, BINS), CLASSES, 0)
-    other_structure, other = small(name, seed=1)
-    assert structure == same == other_structure
-    assert hash(structure) == hash(other_structure)
+    first, other = small(name), small(name, seed=1)
+    again = Network.init(SMALL[name], (FRAMES, BINS), CLASSES, 0)
+    assert first.structure == again.structure == other.structure
+    assert hash(first.structure) == hash(other.structure)
     jax.tree.map(np.testing.assert_array_equal, first, again)
-    pairs = zip(jax.tree.leaves(first.params), jax.tree.leaves(other.params), strict=True)
+    leaves = (jax.tree.leaves(network.variables.params) for network in (first, other))
+    pairs = zip(*leaves, strict=True)
     assert all(np.all(one != two) or not np.any(one) for one, two in pairs)
 
 
@@ -276,7 +271,7 @@ def test_the_seed_decides_the_weights_and_not_the_structure(name):
 )
 def test_segments_too_short_for_the_poolings_are_told(name, shape):
     with pytest.raises(InputError, match=r"too short for 2 poolings") as error:
-        classifier.init(SMALL[name], shape, CLASSES, 0)
+        Network.init(SMALL[name], shape, CLASSES, 0)
     assert f"{shape[0]} frames" in str(error.value)
     assert "config." in str(error.value)
     assert "\n" not in str(error.value)
@@ -284,7 +279,7 @@ def test_segments_too_short_for_the_poolings_are_told(name, shape):
 
 @pytest.mark.parametrize(("name", "shape"), [("multi_channel", (4, 1)), ("single_channel", (4, 4))])
 def test_the_shortest_segments_give_finite_logits(name, shape):
-    structure, variables = classifier.init(SMALL[name], shape, CLASSES, 0)
-    logits, _ = apply(structure, variables, np.ones((1, *shape), np.float32))
+    network = Network.init(SMALL[name], shape, CLASSES, 0)
+    logits, _ = apply(network, np.ones((1, *shape), np.float32))
     assert logits.shape == (1, CLASSES)
     assert np.all(np.isfinite(logits))

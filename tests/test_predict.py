@@ -16,14 +16,14 @@ from research.data.front_ends.stft import SpectrogramConfig
 from research.data.segments import SegmentConfig
 from research.data.spectrogram_cache import SpectrogramCache
 from research.errors import InputError
-from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
+from research.models.network import Network
 from research.training import predict
 from research.training import run as runs
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.evaluation import log_probabilities
-from research.training.loop import start_state
+from research.training.loop import StepConfig, start_state, to_saved
 
 # Orbax leaves coroutines behind where it could not read; they complain when they are collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -52,10 +52,10 @@ def workdir(tmp_path_factory) -> pathlib.Path:
     workdir = tmp_path_factory.mktemp("run") / "work"
     shape = CONFIG.segment_frames, CONFIG.spectrogram.stft.num_bins
     for seed, name in enumerate(FITS):
-        _, variables = classifier.init(CONFIG.model, shape, len(GENRES), seed)
+        network = Network.init(CONFIG.model, shape, len(GENRES), seed)
         (workdir / "checkpoints").mkdir(parents=True, exist_ok=True)
         with Checkpoints(workdir / "checkpoints" / name) as checkpoints:
-            checkpoints.save(1, start_state(variables), 0.5, [])
+            checkpoints.save(1, to_saved(start_state(network, StepConfig.of(CONFIG))), 0.5, [])
     chosen = dataclasses.asdict(CONFIG)
     chosen["model"]["name"] = "multi_channel"
     for key in runs.SINCE:  # Runs from before they were there have none.
@@ -87,9 +87,9 @@ def expected(ensemble: predict.Ensemble, waveform: Waveform) -> np.ndarray:
         frames = np.concatenate([frames] * length)[: -(-length // len(frames)) * len(frames)]
         count = 1
     rows = [
-        np.asarray(log_probabilities(variables, frames[None, s : s + length], structure=structure))
+        np.asarray(log_probabilities(network, frames[None, s : s + length]))
         for s in np.linspace(0, len(frames) - length, count).round().astype(int)
-        for structure, variables in ensemble.networks
+        for network in ensemble.networks
     ]
     product = np.exp(np.mean(np.concatenate(rows).astype(np.float64), axis=0))
     return product / product.sum()

@@ -11,18 +11,18 @@ from scipy.fft import dct
 
 from research.data.front_ends.mel import MelConfig
 from research.errors import InputError
-from research.models import network as classifier
-from research.models.network import Variables
+from research.models.network import Network, Variables
 from research.models.residual import ResidualConfig
 from research.models.texture import texture
 from research.training.loop import StepConfig, start_state, train_step
+from research.training.optimiser import LearningRate
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 SMALL = ResidualConfig(stem=2, widths=(3,), hidden=4)
 SHAPE, CLASSES = (16, 32), 3
 
-apply = jax.jit(classifier.apply, static_argnums=0)
-apply_training = jax.jit(classifier.apply_training, static_argnums=0)
+apply = jax.jit(Network.__call__)
+apply_training = jax.jit(Network.apply_training)
 
 
 def wave(*shape: int, rate: float) -> np.ndarray:
@@ -37,14 +37,12 @@ def pieces() -> np.ndarray:
     return x
 
 
-def small() -> tuple:
-    """Structure and first arrays of a small network."""
-    structure, variables = classifier.init(SMALL, SHAPE, CLASSES, 0)
-    return structure, jax.tree.map(np.array, variables)
+def small() -> Network:
+    """A small network that was not trained."""
+    return Network.init(SMALL, SHAPE, CLASSES, 0)
 
 
 def test_it_has_as_many_parameters_as_described():
-    variables = jax.eval_shape(lambda: classifier.init(ResidualConfig(), (128, 128), 10, 0)[1])
     stem = 5 * 5 * 16 + 2 * 16
     blocks = [
         9 * a * b + 9 * b * b + a * b + 4 * b for a, b in itertools.pairwise((16, 32, 64, 128))
@@ -53,18 +51,17 @@ def test_it_has_as_many_parameters_as_described():
     statistics = 5 * 128 - 1 + 2 * 30 + 210 + 9 * 16
     statistics_branch = 2 * statistics + statistics * 192 + 2 * 192 + 192 * 10 + 10
     counted = stem + sum(blocks) + head + statistics_branch
-    assert classifier.num_parameters(variables) == counted == 512_062
+    network = Network.shapes(ResidualConfig(), (128, 128), 10)
+    assert network.num_parameters == counted == 512_062
 
 
 def test_it_equals_pytorch():
     # In float64: conv2d after XLA's "SAME" padding, batch_norm of running statistics, relu,
     # avg_pool2d of 2, mean over bins, mean and amax over frames, linear; log_softmax.
-    structure, variables = small()
-    params = jax.tree.map(
-        lambda leaf: 2 * wave(*leaf.shape, rate=0.9 + 0.1 * leaf.ndim), variables.params
-    )
-    stats = jax.tree.map(lambda leaf: 1 + 0.5 * wave(*leaf.shape, rate=0.7), variables.stats)
-    logits, found = apply(structure, Variables(params, stats), pieces())
+    params, stats = small().variables
+    params = jax.tree.map(lambda leaf: 2 * wave(*leaf.shape, rate=0.9 + 0.1 * leaf.ndim), params)
+    stats = jax.tree.map(lambda leaf: 1 + 0.5 * wave(*leaf.shape, rate=0.7), stats)
+    logits, found = apply(small().with_variables(Variables(params, stats)), pieces())
     picture = [[-50.611825, -15.454666, 36.906835], [-14.92765, 7.616031, 22.15222]]
     np.testing.assert_allclose(found["picture_logits"], picture, rtol=1e-5)
     of_texture = [[-2.43076, -1.895787, 1.026284], [3.693528, 5.920131, 1.992536]]
@@ -118,14 +115,13 @@ def test_statistics_of_silence_are_finite():
 
 
 def test_both_branches_are_trained_apart():
-    structure, variables = small()
-    variables, x, key = jax.tree.map(jnp.asarray, variables), pieces(), jax.random.key(0)
+    network, x, key = small(), pieces(), jax.random.key(0)
+    variables = network.variables
 
     def head(number):
         def loss(params):
-            _, heads, _ = classifier.apply_training(
-                structure, variables._replace(params=params), x, key
-            )
+            changed = network.with_variables(variables._replace(params=params))
+            _, heads, _ = changed.apply_training(x, key)
             assert heads.shape == (2, 2, CLASSES)
             return jax.nn.log_softmax(heads[number])[:, 0].sum()
 
@@ -138,33 +134,31 @@ def test_both_branches_are_trained_apart():
 
 
 def test_the_loss_of_a_step_is_the_mean_over_the_branches():
-    structure, variables = small()
-    variables = jax.tree.map(jnp.asarray, variables)
+    network = small()
     x, label, key = jnp.asarray(pieces()), jnp.asarray([0, 2]), jax.random.key(0)
     wanted = []
     _, dropout_key = jax.random.split(jax.random.fold_in(key, 0))
-    _, heads, _ = apply_training(structure, variables, x, dropout_key)
+    _, heads, _ = apply_training(network, x, dropout_key)
     for head in np.asarray(heads, np.float64):
         log_probs = head - np.log(np.exp(head).sum(1, keepdims=True))
         wanted.append(-log_probs[[0, 1], [0, 2]].mean())
+    config = StepConfig(spectrogram=MelConfig())
     state = train_step(
-        start_state(variables),
+        start_state(network, config),
         x,
         label,
         key,
-        jnp.float32(0.0),
-        structure=structure,
+        LearningRate(jnp.float32(0), jnp.int32(1), jnp.int32(0), "constant"),
         num_classes=CLASSES,
-        config=StepConfig(spectrogram=MelConfig()),
+        config=config,
     )
     assert float(state.totals["loss"]) / 2 == pytest.approx(np.mean(wanted), rel=1e-5)
     assert abs(wanted[0] - wanted[1]) > 1e-3
 
 
 def test_running_statistics_move_and_what_standardises_does_not():
-    structure, variables = small()
-    _, _, stats = apply_training(structure, variables, pieces(), jax.random.key(0))
-    for name, before in variables.stats.items():
+    _, _, stats = apply_training(small(), pieces(), jax.random.key(0))
+    for name, before in small().variables.stats.items():
         same = jax.tree.map(np.array_equal, before, stats[name])
         assert all(jax.tree.leaves(same)) == (name == "standardise")
 
@@ -172,5 +166,5 @@ def test_running_statistics_move_and_what_standardises_does_not():
 @pytest.mark.parametrize("shape", [(15, 128), (128, 29), (3, 32)], ids=str)
 def test_segments_that_are_too_small_are_told(shape):
     with pytest.raises(InputError, match=r"too small; it takes 16 by 30") as error:
-        classifier.init(ResidualConfig(), shape, CLASSES, 0)
+        Network.init(ResidualConfig(), shape, CLASSES, 0)
     assert "config.segments.seconds" in str(error.value)

@@ -11,11 +11,11 @@ from research.data.front_ends.mel import MelConfig
 from research.data.segments import SegmentConfig
 from research.data.tracks import Collection, Track
 from research.errors import InputError
-from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
+from research.models.network import Network
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
-from research.training.loop import start_state
+from research.training.loop import StepConfig, start_state, to_saved
 from research.training.run import (
     SHIPPED,
     find_checkpoint,
@@ -84,15 +84,15 @@ def test_a_network_is_used_with_its_average_where_one_was_kept(tmp_path):
     model = MultiChannelConfig(num_filters=(2,), width=3)
     config = TrainConfig(model=model, segments=SegmentConfig(0.5), averaging=0.5)
     shape = config.segment_frames, config.spectrogram.num_bins
-    _, variables = classifier.init(model, shape, 3, 0)
-    state = start_state(variables, config.averaging)
-    state = state._replace(average=jax.tree.map(lambda leaf: leaf + 1, variables))
+    network = Network.init(model, shape, 3, 0)
+    state = start_state(network, StepConfig.of(config))
+    state = state._replace(average=jax.tree.map(lambda leaf: leaf + 1, network.variables))
     (tmp_path / "checkpoints").mkdir()
     with Checkpoints(tmp_path / "checkpoints" / "seed_0") as checkpoints:
-        checkpoints.save(4, state, 0.5, [])
-    _, found, step = restore(config, tmp_path, "seed_0", 3)
+        checkpoints.save(4, to_saved(state), 0.5, [])
+    found, step = restore(config, tmp_path, "seed_0", 3)
     assert step == 4
-    jax.tree.map(np.testing.assert_array_equal, found, state.average)
+    jax.tree.map(np.testing.assert_array_equal, found.variables, state.average)
 
 
 def test_missing_weights_are_told_by_their_name(tmp_path):

@@ -82,8 +82,8 @@ def weights(workdir: pathlib.Path, name: str = "seed_0") -> list[np.ndarray]:
     """All arrays of the network that a run ended with."""
     config = freeze(TrainConfig, read(workdir, "config.json"))
     genres = read(workdir, "data.json")["genres"]
-    _, variables, _ = restore(config, workdir, name, len(genres))
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(variables)]
+    network, _ = restore(config, workdir, name, len(genres))
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(network)]
 
 
 def test_leaves_what_it_promises(trained, tones):

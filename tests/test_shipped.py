@@ -140,7 +140,7 @@ def test_the_script_trains_and_ships(pictures, script_environment, tmp_path):
     assert manifest["fits"] == {"seed_0": {"train": names, "validation": []}}
     assert list(manifest["tracks"]) == names
     networks = [
-        restore(load_run(folder)[0], folder, "seed_0", 2)[1]
+        restore(load_run(folder)[0], folder, "seed_0", 2)[0]
         for folder in (tmp_path / "work", tmp_path / "weights")
     ]
     for trained, shipped in zip(*map(jax.tree.leaves, networks), strict=True):

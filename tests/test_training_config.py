@@ -4,7 +4,7 @@ import pytest
 
 from configs import descriptors, multi_channel, pictures, residual, single_channel
 from research.errors import InputError
-from research.models import network as classifier
+from research.models.network import Network
 from research.settings import freeze
 from research.training.config import TrainConfig
 
@@ -16,8 +16,7 @@ PRESETS = [(module, preset) for module in MODULES for preset in module.PRESETS]
 def test_every_preset_builds_its_network(module, preset):
     config = freeze(TrainConfig, module.get_config(preset))
     shape = config.segment_frames, config.spectrogram.num_bins
-    _, variables = classifier.init_shapes(config.model, shape, num_classes=10)
-    assert classifier.num_parameters(variables) > 0
+    assert Network.shapes(config.model, shape, num_classes=10).num_parameters > 0
 
 
 @pytest.mark.parametrize("preset", ["text", "code"])
@@ -83,7 +82,7 @@ def test_segments_too_short_for_the_network_are_told():
     frozen = freeze(TrainConfig, config)
     shape = frozen.segment_frames, frozen.spectrogram.stft.num_bins
     with pytest.raises(InputError, match=r"too short .* config\.segments\.seconds"):
-        classifier.init(frozen.model, shape, num_classes=10, seed=0)
+        Network.init(frozen.model, shape, num_classes=10, seed=0)
 
 
 def test_an_unknown_preset_names_the_known_ones():

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from research.errors import InputError
-from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
+from research.models.network import Network, Variables
 from research.training.weights import load_weights, save_weights
 
 CONFIG = MultiChannelConfig(num_filters=(3, 4), width=3, batch_norm=True)
 
 
-def arrays(config=CONFIG, seed: int = 0) -> classifier.Variables:
-    return classifier.init(config, (8, 5), 3, seed)[1]
+def arrays(config=CONFIG, seed: int = 0) -> Variables:
+    return Network.init(config, (8, 5), 3, seed).variables
 
 
 def zip_of_text(path: pathlib.Path) -> None:

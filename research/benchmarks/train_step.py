@@ -16,13 +16,15 @@ import jax
 import numpy as np
 
 from research.benchmarks.race import race
-from research.models import network as classifier
 from research.models.multi_channel import MultiChannelConfig
+from research.models.network import Network
 from research.models.single_channel import SingleChannelConfig
+from research.training.config import TrainConfig
 from research.training.loop import StepConfig, start_state, train_step, widen
+from research.training.optimiser import LearningRate
 from research.training.sharding import make_mesh, replicate, shard
 
-BATCH, CLASSES, LEARNING_RATE = 32, 10, 1e-3
+BATCH, CLASSES, CONFIG = 32, 10, TrainConfig()
 RACES = {
     "multi_channel": (MultiChannelConfig(), (216, 1025), "contiguous_format"),
     "single_channel": (SingleChannelConfig(), (257, 257), "contiguous_format"),
@@ -60,8 +62,9 @@ def main() -> None:
 
 def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[], float]:
     mesh = make_mesh(BATCH)
-    structure, variables = classifier.init(config, shape, CLASSES, seed=0)
-    state, key, seen = replicate(start_state(variables), mesh), jax.random.key(0), 0.0
+    network = Network.init(config, shape, CLASSES, seed=0)
+    state, key, seen = replicate(start_state(network, StepConfig()), mesh), jax.random.key(0), 0.0
+    learning_rate = LearningRate.of(CONFIG, num_steps=1, num_warmup_steps=0)
     spectrogram, label = widen(shard(spectrogram, mesh)), shard(label, mesh)
 
     def run() -> float:
@@ -71,8 +74,7 @@ def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[],
             spectrogram,
             label,
             key,
-            LEARNING_RATE,
-            structure=structure,
+            learning_rate,
             num_classes=CLASSES,
             config=StepConfig(),
         )
@@ -106,8 +108,7 @@ def _pytorch(
     layers += [nn.Dropout(config.dropout), nn.Linear(flat, CLASSES)]
     network = nn.Sequential(*layers)
 
-    _, variables = classifier.init(config, shape, CLASSES, seed=0)
-    ours = jax.device_get(variables.params)
+    ours = jax.device_get(Network.init(config, shape, CLASSES, seed=0).variables.params)
     flattened = (*space, sizes[-1])
     trained = [layer for layer in network if hasattr(layer, "weight")]
     ours = [ours["convs"][i] for i in ours["convs"]] + [
@@ -129,7 +130,7 @@ def _pytorch(
     batch = batch[:, None] if picture else batch.transpose(1, 2)
     batch = batch.contiguous(memory_format=getattr(torch, layout))
     target = torch.tensor(label, dtype=torch.long, device=device)
-    optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+    optimiser = torch.optim.Adam(network.parameters(), CONFIG.learning_rate)
 
     def run() -> float:
         optimiser.zero_grad()

@@ -1,1 +1,1 @@
-"""Genre classifiers, one network a file; each returns logits and all its activations by name."""
+"""Genre classifiers, one network a file; `base.py` states what a network is."""

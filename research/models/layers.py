@@ -1,7 +1,9 @@
-"""Layers of the classifiers in the forms that are fast on CPU and GPU alike."""
+"""Layers of the classifiers, in forms that are fast on both CPU and GPU."""
 
+import functools
 import itertools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -14,10 +16,10 @@ GLOROT = nnx.initializers.glorot_uniform()
 
 
 class Standardise(nnx.Module):
-    """Each bin with the mean and the deviation that it is told taken out, `[batch, frames, bins]`.
+    """`(x - mean) * scale` of each bin, `[batch, frames, bins]`.
 
-    They are no parameters: they are measured before training and kept with the other arrays. Until
-    then nothing is taken out.
+    Mean and scale are measured on the training segments before the first step and saved with the
+    other arrays, but not trained. Until then the layer changes nothing.
     """
 
     def __init__(self, num_bins: int):
@@ -32,8 +34,8 @@ class Standardise(nnx.Module):
 class Conv(nnx.Module):
     """Convolution with "same" zero padding and stride 1, `[batch, *space, channels]`.
 
-    One spatial axis goes by one matrix product and shifts, two by XLA's convolution. Before a batch
-    normalisation, a bias would be taken away again.
+    One spatial axis uses `convolve_time`, two use `convolve_image`. A bias before batch
+    normalisation would have no effect.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Conv(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[batch, *space, in_channels]` to `[batch, *space, out_channels]`."""
-        convolve = convolve_time if self.kernel.ndim == 3 else convolve_picture
+        convolve = convolve_time if self.kernel.ndim == 3 else convolve_image
         x = convolve(x, self.kernel[...])
         return x if self.bias is None else x + self.bias[...]
 
@@ -60,15 +62,16 @@ class Conv(nnx.Module):
 def convolve_time(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolution over time, `[batch, frames, in]` by `[width, in, out]` to `[batch, frames, out]`.
 
-    `y[t] = sum_k x[t + k - (width - 1) // 2] K[k]`. Every tap is applied to every frame in one
-    product, then the results are shifted and summed. With many channels in and few out it is the
-    few that are copied, here and in the gradient.
+    `y[t] = sum_k x[t + k - (width - 1) // 2] K[k]`. All taps are applied to all frames in one
+    matrix product, then the results are shifted and summed. With many channels in and few out,
+    only the few are copied, here and in the gradient.
     """
     width, num_in, num_out = kernel.shape
     before = (width - 1) // 2
     taps = x @ kernel.transpose(1, 0, 2).reshape(num_in, width * num_out)
     taps = jnp.pad(taps, [(0, 0), (before, width - 1 - before), (0, 0)])
-    return sum(taps[:, i : i + x.shape[1], i * num_out : (i + 1) * num_out] for i in range(width))
+    shifted = (taps[:, i : i + x.shape[1], i * num_out : (i + 1) * num_out] for i in range(width))
+    return functools.reduce(operator.add, shifted)
 
 
 def _convolve_time_forward(x, kernel):
@@ -96,7 +99,7 @@ convolve_time.defvjp(_convolve_time_forward, _convolve_time_backward)
 def make_convs(
     channels: Sequence[int], width: int, num_axes: int, batch_norm: bool, rngs: nnx.Rngs
 ) -> tuple[nnx.List, nnx.List]:
-    """Convolutions from each number of channels to the next, and their normalisations, if any."""
+    """Convolutions from each number of channels to the next, and a batch normalisation for each."""
     convs = nnx.List(
         Conv(num_in, num_out, width, num_axes, rngs, use_bias=not batch_norm)
         for num_in, num_out in itertools.pairwise(channels)
@@ -108,7 +111,7 @@ def make_convs(
 def apply_convs(convs: nnx.List, norms: nnx.List, x: jax.Array) -> dict[str, jax.Array]:
     """Activations `conv1`, `pool1`, `conv2` and so on, `[batch, *space, channels]` each.
 
-    Every convolution is followed by a rectifier and pooling by two along each axis.
+    Each convolution is followed by ReLU and max pooling by two along each axis.
     """
     activations = {}
     for i, conv in enumerate(convs, 1):
@@ -116,12 +119,12 @@ def apply_convs(convs: nnx.List, norms: nnx.List, x: jax.Array) -> dict[str, jax
         if norms:
             x = norms[i - 1](x)
         activations[f"conv{i}"] = jax.nn.relu(x)
-        # Pooling first gives the same, and a rectifier a part of the work.
+        # ReLU after pooling gives the same for less work.
         x = activations[f"pool{i}"] = jax.nn.relu(max_pool(x, (2,) * (x.ndim - 2)))
     return activations
 
 
-def convolve_picture(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def convolve_image(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolution over two axes, `[batch, frames, bins, in]` by `[height, width, in, out]`."""
     return jax.lax.conv_general_dilated(
         x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -129,22 +132,23 @@ def convolve_picture(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def by_halves(function: Callable[[jax.Array], Tree], x: jax.Array) -> Tree:
-    """`function(x)` for a function that treats the examples of a batch alike and apart.
+    """`function(x)` for a function that treats every example of a batch independently.
 
-    On CPU it is called with either half of the batch: much of XLA there keeps one core busy, the
-    gradient of a kernel for one, and the halves run side by side.
+    On CPU it is called on each half of the batch. XLA runs some operations on one core there, the
+    gradient of a kernel for example, and the two halves run in parallel.
     """
     if jax.default_backend() != "cpu" or len(x) < 2:
         return function(x)
     halves = [function(half) for half in jnp.split(x, [len(x) // 2])]
-    return jax.tree.map(lambda *parts: jnp.concatenate(parts), *halves)
+    return jax.tree.map(lambda *both: jnp.concatenate(both), *halves)
 
 
 def max_pool(x: jax.Array, window: Sequence[int]) -> jax.Array:
-    """Largest of each block of `window`, `[batch, *space, channels]`; what is over is left out.
+    """Maximum of each block of `window`, `[batch, *space, channels]`.
 
-    The gradient goes to the first of the largest. It is written out since XLA's own, of a reduced
-    window or of a maximum over reshaped axes, takes several times as long on CPU.
+    Incomplete blocks at the end are dropped. The gradient goes to the first maximum. It is written
+    out because XLA's gradient of a reduced window, or of a maximum over reshaped axes, takes
+    several times as long on CPU.
     """
     return _max_pool(x, tuple(window), x.shape[1:-1])
 
@@ -154,14 +158,14 @@ def _pool_forward(x, window, space):
     for axis, (blocks, width) in enumerate(zip(num_blocks, window, strict=True), 1):
         x = jax.lax.slice_in_dim(x, 0, blocks * width, axis=axis)
     x = x.reshape(x.shape[0], *_interleaved(num_blocks, window), x.shape[-1])
-    largest, place = None, None
-    for number, index in enumerate(itertools.product(*map(range, window))):
-        candidate = x[(slice(None), *_interleaved([slice(None)] * len(window), index))]
-        if largest is None:
-            largest, place = candidate, jnp.zeros(candidate.shape, jnp.int8)
-        else:
-            place = jnp.where(candidate > largest, jnp.int8(number), place)
-            largest = jnp.maximum(largest, candidate)
+    candidates = [
+        x[(slice(None), *_interleaved([slice(None)] * len(window), index))]
+        for index in itertools.product(*map(range, window))
+    ]
+    largest, place = candidates[0], jnp.zeros(candidates[0].shape, jnp.int8)
+    for number, candidate in enumerate(candidates[1:], 1):
+        place = jnp.where(candidate > largest, jnp.int8(number), place)
+        largest = jnp.maximum(largest, candidate)
     return largest, place
 
 

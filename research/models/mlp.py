@@ -7,18 +7,18 @@ from typing import ClassVar
 import jax
 from flax import nnx
 
+from research.models.base import Classifier, NetworkConfig
 from research.models.layers import Standardise
 from research.settings import at_least, fraction
 
 
 @dataclasses.dataclass(frozen=True)
-class MlpConfig:
+class MlpConfig(NetworkConfig):
     """Architecture of the perceptron.
 
     Attributes:
-      name: of the network.
-      widths: of each hidden layer.
-      dropout: share dropped after each hidden layer.
+      widths: units of each hidden layer.
+      dropout: fraction of units dropped after each hidden layer.
     """
 
     name: ClassVar[str] = "mlp"
@@ -26,20 +26,19 @@ class MlpConfig:
     widths: tuple[int, ...] = at_least((256, 128, 64), 1)
     dropout: float = fraction(0.0)
 
+    def build(self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs) -> "Mlp":
+        """The perceptron; segments of any size fit."""
+        return Mlp(self, num_frames, num_bins, num_classes, rngs)
 
-class Mlp(nnx.Module):
-    """Dense layers with ReLU and dropout, then one without.
 
-    On 57 numbers and ten classes, 256, 128 and 64 units make 56 650 parameters.
+class Mlp(Classifier):
+    """Dense layers with ReLU and dropout, then a linear one.
+
+    With 57 numbers, ten classes, and 256, 128 and 64 units it has 56 650 parameters.
     """
 
     def __init__(
-        self,
-        config: MlpConfig,
-        num_frames: int,
-        num_bins: int,
-        num_classes: int,
-        rngs: nnx.Rngs,
+        self, config: MlpConfig, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs
     ):
         sizes = (num_frames * num_bins, *config.widths)
         init = nnx.initializers.he_normal()
@@ -54,11 +53,9 @@ class Mlp(nnx.Module):
     def __call__(
         self, spectrogram: jax.Array, rngs: nnx.Rngs | None = None
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Logits `[batch, classes]` and all activations by name.
+        """Logits and the activations `standardised`, `dense1`, `dense2`, ..., `features`, `logits`.
 
-        Args:
-          spectrogram: `[batch, frames, bins]`.
-          rngs: a stream `dropout`, when dropout is on.
+        `features` is the last of the dense layers.
         """
         x = self.standardise(spectrogram)
         activations = {"standardised": x}

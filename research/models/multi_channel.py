@@ -6,20 +6,20 @@ from typing import ClassVar
 import jax
 from flax import nnx
 
+from research.models.base import Classifier, NetworkConfig
 from research.models.layers import GLOROT, apply_convs, make_convs
 from research.settings import at_least, fraction
 
 
 @dataclasses.dataclass(frozen=True)
-class MultiChannelConfig:
+class MultiChannelConfig(NetworkConfig):
     """Architecture of the multi-channel network.
 
     Attributes:
-      name: of the network.
-      num_filters: of each convolution.
-      width: of the filters, in frames.
-      dropout: share of the features that is dropped before the last layer.
-      batch_norm: whether each convolution is followed by batch normalisation.
+      num_filters: filters of each convolution.
+      width: frames that a filter covers.
+      dropout: fraction of the features dropped before the last layer.
+      batch_norm: True to normalise each convolution over the batch.
     """
 
     name: ClassVar[str] = "multi_channel"
@@ -29,13 +29,19 @@ class MultiChannelConfig:
     dropout: float = fraction(0.0)
     batch_norm: bool = False
 
+    def build(
+        self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs
+    ) -> "MultiChannel":
+        """The network.
 
-class MultiChannel(nnx.Module):
-    """Convolutions over time with ReLU and pooling by two, then one dense layer.
+        Raises:
+          ValueError: a segment is too short for the poolings.
+        """
+        return MultiChannel(self, num_frames, num_bins, num_classes, rngs)
 
-    Raises:
-      ValueError: a segment is too short for the poolings.
-    """
+
+class MultiChannel(Classifier):
+    """Convolutions over time with ReLU and pooling by two, then one dense layer."""
 
     def __init__(
         self,
@@ -61,11 +67,9 @@ class MultiChannel(nnx.Module):
     def __call__(
         self, spectrogram: jax.Array, rngs: nnx.Rngs | None = None
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Logits `[batch, classes]` and all activations by name.
+        """Logits and the activations `conv1`, `pool1`, `conv2`, ..., `features`, `logits`.
 
-        Args:
-          spectrogram: `[batch, frames, bins]`.
-          rngs: a stream `dropout`, when dropout is on.
+        Convolutions are `[batch, frames, filters]`; `features` is the last pooling, flattened.
         """
         activations = apply_convs(self.convs, self.norms, spectrogram)
         x = activations[f"pool{len(self.convs)}"]

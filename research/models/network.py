@@ -1,36 +1,23 @@
-"""A network as jax sees it: a structure that is static, and arrays that go in and come out."""
+"""A network as a pytree: its arrays are leaves, its structure is static."""
 
+import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from research.errors import InputError
-from research.models.mlp import Mlp, MlpConfig
-from research.models.multi_channel import MultiChannel, MultiChannelConfig
-from research.models.residual import Residual, ResidualConfig
-from research.models.single_channel import SingleChannel, SingleChannelConfig
-
-NetworkConfig = MultiChannelConfig | SingleChannelConfig | ResidualConfig | MlpConfig
-NETWORKS = {
-    kind.name: kind for kind in (MultiChannelConfig, SingleChannelConfig, ResidualConfig, MlpConfig)
-}
-_NETWORKS = {
-    MultiChannelConfig: MultiChannel,
-    SingleChannelConfig: SingleChannel,
-    ResidualConfig: Residual,
-    MlpConfig: Mlp,
-}
+from research.models.base import NetworkConfig
 
 
 class Variables(NamedTuple):
     """The arrays of a network, nested dicts by layer.
 
     Attributes:
-      params: what is trained.
-      stats: running statistics of batch normalisation, and what standardises the input; empty
+      params: trained by gradients.
+      stats: running statistics of batch normalisation, and mean and scale of the input; empty
         without either.
     """
 
@@ -38,74 +25,94 @@ class Variables(NamedTuple):
     stats: dict[str, Any]
 
 
-def init(
-    config: NetworkConfig, shape: tuple[int, int], num_classes: int, seed: int
-) -> tuple[nnx.GraphDef, Variables]:
-    """Structure and first arrays of a network for segments of `(frames, bins)`.
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network and its arrays; see `research.models.base` for what a network is.
 
-    Raises:
-      InputError: the segments do not fit the network.
+    Attributes:
+      variables: the arrays.
+      structure: everything else, hashable and the same for all seeds.
     """
-    try:
-        network = _NETWORKS[type(config)](config, *shape, num_classes, nnx.Rngs(seed))
-    except ValueError as error:
-        raise InputError(
-            f"{error}; raise config.segments.seconds or take another config.model"
-        ) from error
-    structure, *states = nnx.split(network, nnx.Param, ...)
-    return structure, Variables(*map(nnx.to_pure_dict, states))
+
+    variables: Variables
+    structure: nnx.GraphDef = dataclasses.field(metadata={"static": True})
+
+    @classmethod
+    def init(
+        cls, config: NetworkConfig, shape: tuple[int, int], num_classes: int, seed: int
+    ) -> Self:
+        """A network that is not trained, for segments `(num_frames, num_bins)`.
+
+        Raises:
+          InputError: the segments are too small for the network.
+        """
+        try:
+            module = config.build(*shape, num_classes, nnx.Rngs(seed))
+        except ValueError as error:
+            raise InputError(
+                f"{error}; raise config.segments.seconds or choose another config.model"
+            ) from error
+        structure, params, stats = nnx.split(module, nnx.Param, ...)
+        return cls(Variables(nnx.to_pure_dict(params), nnx.to_pure_dict(stats)), structure)
+
+    @classmethod
+    def shapes(cls, config: NetworkConfig, shape: tuple[int, int], num_classes: int) -> "Network":
+        """The network of `init` with a `jax.ShapeDtypeStruct` in place of each array.
+
+        Raises:
+          InputError: the segments are too small for the network.
+        """
+        return _shapes(config, shape, num_classes)
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.variables.params))
+
+    def with_variables(self, variables: Variables) -> Self:
+        """The same structure with other arrays."""
+        return dataclasses.replace(self, variables=variables)
+
+    @property
+    def standardises(self) -> bool:
+        """True if the network has a layer `standardise`."""
+        return "standardise" in self.variables.stats
+
+    def standardised(self, mean: jax.Array, scale: jax.Array) -> Self:
+        """The network with its layer `standardise` set, `[bins]` each."""
+        layer = {"standardise": {"mean": mean, "scale": scale}}
+        return self.with_variables(self.variables._replace(stats=self.variables.stats | layer))
+
+    def __call__(self, spectrogram: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Logits and activations as in use: without dropout, with running statistics.
+
+        `[batch, frames, bins]` to `[batch, classes]`, and a dict of arrays by name.
+        """
+        module = nnx.merge(self.structure, *self.variables, copy=True)
+        module = nnx.view(
+            module, deterministic=True, use_running_average=True, raise_if_not_found=False
+        )
+        return module(spectrogram)
+
+    def apply_training(
+        self, spectrogram: jax.Array, key: jax.Array
+    ) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
+        """Logits as in training: with dropout by `key`, and statistics of the batch.
+
+        Returns:
+          Logits `[batch, classes]`, the activations that are trained `[heads, batch, classes]`,
+          and the next running statistics.
+        """
+        module = nnx.merge(self.structure, *self.variables, copy=True)
+        module = nnx.view(
+            module, deterministic=False, use_running_average=False, raise_if_not_found=False
+        )
+        logits, activations = module(spectrogram, nnx.Rngs(dropout=key))
+        heads = jnp.stack([activations[name] for name in module.heads])
+        return logits, heads, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
 
 @functools.lru_cache(maxsize=4)
-def init_shapes(
-    config: NetworkConfig, shape: tuple[int, int], num_classes: int
-) -> tuple[nnx.GraphDef, Variables]:
-    """Structure of a network, and shapes and types in the place of its arrays.
-
-    Raises:
-      InputError: the segments do not fit the network.
-    """
-    found = []
-
-    def build() -> Variables:
-        structure, variables = init(config, shape, num_classes, seed=0)
-        found.append(structure)
-        return variables
-
-    variables = jax.eval_shape(build)
-    return found[0], variables
-
-
-def apply(
-    structure: nnx.GraphDef, variables: Variables, spectrogram: jax.Array
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Logits and activations as for new music: nothing dropped, running statistics.
-
-    `[batch, frames, bins]` to `[batch, classes]` and a dict of arrays by name.
-    """
-    network = nnx.merge(structure, *variables, copy=True)
-    network = nnx.view(
-        network, deterministic=True, use_running_average=True, raise_if_not_found=False
-    )
-    return network(spectrogram)
-
-
-def apply_training(
-    structure: nnx.GraphDef, variables: Variables, spectrogram: jax.Array, key: jax.Array
-) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
-    """Logits as in training, units dropped by `key`; those of each head; next running statistics.
-
-    The heads are what is trained, `[heads, batch, classes]`; most networks have one, their logits.
-    """
-    network = nnx.merge(structure, *variables, copy=True)
-    network = nnx.view(
-        network, deterministic=False, use_running_average=False, raise_if_not_found=False
-    )
-    logits, activations = network(spectrogram, nnx.Rngs(dropout=key))
-    heads = jnp.stack([activations[name] for name in getattr(network, "heads", ("logits",))])
-    return logits, heads, nnx.to_pure_dict(nnx.state(network, nnx.BatchStat))
-
-
-def num_parameters(variables: Variables) -> int:
-    """How many numbers are trained."""
-    return sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+def _shapes(config: NetworkConfig, shape: tuple[int, int], num_classes: int) -> Network:
+    return jax.eval_shape(lambda: Network.init(config, shape, num_classes, seed=0))

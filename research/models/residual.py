@@ -1,6 +1,7 @@
 """A residual network and a perceptron on statistics, side by side, for log-mel frames."""
 
 import dataclasses
+import functools
 import itertools
 from typing import ClassVar
 
@@ -8,28 +9,28 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from research.models.base import Classifier, NetworkConfig
 from research.models.layers import Standardise
 from research.models.texture import MIN_BINS, MIN_FRAMES, texture
 from research.settings import at_least, fraction
 
-_INIT = nnx.initializers.he_normal()
-_NO_BIAS = {"use_bias": False, "kernel_init": _INIT}
-# A block begins close to its shortcut.
+_conv = functools.partial(nnx.Conv, use_bias=False, kernel_init=nnx.initializers.he_normal())
+_linear = functools.partial(nnx.Linear, use_bias=False, kernel_init=nnx.initializers.he_normal())
+# A block starts close to its shortcut.
 _FIRST_GAIN = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
-class ResidualConfig:
+class ResidualConfig(NetworkConfig):
     """Architecture of the two branches.
 
     Attributes:
-      name: of the network.
       stem: filters of the first convolution, 5 by 5 with a stride of 2 by 2.
-      widths: filters of each residual block, each after a pooling by two.
-      hidden: units of the branch that sees statistics.
-      dropout: share dropped of what the last layer of the first branch and the first of the second
-        see.
-      hidden_dropout: share dropped of the units of the second.
+      widths: filters of each residual block; each block follows a pooling by two.
+      hidden: units of the branch on statistics.
+      dropout: fraction dropped of the input of the last layer of the convolutional branch, and of
+        the statistics.
+      hidden_dropout: fraction of the hidden units dropped.
     """
 
     name: ClassVar[str] = "residual"
@@ -40,6 +41,14 @@ class ResidualConfig:
     dropout: float = fraction(0.3)
     hidden_dropout: float = fraction(0.5)
 
+    def build(self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs) -> "Residual":
+        """The network.
+
+        Raises:
+          ValueError: a segment is too small for the poolings or the statistics.
+        """
+        return Residual(self, num_frames, num_bins, num_classes, rngs)
+
 
 class Block(nnx.Module):
     """`relu(f(x) + shortcut(x))`, `f` two convolutions 3 by 3 (He et al. 2016)."""
@@ -47,7 +56,7 @@ class Block(nnx.Module):
     def __init__(self, num_in: int, num_out: int, rngs: nnx.Rngs):
         self.first = _ConvNorm(num_in, num_out, 3, rngs)
         self.second = _ConvNorm(num_out, num_out, 3, rngs, gain=_FIRST_GAIN)
-        self.shortcut = nnx.Conv(num_in, num_out, (1, 1), **_NO_BIAS, rngs=rngs)
+        self.shortcut = _conv(num_in, num_out, (1, 1), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[batch, frames, bins, num_in]` to `[batch, frames, bins, num_out]`."""
@@ -55,7 +64,7 @@ class Block(nnx.Module):
 
 
 class _ConvNorm(nnx.Module):
-    """A square convolution and its normalisation."""
+    """A square convolution and batch normalisation."""
 
     def __init__(
         self,
@@ -66,24 +75,19 @@ class _ConvNorm(nnx.Module):
         stride: int = 1,
         gain: float = 1.0,
     ):
-        self.conv = nnx.Conv(
-            num_in, num_out, (width, width), strides=(stride, stride), **_NO_BIAS, rngs=rngs
-        )
+        self.conv = _conv(num_in, num_out, (width, width), strides=(stride, stride), rngs=rngs)
         self.norm = _norm(num_out, rngs, gain)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.norm(self.conv(x))
 
 
-class Residual(nnx.Module):
-    """What is learnt from the picture, and what is learnt from statistics of it, half each.
+class Residual(Classifier):
+    """A residual network, and a perceptron on statistics of the same frames (`texture`).
 
-    Each branch has logits of its own, and both are trained at once, so that the one that learns
-    sooner does not keep the other from learning: the log-probabilities are the mean of theirs. On
-    128 frames by 128 bins and ten classes it has 512 062 parameters.
-
-    Raises:
-      ValueError: a segment is too small.
+    Each branch has its own logits and its own loss, so that the one that learns faster does not
+    stop the other from learning. The logits are the mean of the branches' log-probabilities.
+    On 128 frames by 128 bins and ten classes it has 512 062 parameters.
     """
 
     heads: ClassVar[tuple[str, ...]] = ("picture_logits", "texture_logits")
@@ -109,10 +113,10 @@ class Residual(nnx.Module):
         self.pooled_norm = _norm(2 * sizes[-1], rngs)
         self.picture_head = nnx.Linear(2 * sizes[-1], num_classes, rngs=rngs)
 
-        one = jax.ShapeDtypeStruct((1, num_frames, num_bins), jnp.float32)
-        num_statistics = jax.eval_shape(texture, one).shape[1]
+        segment = jax.ShapeDtypeStruct((1, num_frames, num_bins), jnp.float32)
+        num_statistics = jax.eval_shape(texture, segment).shape[1]
         self.texture_norm = _norm(num_statistics, rngs)
-        self.hidden = nnx.Linear(num_statistics, config.hidden, **_NO_BIAS, rngs=rngs)
+        self.hidden = _linear(num_statistics, config.hidden, rngs=rngs)
         self.hidden_norm = _norm(config.hidden, rngs)
         self.texture_head = nnx.Linear(config.hidden, num_classes, rngs=rngs)
         self.dropout = nnx.Dropout(config.dropout)
@@ -121,11 +125,10 @@ class Residual(nnx.Module):
     def __call__(
         self, spectrogram: jax.Array, rngs: nnx.Rngs | None = None
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Logits `[batch, classes]` and all activations by name.
+        """Logits and the activations `stem`, `block1`, `block2`, ..., `features`, and all logits.
 
-        Args:
-          spectrogram: log-mel frames `[batch, frames, bins]`, from 0 to 1.
-          rngs: a stream `dropout`, when dropout is on.
+        Stem and blocks are `[batch, frames, bins, filters]`. `picture_logits` and `texture_logits`
+        are those of the branches; `features` joins the last hidden layers of both.
         """
         x = self.standardise(spectrogram)[..., None]
         x = jax.nn.relu(self.stem(x))

@@ -1,4 +1,4 @@
-"""The single-channel network: a spectrogram is a picture of one channel."""
+"""The single-channel network: a spectrogram is an image of one channel."""
 
 import dataclasses
 import functools
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from research.models.base import Classifier, NetworkConfig
 from research.models.layers import GLOROT, apply_convs, by_halves, make_convs
 from research.settings import at_least, fraction, one_of
 
@@ -15,17 +16,16 @@ _NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
 
 @dataclasses.dataclass(frozen=True)
-class SingleChannelConfig:
+class SingleChannelConfig(NetworkConfig):
     """Architecture of the single-channel network.
 
     Attributes:
-      name: of the network.
-      num_filters: of each convolution.
-      width: of the square filters, in frames and bins.
-      num_features: of the last hidden layer.
-      nonlinearity: of the last hidden layer.
-      dropout: share dropped before each of the two dense layers.
-      batch_norm: whether each convolution is followed by batch normalisation.
+      num_filters: filters of each convolution.
+      width: frames, and bins, that a filter covers.
+      num_features: units of the last hidden layer.
+      nonlinearity: activation function of the last hidden layer.
+      dropout: fraction dropped before each of the two dense layers.
+      batch_norm: True to normalise each convolution over the batch.
     """
 
     name: ClassVar[str] = "single_channel"
@@ -37,14 +37,21 @@ class SingleChannelConfig:
     dropout: float = fraction(0.5)
     batch_norm: bool = False
 
+    def build(
+        self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs
+    ) -> "SingleChannel":
+        """The network.
 
-class SingleChannel(nnx.Module):
+        Raises:
+          ValueError: a segment is too small for the poolings.
+        """
+        return SingleChannel(self, num_frames, num_bins, num_classes, rngs)
+
+
+class SingleChannel(Classifier):
     """Square convolutions with ReLU and pooling by two, then two dense layers.
 
     On 257 frames by 257 bins and ten classes it has 6 561 542 parameters.
-
-    Raises:
-      ValueError: a segment is too short for the poolings.
     """
 
     def __init__(
@@ -74,16 +81,14 @@ class SingleChannel(nnx.Module):
     def __call__(
         self, spectrogram: jax.Array, rngs: nnx.Rngs | None = None
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Logits `[batch, classes]` and all activations by name.
+        """Logits and the activations `conv1`, `pool1`, `conv2`, ..., `features`, `logits`.
 
-        Args:
-          spectrogram: `[batch, frames, bins]`.
-          rngs: a stream `dropout`, when dropout is on.
+        Convolutions are `[batch, frames, bins, filters]`; `features` is the first dense layer.
         """
-        # Normalisation is over the whole batch.
         convolve = functools.partial(apply_convs, self.convs, self.norms)
-        picture = spectrogram[..., None]
-        activations = convolve(picture) if self.norms else by_halves(convolve, picture)
+        image = spectrogram[..., None]
+        # Batch normalisation needs the whole batch.
+        activations = convolve(image) if self.norms else by_halves(convolve, image)
         x = activations[f"pool{len(self.convs)}"]
         x = self.dropout(x.reshape(x.shape[0], -1), rngs=rngs)
         x = activations["features"] = _NONLINEARITIES[self.nonlinearity](self.hidden(x))

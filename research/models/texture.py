@@ -1,6 +1,6 @@
-"""Statistics of log-mel frames over time: how loud, how varied, how fast, and what goes together.
+"""Statistics of log-mel frames over time: level, variation, speed of change and covariance.
 
-They say much of what a genre is with nothing learnt, from few examples (Tzanetakis & Cook 2002).
+They tell genres apart without learnt features, from few examples (Tzanetakis & Cook 2002).
 """
 
 import itertools
@@ -14,19 +14,20 @@ MIN_BINS = 30
 _NUM_CEPSTRA = 30
 _NUM_CORRELATED = 20
 _NUM_WIDE_BANDS = 16
-_NUM_EDGES = 11  # Between rates; those of low ones coincide.
-_UNIT = 40.0  # What a sinusoid of amplitude 1 is in the modulation spectrum.
-_FLOOR = 0.05  # Of that spectrum, under which there is noise.
-_TINY = 1e-6
+_NUM_EDGES = 11  # Between bands of rates; those of low rates coincide.
+_UNIT = 40.0  # Value of a sinusoid of amplitude 1 in the modulation spectrum.
+_FLOOR = 0.05  # Added to that spectrum; smaller values are noise.
+_TINY = 1e-6  # Added to variances, so that the gradient of their root is finite.
 
 
 def texture(frames: jax.Array) -> jax.Array:
-    """Statistics of each piece, `[batch, frames, bins]` from 0 to 1 to `[batch, statistics]`.
+    """Statistics of each segment, `[batch, frames, bins]` from 0 to 1 to `[batch, statistics]`.
 
-    In this order: mean and deviation of each bin; mean of the first 30 cepstra (an orthonormal
-    DCT-II over the bins), covariance of the first 20 of them, deviation of their change from frame
-    to frame; logarithm of the modulation spectrum of 16 wide bands, in rates that widen; mean
-    absolute change along time and along bins; deviation of what rises.
+    In this order: mean and standard deviation of each bin; mean of the first 30 cepstra (an
+    orthonormal DCT-II over the bins), covariance of the first 20 of them, standard deviation of
+    their change from frame to frame; logarithm of the modulation spectrum of 16 wide bands, in
+    bands of rates that get wider; mean absolute change along time and along bins; standard
+    deviation of the positive changes along time.
 
     Raises:
       ValueError: there are fewer than 8 frames or 30 bins.
@@ -44,32 +45,32 @@ def texture(frames: jax.Array) -> jax.Array:
     return jnp.concatenate(
         [
             frames.mean(1),
-            _deviation(frames),
+            _standard_deviation(frames),
             cepstrum.mean(1),
             covariance[:, *np.triu_indices(_NUM_CORRELATED)],
-            _deviation(jnp.diff(cepstrum, axis=1)),
+            _standard_deviation(jnp.diff(cepstrum, axis=1)),
             jnp.log(_modulation(frames).reshape(len(frames), -1) + _FLOOR),
             jnp.abs(change).mean(1),
             jnp.abs(jnp.diff(frames, axis=2)).mean(1),
-            _deviation(jnp.maximum(change, 0.0)),
+            _standard_deviation(jnp.maximum(change, 0.0)),
         ],
         axis=1,
     )
 
 
 def _modulation(frames: jax.Array) -> jax.Array:
-    """How deep wide bands vary at some rates, `[batch, rates, wide bands]`."""
+    """Modulation spectrum of wide bands, `[batch, rates, wide bands]`."""
     num_frames, num_bins = frames.shape[1:]
     wide = frames @ _wide_bands(num_bins)
     wide = (wide - wide.mean(1, keepdims=True)) * np.hanning(num_frames)[:, None]
-    # A Hann window sums to half of its frames, a sinusoid is half of it on either side of 0.
+    # The sum of a Hann window is half its length; a sinusoid has half its energy at each sign.
     spectrum = jnp.abs(jnp.fft.rfft(wide, axis=1)) * (4 * _UNIT / num_frames)
     edges = np.unique(np.geomspace(1, num_frames // 2 + 1, _NUM_EDGES).round().astype(int))
-    parts = [spectrum[:, low:high].mean(1) for low, high in itertools.pairwise(edges)]
-    return jnp.stack(parts, axis=1)
+    bands = [spectrum[:, low:high].mean(1) for low, high in itertools.pairwise(edges)]
+    return jnp.stack(bands, axis=1)
 
 
-def _deviation(values: jax.Array) -> jax.Array:
+def _standard_deviation(values: jax.Array) -> jax.Array:
     return jnp.sqrt(values.var(1) + _TINY)
 
 
@@ -82,7 +83,7 @@ def _dct(num_bins: int) -> np.ndarray:
 
 
 def _wide_bands(num_bins: int) -> np.ndarray:
-    """Means over even parts of the bins, `[bins, wide bands]` float32."""
+    """Means over equal groups of bins, `[bins, wide bands]` float32."""
     band = np.arange(num_bins) * _NUM_WIDE_BANDS // num_bins
     members = band[:, None] == np.arange(_NUM_WIDE_BANDS)
     return (members / members.sum(0)).astype(np.float32)

@@ -83,8 +83,8 @@ def ship(workdir: pathlib.Path, destination: pathlib.Path) -> int:
         made = pathlib.Path(folder)
         weights = make_workdir(made / "weights")
         for name in fits:
-            _, variables, _ = restore(config, workdir, name, len(manifest["genres"]))
-            save_weights(weights / f"{name}.npz", variables)
+            network, _ = restore(config, workdir, name, len(manifest["genres"]))
+            save_weights(weights / f"{name}.npz", network.variables)
         save_json(made / "config.json", chosen)
         used = {"genres": manifest["genres"], "tracks": tracks, "fits": fits}
         save_json(made / "data.json", used)

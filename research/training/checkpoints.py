@@ -73,7 +73,7 @@ class Checkpoints:
         try:
             self._checkpointer.save(
                 step,
-                _fields(state),
+                state,
                 metrics={"score": score},
                 custom_metadata={"history": history},
                 force=True,
@@ -95,8 +95,7 @@ class Checkpoints:
           InputError: the checkpoint is damaged, or of another structure.
         """
         abstract = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding),
-            _fields(like),
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), like
         )
         with self._damage_in_one_line(step):
             digests = self._digests(step)
@@ -106,8 +105,7 @@ class Checkpoints:
             ):
                 raise ValueError("its files are not as they were written")
             history = self._checkpointer.metadata(step).custom_metadata["history"]
-            found = self._checkpointer.load(step, abstract)
-            return type(like)(**found) if hasattr(like, "_asdict") else found, history
+            return self._checkpointer.load(step, abstract), history
 
     def _digests(self, step: int) -> pathlib.Path:
         return self._folder / f".{step}.json"
@@ -121,13 +119,6 @@ class Checkpoints:
                 f"a checkpoint in {self._folder / str(step)} is damaged or of another network; "
                 "without it, the one before would be used"
             ) from error
-
-
-def _fields(state: Any) -> Any:
-    """Those of a named tuple that are not None, so that files hold what a training has."""
-    if not hasattr(state, "_asdict"):
-        return state
-    return {name: value for name, value in state._asdict().items() if value is not None}
 
 
 def _first_line(error: Exception) -> str:

@@ -9,10 +9,12 @@ from research.data.pca import PcaConfig
 from research.data.segments import SegmentConfig
 from research.data.splits import SplitConfig
 from research.data.synthetic import SyntheticConfig
+from research.models.base import NetworkConfig
 from research.models.multi_channel import MultiChannelConfig
-from research.models.network import NETWORKS, NetworkConfig
+from research.models.registry import NETWORKS
 from research.settings import above, at_least, fraction, member_of, one_of, unbound
 from research.training.augment import AugmentConfig
+from research.training.optimiser import OPTIMISERS, SCHEDULES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +44,13 @@ class TrainConfig:
       seeds: how many seeds, from `seed` on, the experiment is repeated with.
       num_epochs: times that each segment is seen.
       batch_size: segments a step.
-      learning_rate: of Adam, the highest.
-      schedule: whether the rate stays, or goes down to 0 along half a cosine.
-      warmup_epochs: in which the rate first rises from 0.
-      weight_decay: of matrices and kernels, a share of the rate (AdamW, Loshchilov & Hutter 2019).
+      optimiser: Adam, or stochastic gradient descent with Nesterov momentum of 0.9; both with
+        decoupled weight decay.
+      learning_rate: the maximum.
+      schedule: the learning rate after warm-up: constant, or half a cosine down to 0.
+      warmup_epochs: epochs in which the learning rate rises linearly from 0.
+      weight_decay: of arrays of more than one axis, times the learning rate (AdamW, Loshchilov &
+        Hutter 2019).
       label_smoothing: share of the target that is spread over all classes.
       averaging: of the weights that are kept: how much of their moving average a step leaves as it
         is; 0 for the weights of the last step.
@@ -64,8 +69,9 @@ class TrainConfig:
     seeds: int = at_least(1, 1)
     num_epochs: int = at_least(10, 1)
     batch_size: int = at_least(32, 1)
+    optimiser: str = one_of("adamw", OPTIMISERS)
     learning_rate: float = above(1e-3, 0)
-    schedule: str = one_of("constant", ["constant", "cosine"])
+    schedule: str = one_of("constant", SCHEDULES)
     warmup_epochs: int = at_least(0, 0)
     weight_decay: float = at_least(0.0, 0)
     label_smoothing: float = fraction(0.0)

@@ -10,13 +10,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from research.audio.waveform import Waveform, load_waveform
 from research.data.tracks import Collection
 from research.errors import InputError, about
-from research.models import network as classifier
-from research.models.network import Variables
+from research.models.network import Network
 from research.report.feature_map import Point
 from research.training.config import TrainConfig
 from research.training.evaluation import by_track, in_batches, wilson_interval
@@ -118,8 +116,8 @@ def embed(
             f"{collection.root} has {num_tracks} track{'s' * (num_tracks != 1)}, and a picture "
             f"takes at least {_MIN_TRACKS}; give more by --config.data.root"
         )
-    structure, variables, _ = restore(config, workdir, one.name, len(genres))
-    features, log_probs, numbers = hear_tracks(config, one, structure, variables, takes)
+    network, _ = restore(config, workdir, one.name, len(genres))
+    features, log_probs, numbers = hear_tracks(config, one, network, takes)
     points = standardise(features, len(numbers))
     if not points.any():
         raise InputError(
@@ -154,8 +152,7 @@ def embed(
 def hear_tracks(
     config: TrainConfig,
     one: Fit,
-    structure: nnx.GraphDef,
-    variables: Variables,
+    network: Network,
     takes: dict[str, Waveform],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means over segments of what a network makes of each track of a split, and of takes.
@@ -169,7 +166,8 @@ def hear_tracks(
     """
     listen = functools.partial(
         in_batches,
-        functools.partial(features_and_log_probabilities, variables, structure=structure),
+        features_and_log_probabilities,
+        network,
         batch_size=config.batch_size,
         mesh=make_mesh(config.batch_size),
     )
@@ -192,12 +190,12 @@ def _drawn(one: Fit) -> np.ndarray:
     return np.concatenate(list(one.split.subsets.values()))
 
 
-@jax.jit(static_argnames="structure")
+@jax.jit
 def features_and_log_probabilities(
-    variables: Variables, spectrogram: jax.Array, *, structure: nnx.GraphDef
+    network: Network, spectrogram: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """`[batch, frames, bins]` to `[batch, features]` and `[batch, classes]`."""
-    logits, activations = classifier.apply(structure, variables, spectrogram.astype(jnp.float32))
+    logits, activations = network(spectrogram.astype(jnp.float32))
     return activations["features"], jax.nn.log_softmax(logits)
 
 

@@ -1,80 +1,78 @@
-"""How well a classifier does: exact counts by segment and by track, with intervals."""
+"""Predictions of a network for segments and tracks, and scores with intervals."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax.sharding import Mesh
 
 from research.data.batches import SegmentReader, read_ahead
-from research.models import network as classifier
-from research.models.network import Variables
+from research.models.network import Network
 from research.training.sharding import shard
 
 T = TypeVar("T")
 
 
-@jax.jit(static_argnames="structure")
-def log_probabilities(
-    variables: Variables, spectrogram: jax.Array, *, structure: nnx.GraphDef
-) -> jax.Array:
-    """`[batch, frames, bins]` to `[batch, classes]`."""
-    logits, _ = classifier.apply(structure, variables, spectrogram.astype(jnp.float32))
+@jax.jit
+def log_probabilities(network: Network, spectrogram: jax.Array) -> jax.Array:
+    """Log-probabilities of `[batch, frames, bins]`, `[batch, classes]`."""
+    logits, _ = network(spectrogram.astype(jnp.float32))
     return jax.nn.log_softmax(logits)
 
 
 def classify(
-    structure: nnx.GraphDef,
-    variables: Variables,
-    reader: SegmentReader,
-    indices: np.ndarray,
-    batch_size: int,
-    mesh: Mesh,
+    network: Network, reader: SegmentReader, indices: np.ndarray, batch_size: int, mesh: Mesh
 ) -> np.ndarray:
-    """Log-probabilities of segments, `[segments, classes]`."""
-    function = functools.partial(log_probabilities, variables, structure=structure)
-    return in_batches(function, lambda i: reader.read(i).spectrogram, indices, batch_size, mesh)
+    """Log-probabilities of the segments of these indices, `[segments, classes]`."""
+    return in_batches(
+        log_probabilities, network, lambda i: reader.read(i).spectrogram, indices, batch_size, mesh
+    )
 
 
 def in_batches(
-    function: Callable[[jax.Array], T],
+    function: Callable[[Network, jax.Array], T],
+    network: Network,
     read: Callable[[np.ndarray], np.ndarray],
     indices: np.ndarray,
     batch_size: int,
     mesh: Mesh,
 ) -> T:
-    """What a function gives for segments, a batch after the other.
+    """The result of a function for any number of segments, computed batch by batch.
 
-    The last batch is filled up with its last segment, which is not counted again.
+    The last batch is padded with copies of its last segment, whose results are dropped.
 
     Args:
-      function: of a batch `[batch, frames, bins]`; gives arrays `[batch, ...]`, one or a tree.
-      read: gives the segments of some indices.
+      function: of the network and a batch `[batch, frames, bins]`; returns a tree of arrays
+        `[batch, ...]`.
+      network: on the devices of `mesh`.
+      read: returns the segments of an array of indices.
       indices: of the segments, `[segments]`.
-      batch_size: segments a batch.
-      mesh: devices that a batch is spread over.
+      batch_size: segments in a batch.
+      mesh: devices that each batch is spread over.
 
     Returns:
-      arrays `[segments, ...]`.
+      The tree of `function`, with arrays `[segments, ...]`.
     """
     padded = np.pad(indices, (0, -len(indices) % batch_size), "edge").reshape(-1, batch_size)
     results = [
-        # Fetched at once: else all batches would wait in memory for the device.
-        jax.device_get(function(shard(batch, mesh)))
+        # Fetched at once, so that the device holds few batches in memory.
+        jax.device_get(function(network, shard(batch, mesh)))
         for batch in read_ahead(lambda i: read(padded[i]), range(len(padded)))
     ]
-    return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(indices)], *results)
+    return jax.tree.map(lambda *batches: np.concatenate(batches)[: len(indices)], *results)
 
 
 def by_track(values: np.ndarray, track: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over each track's segments, of their log-probabilities or of anything else.
+    """Mean of `[segments, values]`, such as log-probabilities, over the segments of each track.
 
-    `[segments, values]` and the index of each segment's track to `[tracks, values]` and the index
-    of each track, sorted.
+    Args:
+      values: of the segments, `[segments, values]`.
+      track: index of the track of each segment, `[segments]`.
+
+    Returns:
+      Means `[tracks, values]` float64, and the indices of the tracks, sorted, `[tracks]`.
     """
     tracks, group = np.unique(track, return_inverse=True)
     total = np.zeros((len(tracks), values.shape[1]))
@@ -82,8 +80,8 @@ def by_track(values: np.ndarray, track: np.ndarray) -> tuple[np.ndarray, np.ndar
     return total / np.bincount(group)[:, None], tracks
 
 
-def normalised(log_probs: np.ndarray) -> np.ndarray:
-    """Log-probabilities `[..., classes]` such that the probabilities sum to 1."""
+def normalise(log_probs: np.ndarray) -> np.ndarray:
+    """Log-probabilities `[..., classes]`, shifted so that the probabilities sum to 1."""
     return log_probs - np.logaddexp.reduce(log_probs, axis=-1, keepdims=True)
 
 
@@ -94,44 +92,44 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, num_classes: int)
 
 
 def effective_number(counts: np.ndarray) -> float:
-    """Independent tries that a mean over repeats is worth (Kish 1965), `(sum c)^2 / sum c^2`.
+    """Number of independent tries in a mean over repeats, `(sum c)^2 / sum c^2` (Kish 1965).
 
     Args:
-      counts: how often each track was tested.
+      counts: how often each track was tested, `[tracks]`.
     """
     return float(np.sum(counts) ** 2 / np.sum(np.square(counts)))
 
 
 def wilson_interval(correct: float, total: float) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927), `correct` of `total` independent tries.
+    """95 % interval of a proportion (Wilson 1927): `correct` of `total` independent tries.
 
-    Neither need be whole, as they are not for a mean over repeats.
+    Both may be fractional, as they are for a mean over repeats.
     """
     z = 1.959963984540054
-    share, unit = correct / total, z**2 / total
-    centre = (share + unit / 2) / (1 + unit)
-    half = np.sqrt(share * (1 - share) * unit + unit**2 / 4) / (1 + unit)
+    proportion, unit = correct / total, z**2 / total
+    centre = (proportion + unit / 2) / (1 + unit)
+    half = np.sqrt(proportion * (1 - proportion) * unit + unit**2 / 4) / (1 + unit)
     return max(float(centre - half), 0.0), min(float(centre + half), 1.0)
 
 
 def summarise(confusion: np.ndarray, genres: tuple[str, ...]) -> dict[str, Any]:
-    """Accuracy, macro F1 and the figures of each genre, from counts `[true, predicted]`.
+    """Accuracy, macro F1 and the scores of each genre, from counts `[true, predicted]`.
 
-    F1 of a genre is `2 right / (there + predicted)`; the macro mean is over the genres that are
-    there or predicted.
+    F1 of a genre is `2 correct / (tested + predicted)`. Macro F1 is its mean over the genres that
+    occur or are predicted. A score that is undefined is None.
     """
-    right, there, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    some = (there + predicted) > 0
-    f1 = 2 * right / np.maximum(there + predicted, 1)
+    correct, tested, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    defined = (tested + predicted) > 0
+    f1 = 2 * correct / np.maximum(tested + predicted, 1)
     return {
-        "accuracy": float(right.sum() / confusion.sum()),
-        "macro_f1": float(f1[some].mean()),
+        "accuracy": float(correct.sum() / confusion.sum()),
+        "macro_f1": float(f1[defined].mean()),
         "per_genre": {
             genre: {
-                "recall": float(right[i] / there[i]) if there[i] else None,
-                "precision": float(right[i] / predicted[i]) if predicted[i] else None,
-                "f1": float(f1[i]) if some[i] else None,
-                "num_tested": int(there[i]),
+                "recall": float(correct[i] / tested[i]) if tested[i] else None,
+                "precision": float(correct[i] / predicted[i]) if predicted[i] else None,
+                "f1": float(f1[i]) if defined[i] else None,
+                "num_tested": int(tested[i]),
             }
             for i, genre in enumerate(genres)
         },

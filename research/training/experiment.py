@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 
 from research.data.batches import SegmentReader, TrainingBatches
 from research.data.front_ends.base import FrameStore
@@ -18,15 +17,14 @@ from research.data.splits import Split, make_splits
 from research.data.synthetic import make_synthetic
 from research.data.tracks import Collection
 from research.errors import InputError
-from research.models import network as classifier
-from research.models.network import Variables
+from research.models.network import Network
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.evaluation import classify
 from research.training.loop import fit
 from research.training.run_log import RunLog
 from research.training.sharding import make_mesh
-from research.training.standardisation import standardised
+from research.training.standardisation import standardise_input
 
 OnProgress = Callable[[str, int, int], None]
 """Called with what is counted, how many are done, and how many there are."""
@@ -189,18 +187,16 @@ def train(
             stacklevel=2,
         )
     for one in fits:
-        structure, variables = classifier.init(
-            config.model, one.reader.shape, num_classes, one.seed
-        )
-        variables = standardised(variables, one.reader, one.split.train, config.batch_size)
+        network = Network.init(config.model, one.reader.shape, num_classes, one.seed)
+        network = standardise_input(network, one.reader, one.split.train, config.batch_size)
         batches = TrainingBatches(
             one.reader, one.split.train, config.batch_size, one.seed, config.augment.crop
         )
 
-        def validate(variables: Variables, one: Fit = one, structure: nnx.GraphDef = structure):
+        def validate(network: Network, one: Fit = one):
             indices = one.split.validation
             truth = one.reader.labels(indices)
-            log_probs = classify(structure, variables, one.reader, indices, config.batch_size, mesh)
+            log_probs = classify(network, one.reader, indices, config.batch_size, mesh)
             return {
                 "validation_loss": float(-log_probs[np.arange(len(truth)), truth].mean()),
                 "validation_accuracy": float((log_probs.argmax(1) == truth).mean()),
@@ -221,8 +217,7 @@ def train(
 
         with Checkpoints(workdir / "checkpoints" / one.name) as checkpoints:
             fit(
-                structure,
-                variables,
+                network,
                 batches,
                 config=config,
                 num_classes=num_classes,

@@ -1,20 +1,18 @@
 """Genres of audio of any length, in files and in memory; and of pictures and rows of tables."""
 
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from flax import nnx
 
 from research.audio.waveform import Waveform
 from research.data.segments import SegmentConfig, place_segments
 from research.errors import InputError, about
-from research.models.network import Variables
+from research.models.network import Network
 from research.training.config import TrainConfig
-from research.training.evaluation import in_batches, log_probabilities, normalised
+from research.training.evaluation import in_batches, log_probabilities, normalise
 from research.training.run import load_checkpoint, restore
 from research.training.sharding import make_mesh
 
@@ -26,12 +24,12 @@ class Ensemble:
     Attributes:
       config: they were trained by.
       genres: that they tell apart.
-      networks: structure and variables of each fit.
+      networks: best of each fit.
     """
 
     config: TrainConfig
     genres: tuple[str, ...]
-    networks: tuple[tuple[nnx.GraphDef, Variables], ...]
+    networks: tuple[Network, ...]
 
 
 def restore_ensemble(
@@ -43,7 +41,7 @@ def restore_ensemble(
       InputError: a checkpoint is missing or damaged.
     """
     genres = tuple(manifest["genres"])
-    networks = (restore(config, workdir, name, len(genres))[:2] for name in manifest["fits"])
+    networks = (restore(config, workdir, name, len(genres))[0] for name in manifest["fits"])
     return Ensemble(config, genres, tuple(networks))
 
 
@@ -102,14 +100,8 @@ def hear_frames(ensemble: Ensemble, frames: np.ndarray) -> dict[str, Any]:
     batch_size = min(config.batch_size, 1 << (len(starts) - 1).bit_length())
     mesh = make_mesh(batch_size)
     each = [
-        in_batches(
-            functools.partial(log_probabilities, variables, structure=structure),
-            pieces.__getitem__,
-            starts,
-            batch_size,
-            mesh,
-        )
-        for structure, variables in ensemble.networks
+        in_batches(log_probabilities, network, pieces.__getitem__, starts, batch_size, mesh)
+        for network in ensemble.networks
     ]
     log_probs = np.mean(each, axis=0, dtype=np.float64)
     return {
@@ -125,7 +117,7 @@ def hear_frames(ensemble: Ensemble, frames: np.ndarray) -> dict[str, Any]:
 
 
 def _by_genre(log_probs: np.ndarray, genres: tuple[str, ...]) -> dict[str, float]:
-    return dict(zip(genres, np.exp(normalised(log_probs)).tolist(), strict=True))
+    return dict(zip(genres, np.exp(normalise(log_probs)).tolist(), strict=True))
 
 
 def ranked(probabilities: dict[str, float]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from research.training.evaluation import (
     classify,
     confusion_matrix,
     effective_number,
-    normalised,
+    normalise,
     summarise,
     wilson_interval,
 )
@@ -50,7 +50,7 @@ class FitTest(NamedTuple):
     @property
     def losses(self) -> np.ndarray:
         """Cross-entropy of each track, `[tracks]`."""
-        return -normalised(self.log_probs)[np.arange(len(self.truth)), self.truth]
+        return -normalise(self.log_probs)[np.arange(len(self.truth)), self.truth]
 
 
 class TrackScore(NamedTuple):
@@ -159,7 +159,7 @@ def score(
 def _of_tracks(tests: list[FitTest], collection: Collection, used: set[int]) -> list[TrackScore]:
     numbers = np.concatenate([test.tracks for test in tests])
     means, tracks = by_track(np.concatenate([test.log_probs for test in tests]), numbers)
-    probabilities = np.exp(normalised(means))
+    probabilities = np.exp(normalise(means))
     return [
         TrackScore(
             collection.tracks[track].name,
@@ -186,8 +186,8 @@ def _test(
     config: TrainConfig, collection: Collection, one: Fit, workdir: pathlib.Path, mesh: Mesh
 ) -> FitTest:
     num_classes, indices = len(collection.genres), one.split.test
-    structure, variables, step = restore(config, workdir, one.name, num_classes)
-    log_probs = classify(structure, variables, one.reader, indices, config.batch_size, mesh)
+    network, step = restore(config, workdir, one.name, num_classes)
+    log_probs = classify(network, one.reader, indices, config.batch_size, mesh)
     right = log_probs.argmax(1) == one.reader.labels(indices)
     means, tracks = by_track(log_probs, one.reader.segments.track[indices])
     truth = np.array([collection.tracks[track].genre for track in tracks])

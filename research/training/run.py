@@ -8,18 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-from flax import nnx
 
 from research.data.front_ends.registry import for_audio
 from research.data.splits import track_key
 from research.data.tracks import Collection
 from research.errors import InputError, about
-from research.models import network as classifier
-from research.models.network import Variables
+from research.models.network import Network
 from research.settings import freeze
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
-from research.training.loop import start_state
+from research.training.loop import StepConfig, from_saved, start_state, to_saved
 from research.training.sharding import make_mesh, replicate, replicated_shapes
 from research.training.weights import load_weights
 from research.workdir import flat, load_json
@@ -127,8 +125,8 @@ def load_checkpoint(checkpoint: str) -> tuple[pathlib.Path, TrainConfig, dict[st
 
 def restore(
     config: TrainConfig, workdir: pathlib.Path, name: str, num_classes: int
-) -> tuple[nnx.GraphDef, Variables, int | None]:
-    """Structure, best variables and step of a fit; of a shipped one, no step is known.
+) -> tuple[Network, int | None]:
+    """Best network of a fit, and its step; of a shipped one, no step is known.
 
     Raises:
       InputError: there is no checkpoint, or it is damaged.
@@ -136,20 +134,21 @@ def restore(
     folder = workdir / "checkpoints" / name
     weights = workdir / "weights"
     shape = config.segment_frames, config.spectrogram.num_bins
-    structure, variables = classifier.init_shapes(config.model, shape, num_classes)
+    network = Network.shapes(config.model, shape, num_classes)
     mesh = make_mesh(config.batch_size)
     if weights.is_dir():
-        return structure, replicate(load_weights(weights / f"{name}.npz", variables), mesh), None
-    start = functools.partial(start_state, averaging=config.averaging)
-    like = replicated_shapes(jax.eval_shape(start, variables), mesh)
+        variables = load_weights(weights / f"{name}.npz", network.variables)
+        return replicate(network.with_variables(variables), mesh), None
+    start = functools.partial(start_state, config=StepConfig.of(config))
+    like = replicated_shapes(jax.eval_shape(start, network), mesh)
     missing = f"there is no checkpoint in {folder}; train first, in this --workdir"
     if not folder.is_dir():
         raise InputError(missing)
     with Checkpoints(folder, read_only=True) as checkpoints:
         if checkpoints.best is None:
             raise InputError(missing)
-        state, _ = checkpoints.load(checkpoints.best, like)
-        return structure, state.kept, checkpoints.best
+        saved, _ = checkpoints.load(checkpoints.best, to_saved(like))
+        return from_saved(saved, like).kept, checkpoints.best
 
 
 def training_parts(

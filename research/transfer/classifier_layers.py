@@ -6,17 +6,15 @@ not normalise. It was trained on the mean of all channels; here each channel is 
 """
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from research.data.front_ends.base import FrontEnd
 from research.data.segments import SegmentConfig, place_segments
 from research.errors import InputError, about
-from research.models import network as classifier
+from research.models.network import Network
 from research.training.run import load_checkpoint, restore
 
 
@@ -26,15 +24,13 @@ class ClassifierLayers:
     """A classifier, and the layers that are used as features.
 
     Attributes:
-      variables: arrays of the network; traced.
-      structure: the network without its arrays.
+      network: the classifier; its arrays are traced.
       spectrogram: front end of the classifier.
       segment_frames: number of frames of an input segment.
       layers: names of activations of the network.
     """
 
-    variables: classifier.Variables
-    structure: nnx.GraphDef = dataclasses.field(metadata={"static": True})
+    network: Network
     spectrogram: FrontEnd = dataclasses.field(metadata={"static": True})
     segment_frames: int = dataclasses.field(metadata={"static": True})
     layers: tuple[str, ...] = dataclasses.field(metadata={"static": True})
@@ -79,7 +75,7 @@ class ClassifierLayers:
         evenly = SegmentConfig(count=-(-num_frames // length))
         starts = place_segments([num_frames], length, evenly, seed=0).start
         batch = spectrogram[:, starts[:, None] + np.arange(length)].reshape(-1, length, num_bins)
-        _, found = classifier.apply(self.structure, self.variables, batch)
+        _, found = self.network(batch)
         return {
             layer: found[layer].reshape(num_channels, -1, found[layer].shape[-1])
             for layer in self.layers
@@ -109,17 +105,11 @@ def load_classifier_layers(checkpoint: str, layers: tuple[str, ...]) -> Classifi
             "config.layers need stft; give a run of configs/single_channel.py or multi_channel.py"
         )
     with about(f"config.checkpoint {checkpoint}"):
-        structure, variables, _ = restore(
-            config, workdir, next(iter(manifest["fits"])), len(manifest["genres"])
-        )
+        network, _ = restore(config, workdir, next(iter(manifest["fits"])), len(manifest["genres"]))
     # Training spreads variables over all devices; a transfer uses one.
-    variables = jax.tree.map(jnp.asarray, jax.device_get(variables))
+    network = jax.tree.map(jnp.asarray, jax.device_get(network))
     segment = (1, config.segment_frames, config.spectrogram.stft.num_bins)
-    _, known = jax.eval_shape(
-        functools.partial(classifier.apply, structure),
-        variables,
-        jax.ShapeDtypeStruct(segment, jnp.float32),
-    )
+    _, known = jax.eval_shape(network, jax.ShapeDtypeStruct(segment, jnp.float32))
     if not layers:
         raise InputError(f"config.layers is empty; give some of {', '.join(known)}")
     for layer in layers:
@@ -128,6 +118,4 @@ def load_classifier_layers(checkpoint: str, layers: tuple[str, ...]) -> Classifi
                 f"config.layers has {layer!r}, which the classifier in {checkpoint} lacks; give "
                 f"some of {', '.join(known)}"
             )
-    return ClassifierLayers(
-        variables, structure, config.spectrogram, config.segment_frames, tuple(layers)
-    )
+    return ClassifierLayers(network, config.spectrogram, config.segment_frames, tuple(layers))
