@@ -1,21 +1,30 @@
-"""What the weight of the style does: sixteen takes of a pair, on one page.
+"""What the style weight does: sixteen takes of a pair, on one page.
 
     python run_transfer.py --config=configs/ablation_loss_weights.py --workdir=results/ablation
     python run_transfer.py --config=configs/ablation_loss_weights.py:ulyanov
 
-`--config.sweep.style_weight=0.1,1,10` takes the place of what is swept here, and so does `None`.
+Each preset of `configs/transfer.py` at eight style weights, each with two seeds.
+`--config.sweep.style_weight=0.1,1,10` sweeps other values, and `None` none.
 """
+
+import dataclasses
 
 from ml_collections import ConfigDict
 
-from configs import transfer
+from configs import presets, transfer
+from research.transfer.config import SweepConfig, TransferConfig
 
 _FACTORS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 10.0)
 
 
+def _sweep(config: TransferConfig) -> TransferConfig:
+    weights = tuple(round(config.style_weight * factor, 9) for factor in _FACTORS)
+    return dataclasses.replace(config, sweep=SweepConfig(style_weight=weights, seed=(0, 1)))
+
+
+PRESETS = {name: _sweep(config) for name, config in transfer.PRESETS.items()}
+
+
 def get_config(preset: str = "default") -> ConfigDict:
-    """A preset of `configs/transfer.py` at eight weights of the style, each with two seeds."""
-    config = transfer.get_config(preset)
-    config.sweep.style_weight = tuple(round(config.style_weight * factor, 9) for factor in _FACTORS)
-    config.sweep.seed = (0, 1)
-    return config
+    """The config of a preset, one of `PRESETS`."""
+    return presets.choose(PRESETS, preset)

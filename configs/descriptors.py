@@ -16,7 +16,7 @@ import dataclasses
 
 from ml_collections import ConfigDict
 
-from configs import training
+from configs import presets
 from research.data.front_ends.descriptors import DescriptorConfig
 from research.models.mlp import MlpConfig
 from research.training.config import TrainConfig
@@ -29,13 +29,11 @@ DEFAULT = TrainConfig(
 )
 
 # Its largest.
-LARGE = dataclasses.replace(
-    DEFAULT, model=dataclasses.replace(DEFAULT.model, widths=(1024, 512, 256, 128, 64))
-)
+LARGE = dataclasses.replace(DEFAULT, model=MlpConfig(widths=(1024, 512, 256, 128, 64), dropout=0.3))
 
 PRESETS = {"default": DEFAULT, "large": LARGE}
 
 
 def get_config(preset: str = "default") -> ConfigDict:
     """The config of a preset, one of `PRESETS`."""
-    return training.choose(PRESETS, preset)
+    return presets.choose(PRESETS, preset)

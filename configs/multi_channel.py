@@ -11,7 +11,7 @@ import dataclasses
 
 from ml_collections import ConfigDict
 
-from configs import training
+from configs import presets, training
 from research.data.segments import SegmentConfig
 from research.models.multi_channel import MultiChannelConfig
 from research.training.config import TrainConfig
@@ -32,4 +32,4 @@ PRESETS = {"text": TEXT, "code": CODE, "smoke": training.smoke(TEXT)}
 
 def get_config(preset: str = "text") -> ConfigDict:
     """The config of a preset, one of `PRESETS`."""
-    return training.choose(PRESETS, preset)
+    return presets.choose(PRESETS, preset)

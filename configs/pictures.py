@@ -13,7 +13,7 @@ import dataclasses
 
 from ml_collections import ConfigDict
 
-from configs import residual, training
+from configs import presets, residual
 from research.data.front_ends.images import ImageConfig
 from research.models.single_channel import SingleChannelConfig
 from research.training.config import TrainConfig
@@ -28,4 +28,4 @@ PRESETS = {
 
 def get_config(preset: str = "default") -> ConfigDict:
     """The config of a preset, one of `PRESETS`."""
-    return training.choose(PRESETS, preset)
+    return presets.choose(PRESETS, preset)

@@ -7,7 +7,7 @@
 
 from ml_collections import ConfigDict
 
-from configs import training
+from configs import presets, training
 from research.data.front_ends.mel import MelConfig
 from research.data.segments import SegmentConfig
 from research.models.residual import ResidualConfig
@@ -46,4 +46,4 @@ PRESETS = {
 
 def get_config(preset: str = "default") -> ConfigDict:
     """The config of a preset, one of `PRESETS`."""
-    return training.choose(PRESETS, preset)
+    return presets.choose(PRESETS, preset)

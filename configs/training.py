@@ -5,12 +5,8 @@ it names.
 """
 
 import dataclasses
-from collections.abc import Mapping
-
-from ml_collections import ConfigDict
 
 from research.data.synthetic import SyntheticConfig
-from research.settings import to_config_dict
 from research.training.config import TrainConfig
 
 
@@ -24,14 +20,3 @@ def smoke(config: TrainConfig, seconds: float = 1.0) -> TrainConfig:
         data=replace(config.data, synthetic=synthetic, test_share=0.34),
         segments=replace(config.segments, seconds=seconds),
     )
-
-
-def choose(presets: Mapping[str, TrainConfig], preset: str) -> ConfigDict:
-    """The config of a preset, as flags take it.
-
-    Raises:
-      ValueError: there is none of this name.
-    """
-    if preset not in presets:
-        raise ValueError(f"unknown preset {preset!r}; known presets: {', '.join(presets)}")
-    return to_config_dict(presets[preset])

@@ -12,9 +12,9 @@ import dataclasses
 
 from ml_collections import ConfigDict
 
+from configs import presets
 from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
-from research.settings import to_config_dict
 from research.transfer.config import ContentWeights, StyleWeights, TransferConfig
 from research.transfer.optimisers import OptimiserConfig
 from research.transfer.random_filters import FilterConfig
@@ -122,6 +122,4 @@ PRESETS = {
 
 def get_config(preset: str = "default") -> ConfigDict:
     """The config of a preset, one of `PRESETS`."""
-    if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r}; known presets: {', '.join(PRESETS)}")
-    return to_config_dict(PRESETS[preset])
+    return presets.choose(PRESETS, preset)

@@ -59,7 +59,7 @@ def _librosa(target: np.ndarray, length: int) -> Callable | None:
 
 def _pytorch(target: np.ndarray, length: int) -> Callable | None:
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     device = "cuda" if torch.cuda.is_available() else "cpu"

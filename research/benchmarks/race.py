@@ -29,13 +29,11 @@ def race(title: str, entrants: dict[str, Callable[[], object] | None], num_round
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
-    medians = {
-        name: statistics.median(seconds[name]) if name in seconds else None for name in ENTRANTS
-    }
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
     device = jax.devices()[0].device_kind
     print(f"{title}\n{num_rounds} rounds, {os.cpu_count()} cores, jax on {device}\n")
     print(f"{'':10}{'median s':>10}{'min s':>10}{'max s':>10}{'/ project':>11}")
     for name, values in seconds.items():
         ratio = medians[name] / medians["project"]
         print(f"{name:10}{medians[name]:10.3f}{min(values):10.3f}{max(values):10.3f}{ratio:11.2f}")
-    print(json.dumps(medians))
+    print(json.dumps({name: medians.get(name) for name in ENTRANTS}))

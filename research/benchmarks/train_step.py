@@ -88,8 +88,8 @@ def _pytorch(
     config, shape: tuple[int, int], spectrogram, label, layout: str
 ) -> Callable[[], float] | None:
     try:
-        import torch
-        from torch import nn
+        import torch  # pyright: ignore[reportMissingImports]
+        from torch import nn  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -79,7 +79,7 @@ def _pytorch(
     variable: jax.Array, content: jax.Array, style: jax.Array, kernel: jax.Array
 ) -> Callable | None:
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -68,7 +68,7 @@ def style_settings(config: TransferConfig) -> dict[str, Any]:
     )
     classifier = make_constants(config, config.sample_rate).classifier if config.layers else None
     if classifier is not None:
-        leaves = jax.tree.leaves(classifier.variables)
+        leaves = jax.tree.leaves(classifier.network.variables)
         digest = hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves))
         settings["checkpoint"] = digest.hexdigest()[:16]
     return settings
