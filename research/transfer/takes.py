@@ -75,9 +75,9 @@ class Assessor:
 
 
 def _verdicts(ensemble: "Ensemble", takes: dict[str, Waveform]) -> dict[str, Any]:
-    from research.training.predict import verdicts
+    from research.training.predict import predict_genres
 
-    return verdicts(ensemble, takes)
+    return predict_genres(ensemble, takes)
 
 
 def _mono(waveform: Waveform) -> np.ndarray:
