@@ -1,28 +1,80 @@
-"""The real script, run as a user runs it."""
+"""`run_transfer.py`: its modes called as commands, and the script as a user runs it."""
 
-import concurrent.futures
+import contextlib
 import csv
 import functools
+import io
 import json
 import pathlib
 import re
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import ROOT
+from conftest import CLIPS, ROOT
+from forking import run_forked
+
+from configs.transfer import get_config
+from research.errors import InputError
+from research.settings import freeze
+from research.transfer import commands
+from research.transfer.config import TransferConfig
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 # Few steps, and compiled without most optimisations.
-QUICK = (
-    "--config.num_iterations=6",
-    "--config.optimiser.log_every=6",
-    "--config.checkpoint=",
-)
+QUICK = {"num_iterations": 6, "optimiser.log_every": 6, "checkpoint": ""}
+SWEEP = {"sweep.style_weight": (0.5, 4.0), "sweep.content.chroma": (0.0, 2.0)}
 LAYERS = ("logits", "conv1", "pool1", "conv2", "pool2", "features")
+SECONDS = 0.6
+
+
+def config_of(preset: str = "default", **changes) -> TransferConfig:
+    """A preset of few steps, with changes whose dots are double underscores."""
+    config = get_config(preset)
+    dotted = {key.replace("__", "."): value for key, value in changes.items()}
+    config.update_from_flattened_dict(QUICK | dotted)
+    return freeze(TransferConfig, config)
+
+
+def flags_of(changes: dict) -> list[str]:
+    """Changes of a config as flags."""
+    return [
+        f"--config.{key}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for key, value in changes.items()
+    ]
+
+
+class Printed(NamedTuple):
+    """What a command printed, and its warnings."""
+
+    text: str
+    warnings: list[str]
+
+
+def call(command: Callable, *arguments, **named) -> Printed:
+    """Call a command."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        command(*arguments, **named)
+    return Printed(out.getvalue(), [str(one.message) for one in caught])
+
+
+def refusal(command: Callable, *arguments, **named) -> str:
+    """What an InputError says, in one line."""
+    with pytest.raises(InputError) as error:
+        command(*arguments, **named)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 @pytest.fixture(scope="module")
@@ -42,61 +94,57 @@ def beats(seconds: float, rate: int, seed: int) -> np.ndarray:
 def sounds(tmp_path_factory) -> pathlib.Path:
     """Stereo content at 44.1 kHz, a style at 16 kHz, a folder of two more, and what is no audio."""
     folder = tmp_path_factory.mktemp("sounds")
-    seconds = np.arange(44100) / 44100
+    seconds = np.arange(round(SECONDS * 44100)) / 44100
     fading = np.exp(-4 * (4 * seconds % 1))[:, None]
     notes = 0.2 * np.sin(2 * np.pi * 440 * seconds[:, None] * np.array([1.0, 1.5])) * fading
     soundfile.write(folder / "content.wav", notes, 44100)
     soundfile.write(folder / "style.flac", beats(0.8, 16000, 0), 16000)
     (folder / "text.wav").write_text("not audio")
     (folder / "records").mkdir()
-    soundfile.write(folder / "records" / "a.wav", beats(1.0, 22050, 1), 22050)
-    soundfile.write(folder / "records" / "b.wav", 3 * beats(2.0, 22050, 2), 22050)
+    soundfile.write(folder / "records" / "a.wav", beats(0.8, 22050, 1), 22050)
+    soundfile.write(folder / "records" / "b.wav", 3 * beats(1.6, 22050, 2), 22050)
     (folder / "records" / "broken.wav").write_text("not audio")
-    (folder / "records" / "cover.png").write_text("a picture")
+    (folder / "records" / "cover.png").write_text("an image")
     return folder
 
 
 @pytest.fixture(scope="module")
 def pair(sounds) -> tuple[str, str]:
-    """The flags that name the content and the style."""
-    return f"--content={sounds / 'content.wav'}", f"--style={sounds / 'style.flac'}"
+    """The content and the style."""
+    return str(sounds / "content.wav"), str(sounds / "style.flac")
 
 
 @pytest.fixture(scope="module")
-def first(run, pair, untrained, tmp_path_factory):
-    """A run with all it can be asked for, and its workdir."""
+def first(pair, untrained, tmp_path_factory, compiled_quickly) -> tuple[Printed, pathlib.Path]:
+    """A transfer with all it can be asked for, and its workdir."""
     folder = tmp_path_factory.mktemp("first")
-    result = run(
-        *pair,
-        *QUICK,
-        f"--config.checkpoint={untrained}",
-        f"--workdir={folder / 'made' / 'work'}",
-        f"--output={folder / 'out.flac'}",
-    )
-    assert result.returncode == 0, result.stderr
-    return result, folder / "made" / "work"
+    workdir, config = folder / "made" / "work", config_of(checkpoint=str(untrained))
+    return call(commands.transfer, config, [pair], workdir, folder / "out.flac"), workdir
 
 
 def read(workdir: pathlib.Path, name: str = "metrics.json") -> dict:
     return json.loads((workdir / name).read_text())
 
 
+FILES = {
+    "config.json",
+    "environment.json",
+    "metrics.json",
+    "output.wav",
+    "report.html",
+    "spectrograms.png",
+}
+
+
 def test_a_run_leaves_its_files_and_says_where(first, sounds):
-    result, workdir = first
+    printed, workdir = first
     output = workdir.parent.parent / "out.flac"
-    assert {path.name for path in workdir.iterdir()} == {
-        "config.json",
-        "environment.json",
-        "metrics.json",
-        "output.wav",
-        "report.html",
-        "spectrograms.png",
-    }
+    assert {path.name for path in workdir.iterdir()} == FILES
     assert {path.name for path in output.parent.iterdir()} == {"made", "out.flac"}
-    [line] = result.stdout.splitlines()
-    assert line.startswith(f"Wrote {output} (1.0 s of audio) in ")
+    [line] = printed.text.splitlines()
+    assert line.startswith(f"Wrote {output} ({SECONDS} s of audio) in ")
     assert f"listen, look and compare in {workdir / 'report.html'}" in line
-    assert "Traceback" not in result.stderr and "warning" not in result.stderr.lower()
+    assert printed.warnings == []
     content, rate = soundfile.read(sounds / "content.wav")
     written = []
     for path in (output, workdir / "output.wav"):
@@ -122,7 +170,7 @@ def test_its_numbers_are_of_the_run(first, pair):
     assert config["sample_rate"] == 22050
     assert environment["seed"] == config["seed"] == 0
     assert environment["packages"]["jax"] and environment["device"]["count"] >= 1
-    assert [f"--{name}={metrics[name]}" for name in ("content", "style")] == list(pair)
+    assert (metrics["content"], metrics["style"]) == pair
     loss, history = metrics["loss"], metrics["history"]
     weighing = {
         name: config[f"{part}_weight"] * weight
@@ -148,49 +196,59 @@ def test_its_numbers_are_of_the_run(first, pair):
     assert all(taken >= 0 for taken in seconds.values())
 
 
-def test_a_checkpoint_gives_verdicts(first, untrained):
-    result, workdir = first
+def test_a_checkpoint_gives_genres(first, untrained):
+    printed, workdir = first
     genres = read(workdir)["genres"]
     assert list(genres) == ["content", "style", "output"]
-    heard = []
+    predicted = []
     for name, verdict in genres.items():
-        shares = verdict["probabilities"]
-        assert set(shares) == set(read(untrained, "data.json")["genres"])
-        assert list(shares.values()) == sorted(shares.values(), reverse=True)
-        assert sum(shares.values()) == pytest.approx(1.0)
-        assert verdict["genre"] == next(iter(shares))
-        heard.append(f"{name} {verdict['genre']} ({100 * shares[verdict['genre']]:.0f} %)")
-    assert result.stdout.rstrip().endswith(f"; predicted genres: {', '.join(heard)}")
+        probabilities = verdict["probabilities"]
+        assert set(probabilities) == set(read(untrained, "data.json")["genres"])
+        assert list(probabilities.values()) == sorted(probabilities.values(), reverse=True)
+        assert sum(probabilities.values()) == pytest.approx(1.0)
+        assert verdict["genre"] == next(iter(probabilities))
+        percent = 100 * probabilities[verdict["genre"]]
+        predicted.append(f"{name} {verdict['genre']} ({percent:.0f} %)")
+    assert printed.text.rstrip().endswith(f": {', '.join(predicted)}")
+
+
+def test_the_same_seed_gives_the_same_bytes_with_or_without_genres(pair, first, tmp_path):
+    printed = call(commands.transfer, config_of(), [pair], tmp_path)
+    assert (tmp_path / "output.wav").read_bytes() == (first[1] / "output.wav").read_bytes()
+    metrics, before = read(tmp_path), read(first[1])
+    assert metrics["losses"] == before["losses"]
+    assert "genres" not in metrics
+    assert printed.text.startswith(f"Wrote {tmp_path / 'output.wav'} ({SECONDS} s of audio)")
+    assert printed.text.rstrip().endswith("report.html")
 
 
 @pytest.fixture(scope="module")
-def banks(run, sounds, tmp_path_factory) -> dict[str, pathlib.Path]:
+def style_files(sounds, tmp_path_factory, compiled_quickly) -> dict[str, pathlib.Path]:
     """Styles that were saved: of a file, of a folder, and of a mix of the two."""
-    folder = tmp_path_factory.mktemp("banks")
+    folder = tmp_path_factory.mktemp("styles")
     paths = {name: folder / f"{name}.npz" for name in ("file", "records", "mix")}
-
-    def save(name: str, style: str) -> subprocess.CompletedProcess:
-        result = run("--mode=style", f"--style={style}", f"--output={paths[name]}")
-        assert result.returncode == 0, result.stderr
-        return result
-
-    file = save("file", f"{sounds / 'style.flac'}")
-    records = save("records", f"{sounds / 'records'}")
-    save("mix", f"{paths['file']}:0.25,{paths['records']}:0.75")
-    assert file.stdout == f"Wrote {paths['file']}, the style of 1 file\n"
-    assert records.stdout == f"Wrote {paths['records']}, the style of 2 files\n"
-    [warning] = records.stderr.splitlines()
-    assert warning.startswith("warning: skipped ") and "broken.wav" in warning
+    styles = {
+        "file": f"{sounds / 'style.flac'}",
+        "records": f"{sounds / 'records'}",
+        "mix": f"{paths['file']}:0.25,{paths['records']}:0.75",
+    }
+    printed = {
+        name: call(commands.save_style, paths[name], styles[name], config_of()) for name in paths
+    }
+    assert printed["file"].text == f"Wrote {paths['file']}, the style of 1 file\n"
+    assert printed["records"].text == f"Wrote {paths['records']}, the style of 2 files\n"
+    [warning] = printed["records"].warnings
+    assert warning.startswith("skipped ") and "broken.wav" in warning
     assert {path.name for path in folder.iterdir()} == {path.name for path in paths.values()}
     return paths
 
 
-def test_a_mix_that_is_saved_is_the_mean_by_weight(banks):
+def test_a_mix_that_is_saved_is_the_mean_by_weight(style_files):
     arrays = {}
-    for name, path in banks.items():
+    for name, path in style_files.items():
         with np.load(path) as archive:
             arrays[name] = {key: archive[key] for key in archive.files}
-    origins = [json.loads(arrays[name].pop("origin").item()) for name in banks]
+    origins = [json.loads(arrays[name].pop("origin").item()) for name in style_files]
     assert origins == [["style.flac"], ["a.wav", "b.wav"], ["file.npz", "records.npz"]]
     numbers = [key for key, values in arrays["mix"].items() if values.dtype == np.float32]
     assert len(numbers) > 5
@@ -200,75 +258,66 @@ def test_a_mix_that_is_saved_is_the_mean_by_weight(banks):
     assert any(np.abs(arrays["file"][key] - arrays["records"][key]).max() > 0.1 for key in numbers)
 
 
-@pytest.fixture(scope="module")
-def others(run, pair, first, banks, tmp_path_factory):
-    """Three more runs and their folders, two at a time."""
-    mix = f"--style={banks['file']}:0.25,{banks['records']}:0.75"
-    explosive = (
-        "--config=configs/transfer.py:alishdipani",
-        "--config.num_iterations=2",
-        "--config.checkpoint=",
-        "--config.optimiser.learning_rate=1e20",
-        "--config.features.num_filters=16",
-        "--config.phase.num_iterations=5",
-    )
-    # Where nothing else is said, the shipped weights give their verdict.
-    shipped = [flag for flag in QUICK if "checkpoint" not in flag]
-    folders = {name: tmp_path_factory.mktemp(name) for name in ("again", "mixed", "exploded")}
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        ends = [
-            pool.submit(run, *pair, *QUICK, f"--workdir={folders['again']}"),
-            # From another folder, where the default workdir is made, and with another seed.
-            pool.submit(run, pair[0], mix, *shipped, "--config.seed=1", cwd=folders["mixed"]),
-            pool.submit(run, *pair, *explosive, f"--workdir={folders['exploded']}"),
-        ]
-    return {name: (end.result(), folders[name]) for name, end in zip(folders, ends, strict=True)}
-
-
-def test_the_same_seed_gives_the_same_bytes_with_or_without_verdicts(others, first):
-    result, workdir = others["again"]
-    assert result.returncode == 0, result.stderr
-    assert (workdir / "output.wav").read_bytes() == (first[1] / "output.wav").read_bytes()
-    metrics, before = read(workdir), read(first[1])
-    assert metrics["losses"] == before["losses"]
-    assert "genres" not in metrics
-    assert result.stdout.startswith(f"Wrote {workdir / 'output.wav'} (1.0 s of audio)")
-    assert "heard" not in result.stdout
-
-
-def test_saved_styles_are_mixed_without_their_audio(others, first, banks):
-    result, folder = others["mixed"]
-    assert result.returncode == 0, result.stderr
-    workdir = folder / "results" / "transfer"
-    assert result.stdout.startswith("Wrote results/transfer/output.wav (1.0 s of audio)")
-    metrics = read(workdir)
-    assert metrics["style"] == f"{banks['file']}:0.25,{banks['records']}:0.75"
+def test_saved_styles_are_mixed_without_their_audio(pair, first, style_files, tmp_path):
+    mix = f"{style_files['file']}:0.25,{style_files['records']}:0.75"
+    # The shipped weights predict genres.
+    config = config_of(seed=1, checkpoint="shipped")
+    printed = call(commands.transfer, config, [(pair[0], mix)], tmp_path)
+    metrics = read(tmp_path)
+    assert metrics["style"] == mix
     assert metrics["loss"]["final"] < 0.95 * metrics["loss"]["initial"]
-    assert read(workdir, "environment.json")["seed"] == 1
-    assert (workdir / "output.wav").read_bytes() != (first[1] / "output.wav").read_bytes()
-    assert (workdir / "spectrograms.png").read_bytes().startswith(b"\x89PNG")
-    # There is no audio of the style to be heard.
+    assert read(tmp_path, "environment.json")["seed"] == 1
+    assert (tmp_path / "output.wav").read_bytes() != (first[1] / "output.wav").read_bytes()
+    assert (tmp_path / "spectrograms.png").read_bytes().startswith(b"\x89PNG")
+    # There is no audio of the style.
     assert list(metrics["genres"]) == ["content", "output"]
     assert all(len(verdict["probabilities"]) == 10 for verdict in metrics["genres"].values())
-    assert re.search(
-        r"predicted genres: content \w+ \(\d+ %\), output \w+ \(\d+ %\)$", result.stdout
+    assert re.search(r": content \w+ \(\d+ %\), output \w+ \(\d+ %\)$", printed.text)
+
+
+def test_a_loss_that_explodes_leaves_the_best_iterate_and_says_so(pair, tmp_path, capsys):
+    config = config_of(
+        "alishdipani",
+        num_iterations=2,
+        optimiser__learning_rate=1e20,
+        features__num_filters=16,
+        phase__num_iterations=5,
     )
-
-
-def test_a_loss_that_explodes_leaves_the_best_iterate_and_says_so(others):
-    result, workdir = others["exploded"]
-    assert result.returncode == 1
-    line = result.stderr.replace("\r", "\n").splitlines()[-1]
-    assert line.startswith("run_transfer.py: the loss was no longer finite at iteration 1; ")
-    assert str(workdir / "output.wav") in line
-    assert "config.optimiser.learning_rate" in line
-    assert "Traceback" not in result.stderr
-    assert result.stdout == ""
-    samples, _ = soundfile.read(workdir / "output.wav")
+    message = refusal(commands.transfer, config, [pair], tmp_path)
+    assert message.startswith("the loss was no longer finite at iteration 1; ")
+    assert str(tmp_path / "output.wav") in message
+    assert "config.optimiser.learning_rate" in message
+    assert capsys.readouterr().out == ""
+    samples, _ = soundfile.read(tmp_path / "output.wav")
     assert np.isfinite(samples).all() and samples.any()
-    metrics = read(workdir)
+    metrics = read(tmp_path)
     assert metrics["stopped"] == "non-finite"
     assert metrics["loss"]["final"] == pytest.approx(metrics["loss"]["initial"], rel=1e-5)
+
+
+def test_the_script_transfers_the_shipped_pair_unless_told_otherwise(run, tmp_path):
+    """From another folder, where the default workdir is made."""
+    steps = flags_of({"num_iterations": 1, "optimiser.log_every": 1})
+    result = run(*steps, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    workdir = tmp_path / "results" / "transfer"
+    assert {path.name for path in workdir.iterdir()} == FILES
+    [line] = result.stdout.splitlines()
+    assert line.startswith("Wrote results/transfer/output.wav (10.0 s of audio) in ")
+    assert "Traceback" not in result.stderr and "warning" not in result.stderr.lower()
+    assert "loss " in result.stderr and "1/1" in result.stderr
+    metrics, config = read(workdir), read(workdir, "config.json")
+    assert [metrics["content"], metrics["style"]] == [
+        str(CLIPS / "piano.ogg"),
+        str(CLIPS / "band.ogg"),
+    ]
+    # What the commands save, which know no flags, is what flags say.
+    expected = get_config()
+    expected.update_from_flattened_dict({"num_iterations": 1, "optimiser.log_every": 1})
+    assert config == json.loads(expected.to_json())
+    assert list(metrics["genres"]) == ["content", "style", "output"]
+    assert metrics["judge"]["score"] > 0
+    assert len(metrics["judge"]["crossfades"]) == 9
 
 
 CASES = [
@@ -276,15 +325,16 @@ CASES = [
     (["--content={sounds}/text.wav"], ["{sounds}/text.wav cannot be read as audio"]),
     (["--style={sounds}/none.wav"], ["--style {sounds}/none.wav does not exist"]),
     (["--style={sounds}/style.flac,{sounds}/text.wav"], ["text.wav cannot be read as audio"]),
-    (["--style={sounds}/style.flac,{bank}", "--output={out}/o.wav"], ["--output", "are 2"]),
+    (["--style={sounds}/style.flac,{file}", "--output={out}/o.wav"], ["--output", "are 2"]),
     (["--pairs={sounds}/text.wav"], ["--pairs names contents and styles"]),
     (["--config.sweep.style_wieght=1"], ["style_wieght", 'Did you mean "style_weight"']),
     (["--config.sweep.style_weight=1,x"], ["config.sweep.style_weight is '1,x'"]),
     (["--mode=compare"], ["--mode=compare needs --input"]),
     (["--mode=compare", "--input={sounds}"], ["--input {sounds} holds no take"]),
     (["--style={sounds}/style.flac:0.5,{sounds}/records:0.2"], ["--style sum to 0.7, not to 1"]),
-    (["--style={bank}", "--config.sample_rate=16000"], ["{bank}", "sample_rate=22050"]),
+    (["--style={file}", "--config.sample_rate=16000"], ["{file}", "sample_rate=22050"]),
     (["--mode=style"], ["--mode=style needs --output"]),
+    (["--mode=style", "--output={out}/a.wav"], ["--output {out}/a.wav", ".npz"]),
     (["--mode=styel"], ["mode", "styel"]),
     (["--config.style_wieght=1"], ["style_wieght", 'Did you mean "style_weight"']),
     (["--config.optimizer.name=adam"], ["optimizer", 'Did you mean "optimiser"']),
@@ -306,11 +356,52 @@ CASES = [
 ]
 
 
-SWEEP = (*QUICK, "--config.sweep.style_weight=0.5,4", "--config.sweep.content.chroma=0,2")
+@pytest.fixture(scope="module")
+def refused(
+    pair, sounds, style_files, untrained, script_environment, tmp_path_factory
+) -> list[tuple]:
+    """How each of the cases ended, which words it is to say, and the folder it may write to."""
+    names = {"sounds": sounds, "file": style_files["file"], "untrained": untrained}
+    runs, expected = [], []
+    for given, words in CASES:
+        out = tmp_path_factory.mktemp("refused")
+        given, words = ([text.format(**names, out=out) for text in each] for each in (given, words))
+        flags = {argument.split("=")[0] for argument in given}
+        rest = (f"--content={pair[0]}", f"--style={pair[1]}", f"--workdir={out}/w")
+        runs.append([*given, *(flag for flag in rest if flag.split("=")[0] not in flags)])
+        expected.append((words, out))
+    results = run_forked(
+        ROOT / "run_transfer.py",
+        ["research.transfer.commands", "research.training.predict", "soundfile", "soxr"],
+        runs,
+        tmp_path_factory.mktemp("printed"),
+        script_environment,
+    )
+    return [(result, *rest) for result, rest in zip(results, expected, strict=True)]
+
+
+@pytest.mark.parametrize("case", range(len(CASES)), ids=[" ".join(given) for given, _ in CASES])
+def test_bad_input_is_refused_in_one_line(case, refused, assert_refused, sounds):
+    result, words, folder = refused[case]
+    assert_refused(result, *words)
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert {path.name for path in sounds.iterdir()} == {
+        "content.wav",
+        "records",
+        "style.flac",
+        "text.wav",
+    }
+    assert (sounds / "text.wav").read_text() == "not audio"
+
+
+def test_a_run_of_its_own_is_refused_as_a_fork_is(run, pair, refused, assert_refused, sounds):
+    result = run(f"--content={sounds}/none.wav", f"--style={pair[1]}")
+    assert_refused(result, *refused[0][1])
+    assert result.stderr == refused[0][0].stderr
 
 
 @pytest.fixture(scope="module")
-def swept(run, pair, sounds, script_environment, tmp_path_factory) -> dict[str, tuple]:
+def swept(run, sounds, script_environment, tmp_path_factory) -> dict[str, tuple]:
     """A sweep on four devices, and the same on one, killed after its first take and started again.
 
     Of two pairs, a line each in a table; with what was done when it was killed.
@@ -321,7 +412,7 @@ def swept(run, pair, sounds, script_environment, tmp_path_factory) -> dict[str, 
         f"content\tstyle\n{folder}/content.wav\t{folder}/style.flac\n"
         f"\n{folder}/content.wav\t{folder}/records/a.wav\n"
     )
-    given = [f"--pairs={table}", *SWEEP]
+    given = [f"--pairs={table}", *flags_of(QUICK | SWEEP)]
     folders = {name: tmp_path_factory.mktemp(name) for name in ("killed", "four")}
     first = folders["killed"] / "takes" / "000" / "metrics.json"
     one_device = {"JAX_NUM_CPU_DEVICES": "1"}
@@ -376,7 +467,7 @@ def test_a_sweep_leaves_a_folder_a_take_a_table_and_a_page(swept):
         assert 0 <= judge["naturalness"] <= 1
         assert [one["share"] for one in judge["crossfades"]][::8] == [0.0, 1.0]
         samples, rate = soundfile.read(folder / "output.wav")
-        assert (samples.shape, rate) == ((44100, 2), 44100)
+        assert (samples.shape, rate) == ((round(SECONDS * 44100), 2), 44100)
     page = (workdir / "report.html").read_text()
     assert page.count("<audio") == 2 * (3 + 4)
 
@@ -408,32 +499,38 @@ def test_a_killed_sweep_goes_on_and_ends_like_an_unbroken_one_on_more_devices(sw
         assert error < 0.02
 
 
-def test_another_sweep_or_a_single_run_does_not_take_its_place(swept, run, pair, assert_refused):
+def test_another_sweep_or_a_single_run_does_not_take_its_place(swept, first, pair, capsys):
     _, workdir = swept["four"]
     before = (workdir / "takes.csv").read_bytes()
-    other = run(*pair, *SWEEP, "--config.sweep.seed=1,2", f"--workdir={workdir}")
-    assert_refused(other, "holds another run: sweep.seed", "give another --workdir")
-    assert_refused(run(*pair, *QUICK, f"--workdir={workdir}"), "holds a sweep")
+    sweep = {key.replace(".", "__"): values for key, values in SWEEP.items()}
+    other = config_of(**sweep, sweep__seed=(1, 2))
+    message = refusal(commands.transfer, other, [pair], workdir)
+    assert "holds another run: sweep.seed" in message and "give another --workdir" in message
+    assert "holds a sweep" in refusal(commands.transfer, config_of(), [pair], workdir)
     assert (workdir / "takes.csv").read_bytes() == before
+    message = refusal(commands.transfer, config_of(**sweep), [pair], first[1])
+    assert "holds a single run" in message
+    assert capsys.readouterr().out == ""
 
 
-def test_memory_that_does_not_do_for_one_take_is_told(run, pair, assert_refused, tmp_path):
-    budget = "--config.sweep.memory_gb=1e-4"
-    result = run(*pair, *SWEEP, budget, f"--workdir={tmp_path}")
-    assert result.stdout.splitlines() == ["4 takes"]
-    result.stdout = ""
-    assert_refused(result, "config.sweep.memory_gb is 0.0001", "one take of 1.0 s needs about 0.0")
+def test_memory_that_does_not_do_for_one_take_is_told(pair, tmp_path, capsys):
+    sweep = {key.replace(".", "__"): values for key, values in SWEEP.items()}
+    config = config_of(**sweep, sweep__memory_gb=1e-4)
+    message = refusal(commands.transfer, config, [pair], tmp_path)
+    assert message.startswith(f"{pair[0]} x {pair[1]}") or message.startswith("config.sweep")
+    assert "config.sweep.memory_gb is 0.0001" in message
+    assert f"one take of {SECONDS} s needs about 0.0" in message
+    assert capsys.readouterr().out == "4 takes\n"
     assert not (tmp_path / "takes").exists()
 
 
-def test_runs_are_compared_by_what_differs_in_their_configs(swept, first, run, tmp_path):
-    inputs = f"--input={first[1]},{swept['four'][1]}"
-    result = run("--mode=compare", inputs, f"--workdir={tmp_path}")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == f"Wrote 9 takes into {tmp_path / 'comparison.csv'} and .html\n"
+def test_runs_are_compared_by_what_differs_in_their_configs(swept, first, tmp_path):
+    runs = [first[1], swept["four"][1]]
+    printed = call(commands.compare, runs, tmp_path)
+    assert printed.text == f"Wrote 9 takes into {tmp_path / 'comparison.csv'} and .html\n"
     with (tmp_path / "comparison.csv").open() as file:
         rows = list(csv.DictReader(file))
-    name = swept["four"][1].name
+    name = runs[1].name
     assert [row["run"] for row in rows] == ["work", *(f"{name}/{i:03d}" for i in range(8))]
     differing = list(rows[0])[3 : list(rows[0]).index("content_kept")]
     assert set(differing) == {"checkpoint", "style_weight", "content.chroma"}
@@ -442,32 +539,3 @@ def test_runs_are_compared_by_what_differs_in_their_configs(swept, first, run, t
     page = (tmp_path / "comparison.html").read_text()
     assert page.count("<audio") == 2 * 3 + 9
     assert f"{name}/003" in page and "Side by side" in page
-
-
-@pytest.fixture(scope="module")
-def refused(run, pair, sounds, banks, untrained, tmp_path_factory) -> list[tuple]:
-    """How each of the cases ended, which words it is to say, and the folder it may write to."""
-
-    def end(case: tuple[list[str], list[str]], out: pathlib.Path) -> tuple:
-        names = {"sounds": sounds, "bank": banks["file"], "untrained": untrained, "out": out}
-        given, words = ([text.format(**names) for text in texts] for texts in case)
-        flags = {argument.split("=")[0] for argument in given}
-        rest = [flag for flag in (*pair, f"--workdir={out}/w") if flag.split("=")[0] not in flags]
-        return run(*given, *rest), words, out
-
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        return list(pool.map(end, CASES, [tmp_path_factory.mktemp("refused") for _ in CASES]))
-
-
-@pytest.mark.parametrize("case", range(len(CASES)), ids=[" ".join(given) for given, _ in CASES])
-def test_bad_input_is_refused_in_one_line(case, refused, assert_refused, sounds):
-    result, words, folder = refused[case]
-    assert_refused(result, *words)
-    assert [path for path in folder.rglob("*") if path.is_file()] == []
-    assert {path.name for path in sounds.iterdir()} == {
-        "content.wav",
-        "records",
-        "style.flac",
-        "text.wav",
-    }
-    assert (sounds / "text.wav").read_text() == "not audio"
