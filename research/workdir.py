@@ -6,12 +6,13 @@ import os
 import pathlib
 import platform
 import subprocess
-import types
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from research.errors import InputError
 from research.files import written_whole
+from research.settings import freeze, to_config_dict, unbound_keys
 
 _PACKAGES = (
     "jax",
@@ -41,12 +42,7 @@ def make_workdir(path: str | os.PathLike) -> pathlib.Path:
 
 
 def claim(
-    path: str | os.PathLike,
-    value: dict[str, Any],
-    *,
-    binding: bool,
-    free: Iterable[str] = (),
-    since: Mapping[str, Any] = types.MappingProxyType({}),
+    path: str | os.PathLike, value: dict[str, Any], *, binding: bool, free: Iterable[str] = ()
 ) -> None:
     """Write the identity of a run to JSON, after checking it against an existing file.
 
@@ -55,21 +51,49 @@ def claim(
       value: nested dicts that identify the run.
       binding: True if an existing file must agree with `value`; else it is overwritten.
       free: dotted keys that may differ.
-      since: values of dotted keys that are missing in the files of older runs.
 
     Raises:
       InputError: the values differ, so the workdir belongs to another run.
     """
     path, value = pathlib.Path(path), json.loads(json.dumps(value))
     if binding and path.exists():
-        before, now = {**since, **flat(load_json(path))}, flat(value)
-        for key in sorted(before.keys() | now.keys()):
-            if before.get(key) != now.get(key) and key not in free:
-                raise InputError(
-                    f"{path.parent} holds another run: {key} is {_short(before.get(key))} in its "
-                    f"{path.name}, and {_short(now.get(key))} now; give another --workdir"
-                )
+        _check_same(path, load_json(path), value, free)
     save_json(path, value)
+
+
+def claim_config(path: str | os.PathLike, config: Any, *, binding: bool) -> None:
+    """Write the config of a run, after checking it against an existing file.
+
+    Keys that the existing file lacks, because it is older, take their defaults. The fields that
+    `research.settings.unbound` marks may differ.
+
+    Args:
+      path: the JSON file in the workdir.
+      config: a frozen dataclass.
+      binding: True if an existing file must agree with the config; else it is overwritten.
+
+    Raises:
+      InputError: the values differ, so the workdir belongs to another run; or the file is damaged.
+    """
+    path, value = pathlib.Path(path), _plain(config)
+    if binding and path.exists():
+        before = freeze(type(config), load_dict(path), f"{path}: config")
+        _check_same(path, _plain(before), value, unbound_keys(type(config)))
+    save_json(path, value)
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    return json.loads(to_config_dict(config).to_json())
+
+
+def _check_same(path: pathlib.Path, before: Any, now: dict[str, Any], free: Iterable[str]) -> None:
+    first, second = flat(before), flat(now)
+    for key in sorted((first.keys() | second.keys()) - set(free)):
+        if first.get(key) != second.get(key):
+            raise InputError(
+                f"{path.parent} holds another run: {key} is {_short(first.get(key))} in its "
+                f"{path.name}, and {_short(second.get(key))} now; give another --workdir"
+            )
 
 
 def _short(value: Any) -> str:
@@ -100,6 +124,25 @@ def load_json(path: str | os.PathLike) -> Any:
         raise InputError(
             f"{path} cannot be read ({error}); give the --workdir of a run that was started"
         ) from error
+
+
+def load_dict(path: str | os.PathLike, kinds: Mapping[str, type] = MappingProxyType({})) -> Any:
+    """Read a JSON object from a workdir.
+
+    Args:
+      path: the JSON file.
+      kinds: types of values by key; these keys must be there and not be empty.
+
+    Raises:
+      InputError: the file is missing or damaged.
+    """
+    value = load_json(path)
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is damaged (no keys in it); give another --workdir")
+    for key, kind in kinds.items():
+        if not (isinstance(value.get(key), kind) and value[key]):
+            raise InputError(f"{path} is damaged (no {key} in it); give another --workdir")
+    return value
 
 
 def save_json(path: str | os.PathLike, value: Any) -> None:

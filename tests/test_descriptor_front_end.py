@@ -20,7 +20,7 @@ from research.models.network import Network, Variables
 from research.settings import freeze
 from research.training.config import TrainConfig
 from research.training.experiment import match_genres, plan
-from research.training.run import load_checkpoint, restore
+from research.training.run import Run, find_audio_run
 from research.training.standardisation import standardise_input
 
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
@@ -249,7 +249,9 @@ def test_one_genre_is_refused(tmp_path):
 def test_what_means_nothing_to_rows_is_refused(key):
     config = config_file.get_config()
     config.augment[key] = 1
-    with pytest.raises(InputError, match=rf"augment\.{key} means nothing .* descriptors; crop and"):
+    with pytest.raises(
+        InputError, match=rf"augment\.{key} does not apply .* descriptors; crop and"
+    ):
         freeze(TrainConfig, config)
 
 
@@ -305,8 +307,7 @@ def test_results_are_by_track_and_by_row(trained):
 
 
 def test_checkpoints_carry_what_standardises(trained, slices):
-    config = freeze(TrainConfig, json.loads((trained / "config.json").read_text()))
-    network, _ = restore(config, trained, "seed_0", 2)
+    network, _ = Run.load(trained).restore("seed_0")
     train = json.loads((trained / "data.json").read_text())["fits"]["seed_0"]["train"]
     rows = rows_by_track(slices)
     values = np.concatenate([rows[tuple(name.split("/"))] for name in train]).astype(np.float64)
@@ -347,5 +348,7 @@ def test_a_genre_that_was_not_trained_is_refused(tmp_path):
 
 
 def test_a_transfer_cannot_use_it(trained):
-    with pytest.raises(InputError, match=r"config\.checkpoint .* knows no audio.* descriptors"):
-        load_checkpoint(str(trained))
+    with pytest.raises(
+        InputError, match=r"config\.checkpoint .* cannot classify audio.* descriptors"
+    ):
+        find_audio_run(str(trained))

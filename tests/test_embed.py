@@ -23,6 +23,8 @@ from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.embed import Embedding
 from research.training.loop import StepConfig, start_state, to_saved
+from research.training.run import Run
+from research.transfer.recordings import load_recordings
 
 RATE = 8000
 PITCHES = {"high": 2000.0, "low": 200.0, "middle": 700.0}
@@ -38,7 +40,7 @@ def tone(pitch: float, seed: int, seconds: float = 1.2) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def run_of(tmp_path_factory):
-    """Workdir, config, collection, fit, manifest and network of a run that trained for no step."""
+    """A run that trained for no step, its collection, its fit and its network."""
     folder = tmp_path_factory.mktemp("embed")
     for genre, pitch in PITCHES.items():
         (folder / "tones" / genre).mkdir(parents=True)
@@ -58,16 +60,16 @@ def run_of(tmp_path_factory):
     chosen.model.update(num_filters=(2, 3), width=3, num_features=7)
     config = freeze(TrainConfig, chosen)
     collection, cache = experiment.load_data(config, lambda *_: None)
-    (one,) = experiment.plan(config, collection, cache)
-    manifest = experiment.manifest(collection, [one])
+    (fit,) = experiment.plan(config, collection, cache)
+    manifest = experiment.manifest(collection, [fit])
     workdir = folder / "work"
     (workdir / "checkpoints").mkdir(parents=True)
     (workdir / "config.json").write_text(chosen.to_json())
     (workdir / "data.json").write_text(json.dumps(manifest))
-    network = Network.init(config.model, one.reader.shape, len(PITCHES), seed=0)
+    network = Network.init(config.model, fit.reader.shape, len(PITCHES), seed=0)
     with Checkpoints(workdir / "checkpoints" / "seed_0") as checkpoints:
         checkpoints.save(1, to_saved(start_state(network, StepConfig.of(config))), 0.5, [])
-    return workdir, config, collection, one, manifest, network
+    return Run.load(workdir), collection, fit, network
 
 
 @pytest.fixture
@@ -97,9 +99,10 @@ def by_hand(network, frames: np.ndarray, starts, length: int) -> tuple[np.ndarra
 
 
 def test_features_are_those_of_the_segments_averaged(run_of):
-    _, config, collection, one, _, network = run_of
+    run, collection, fit, network = run_of
+    config = run.config
     take = Waveform(tone(500.0, 3, 2.1)[None], RATE)
-    features, log_probs, tracks = embed.hear_tracks(config, one, network, {"output": take})
+    features, log_probs, tracks = embed.mean_features(config, fit, network, {"output": take})
     assert tracks.tolist() == list(range(NUM_TRACKS))
     assert features.shape == (NUM_TRACKS + 1, 7)
     length = config.segment_frames
@@ -184,75 +187,35 @@ def test_too_few_held_out_tracks_say_nothing(counts):
 
 
 def test_duplicates_count_once(run_of, monkeypatch):
-    workdir, config, collection, one, manifest, _ = run_of
+    run, collection, fit, _ = run_of
     counted = []
     monkeypatch.setattr(embed, "count_nearest", lambda points, _: counted.append(len(points)))
     everything = {"train": [], "validation": [], "test": []}
-    manifest = {**manifest, "fits": {"seed_0": everything}}
+    run = dataclasses.replace(run, fits={"seed_0": everything})
     same = dataclasses.replace(collection.tracks[1], digest=collection.tracks[0].digest)
     twice = (collection.tracks[0], same, *collection.tracks[2:])
     for tracks in (collection.tracks, twice):
         held = dataclasses.replace(collection, tracks=tracks)
-        embed.embed(config, held, one, workdir, manifest, {})
+        embed.embed(run, held, fit, {})
     assert counted == [NUM_TRACKS, NUM_TRACKS - 1]
 
 
 def test_fewer_than_four_tracks_are_refused(run_of):
-    workdir, config, collection, one, manifest, _ = run_of
+    run, collection, fit, _ = run_of
     empty = np.array([], int)
-    few = dataclasses.replace(one.split, train=empty, validation=empty)
-    few = dataclasses.replace(one, split=few)
+    few = dataclasses.replace(fit.split, train=empty, validation=empty)
+    few = dataclasses.replace(fit, split=few)
     message = rf"^{collection.root} has 3 tracks, .* at least 4; give more by --config\.data\.root$"
     with pytest.raises(InputError, match=message):
-        embed.embed(config, collection, few, workdir, manifest, {})
+        embed.embed(run, collection, few, {})
 
 
-def test_a_network_that_hears_no_difference_is_refused(run_of, monkeypatch):
-    workdir, config, collection, one, manifest, network = run_of
+def test_constant_features_are_refused(run_of, monkeypatch):
+    run, collection, fit, network = run_of
     dead = jax.tree.map(np.zeros_like, network), 1
-    monkeypatch.setattr(embed, "restore", lambda *_: dead)
+    monkeypatch.setattr(Run, "restore", lambda *_: dead)
     with pytest.raises(InputError, match=r"^the features of seed_0 in .* are the same for all"):
-        embed.embed(config, collection, one, workdir, manifest, {})
-
-
-def test_takes_come_in_the_order_of_the_transfer(transfer):
-    takes = embed.load_takes(str(transfer))
-    assert list(takes) == ["content", "style", "output"]
-    for name, take in takes.items():
-        stored = load_waveform(transfer / f"{name}.wav")
-        np.testing.assert_array_equal(take.samples, stored.samples)
-
-
-@pytest.mark.parametrize("style", ["{0}/kept.npz", "{0}", "{0}/style.wav:0.7,{0}/output.wav:0.3"])
-def test_a_style_that_is_not_one_file_is_left_out(transfer, style):
-    (transfer / "kept.npz").touch()
-    style = style.format(transfer)
-    name_takes(transfer, str(transfer / "content.wav"), style)
-    with pytest.warns(UserWarning, match="is not one audio file") as warned:
-        assert list(embed.load_takes(str(transfer))) == ["content", "output"]
-    assert style in str(warned[0].message)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "words"),
-    [
-        (lambda folder: (folder / "metrics.json").unlink(), ["metrics.json", "--workdir"]),
-        (lambda folder: (folder / "metrics.json").write_text("[]"), ["names no content"]),
-        (lambda folder: name_takes(folder, "", "s.wav"), ["names no content"]),
-        (lambda folder: (folder / "output.wav").unlink(), ["output.wav does not exist"]),
-        (lambda folder: (folder / "content.wav").unlink(), ["content.wav does not exist"]),
-        (lambda folder: (folder / "style.wav").unlink(), ["style.wav does not exist"]),
-        (lambda folder: (folder / "style.wav").write_text("?"), ["style.wav"]),
-    ],
-)
-def test_what_is_no_transfer_is_refused_in_one_line(transfer, spoil, words):
-    spoil(transfer)
-    with pytest.raises(InputError) as error:
-        embed.load_takes(str(transfer))
-    message = str(error.value)
-    assert message.startswith(f"--transfer {transfer}")
-    assert "\n" not in message
-    assert all(word in message for word in words), message
+        embed.embed(run, collection, fit, {})
 
 
 def points_of(num_genres: int) -> list[Point]:
@@ -317,13 +280,14 @@ def test_in_words():
     points = (*points_of(2), Point("output", "", "take", "a", 0.0, 0.0))
     assert embed.in_words(Embedding(points, 2.0, 100, None)) == "6 tracks, 2 of them held out"
     assert embed.in_words(Embedding(points, 2.0, 100, (6, 12))) == (
-        "6 tracks, 2 of them held out: in the 100 features, not in the picture, the 5 nearest "
-        "others of 12 tell the genre of 50.0% (95 % interval 25.4% to 74.6%)"
+        "6 tracks, 2 of them held out: in the space of 100 features, not of the figure, the 5 "
+        "nearest others of 12 predict the genre of 50.0% (95 % interval 25.4% to 74.6%)"
     )
 
 
 def test_the_script_draws_tracks_and_takes(run_script, run_of, transfer):
-    workdir, config, collection, one, manifest, network = run_of
+    run, collection, fit, network = run_of
+    workdir = run.folder
     result = run_script(
         "run_train.py", "--mode=embed", f"--workdir={workdir}", f"--transfer={transfer}"
     )
@@ -340,19 +304,11 @@ def test_the_script_draws_tracks_and_takes(run_script, run_of, transfer):
     assert [row["name"] for row in rows] == [*names, "content", "style", "output"]
     for row in rows[:-3]:
         assert row["genre"] == row["name"].split("/")[0]
-        assert row["name"] in manifest["fits"]["seed_0"][row["part"]]
+        assert row["name"] in run.fits["seed_0"][row["part"]]
     assert {(row["genre"], row["part"]) for row in rows[-3:]} == {("", "take")}
-    takes = embed.load_takes(str(transfer))
-    _, log_probs, _ = embed.hear_tracks(config, one, network, takes)
-    heard = [manifest["genres"][best] for best in log_probs.argmax(1)]
-    assert [row["predicted"] for row in rows] == heard
-    found = embed.embed(config, collection, one, workdir, manifest, takes)
+    recordings = load_recordings(str(transfer))
+    _, log_probs, _ = embed.mean_features(run.config, fit, network, recordings)
+    assert [row["predicted"] for row in rows] == [run.genres[i] for i in log_probs.argmax(1)]
+    found = embed.embed(run, collection, fit, recordings)
     save_points(workdir / "again.csv", found.points)
     assert (workdir / "again.csv").read_bytes() == (workdir / "embedding.csv").read_bytes()
-
-
-def test_the_script_refuses_in_one_line(run_script, run_of, assert_refused, tmp_path):
-    result = run_script(
-        "run_train.py", "--mode=embed", f"--workdir={run_of[0]}", f"--transfer={tmp_path / 'no'}"
-    )
-    assert_refused(result, f"--transfer {tmp_path / 'no'}", "metrics.json", "--workdir")

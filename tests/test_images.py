@@ -26,7 +26,7 @@ from research.errors import InputError
 from research.settings import freeze
 from research.training.config import TrainConfig
 from research.training.experiment import load_data, plan
-from research.training.run import load_checkpoint
+from research.training.run import find_audio_run
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
@@ -260,7 +260,7 @@ def test_there_are_no_synthetic_images():
 
 
 def test_networks_of_images_hear_audio_too(run, trained, tmp_path):
-    _, config, _ = load_checkpoint(str(trained))
+    config = find_audio_run(str(trained)).config
     assert config.spectrogram == MelConfig()
     assert config.segment_frames == 167
     chirp = np.sin(2 * np.pi * 6000 * np.arange(22050) / 22050)

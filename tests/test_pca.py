@@ -19,7 +19,7 @@ from research.errors import InputError
 from research.settings import freeze
 from research.training import experiment
 from research.training.config import TrainConfig
-from research.training.pca import fit_training_part, in_words
+from research.training.pca import fit_training_segments, in_words
 
 SPECTROGRAM = SpectrogramConfig(8000, StftConfig(16, 8))
 SMOKE = "--config=configs/single_channel.py:smoke"
@@ -337,7 +337,7 @@ def test_the_first_of_several_folds_and_a_seeded_choice_of_segments(plan):
     assert [one.name for one in fits] == ["seed_0_fold_0", "seed_0_fold_1", "seed_0_fold_2"]
     seen = []
     first, again, other = (
-        fit_training_part(config, collection, one, lambda *progress: seen.append(progress))
+        fit_training_segments(config, collection, one, lambda *progress: seen.append(progress))
         for one in (fits[0], fits[0], dataclasses.replace(fits[0], seed=1))
     )
     assert seen == [("segments", 7, 7)] * 3

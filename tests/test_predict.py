@@ -18,12 +18,13 @@ from research.data.spectrogram_cache import SpectrogramCache
 from research.errors import InputError
 from research.models.multi_channel import MultiChannelConfig
 from research.models.network import Network
+from research.settings import to_config_dict
 from research.training import predict
-from research.training import run as runs
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.evaluation import log_probabilities
 from research.training.loop import StepConfig, start_state, to_saved
+from research.training.run import Run
 
 # Orbax leaves coroutines behind where it could not read; they complain when they are collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -56,12 +57,12 @@ def workdir(tmp_path_factory) -> pathlib.Path:
         (workdir / "checkpoints").mkdir(parents=True, exist_ok=True)
         with Checkpoints(workdir / "checkpoints" / name) as checkpoints:
             checkpoints.save(1, to_saved(start_state(network, StepConfig.of(CONFIG))), 0.5, [])
-    chosen = dataclasses.asdict(CONFIG)
-    chosen["model"]["name"] = "multi_channel"
-    for key in runs.SINCE:  # Runs from before they were there have none.
-        place, *inner = key.split(".")
-        (chosen[place] if inner else chosen).pop(inner[0] if inner else place, None)
-    del chosen["pca"]
+    chosen = json.loads(to_config_dict(CONFIG).to_json())
+    # Runs from before these keys have none of them.
+    for key in ("optimiser", "schedule", "warmup_epochs", "weight_decay", "label_smoothing"):
+        del chosen[key]
+    del chosen["averaging"], chosen["pca"], chosen["checkpoint"], chosen["segments"]["overlap"]
+    del chosen["spectrogram"]["name"], chosen["augment"]["equaliser_db"], chosen["augment"]["shift"]
     (workdir / "config.json").write_text(json.dumps(chosen))
     manifest = {"genres": GENRES, "tracks": {"a": "1"}, "fits": {fit: {} for fit in FITS}}
     (workdir / "data.json").write_text(json.dumps(manifest))
@@ -106,8 +107,8 @@ def expected(ensemble: predict.Ensemble, waveform: Waveform) -> np.ndarray:
         Waveform(np.zeros((1, RATE), np.float32), RATE),
     ],
 )
-def test_hears_the_mean_over_segments_and_networks(ensemble, waveform):
-    answer = predict.hear(ensemble, waveform)
+def test_predictions_are_means_over_segments_and_networks(ensemble, waveform):
+    answer = predict.predict_waveform(ensemble, waveform)
     assert list(answer["probabilities"]) == GENRES
     np.testing.assert_allclose(
         list(answer["probabilities"].values()), expected(ensemble, waveform), rtol=1e-4
@@ -115,7 +116,7 @@ def test_hears_the_mean_over_segments_and_networks(ensemble, waveform):
 
 
 def test_segments_are_those_of_the_whole(ensemble):
-    answer = predict.hear(ensemble, noise(2.1))
+    answer = predict.predict_waveform(ensemble, noise(2.1))
     assert [one["seconds"] for one in answer["segments"]] == pytest.approx(
         np.linspace(0, 1.6, 4), abs=0.02
     )
@@ -126,16 +127,18 @@ def test_segments_are_those_of_the_whole(ensemble):
     )
 
 
-def test_verdicts_are_the_predictions_of_files_in_order(workdir, ensemble, tmp_path):
+def test_genres_of_recordings_are_the_predictions_of_files_in_order(workdir, ensemble, tmp_path):
     takes = {}
     for seed, name in enumerate(("content", "style", "output")):
         waveform = noise(1.0 + seed / 3, seed)
         soundfile.write(tmp_path / f"{name}.wav", waveform.samples.T, RATE, subtype="FLOAT")
         takes[name] = load_waveform(tmp_path / f"{name}.wav")
-    found = predict.verdicts(ensemble, takes)
+    found = predict.predict_genres(ensemble, takes)
     assert list(found) == ["content", "style", "output"]
     files = [tmp_path / f"{name}.wav" for name in takes]
-    for (file, answer), one in zip(predict.predict(ensemble, files), found.values(), strict=True):
+    for (file, answer), one in zip(
+        predict.predict_files(ensemble, files), found.values(), strict=True
+    ):
         assert set(one) == {"genre", "probabilities"}, file
         assert one["probabilities"] == answer["probabilities"]
         shares = list(one["probabilities"].values())
@@ -148,25 +151,27 @@ def test_verdicts_are_the_predictions_of_files_in_order(workdir, ensemble, tmp_p
 def test_networks_are_restored_once_for_all_takes(workdir, monkeypatch):
     restored = []
 
-    def counting(config, workdir, name, num_classes):
-        restored.append(name)
-        return runs.restore(config, workdir, name, num_classes)
+    restore = Run.restore
 
-    monkeypatch.setattr(predict, "restore", counting)
+    def counting(run, fit):
+        restored.append(fit)
+        return restore(run, fit)
+
+    monkeypatch.setattr(Run, "restore", counting)
     ensemble = predict.load_ensemble(str(workdir))
-    predict.verdicts(ensemble, {"content": noise(0.6), "style": noise(0.7, 1)})
+    predict.predict_genres(ensemble, {"content": noise(0.6), "style": noise(0.7, 1)})
     assert restored == list(FITS)
 
 
 def test_no_network_is_left_out(ensemble):
     alone = [
-        predict.hear(dataclasses.replace(ensemble, networks=(one,)), noise(0.6))
+        predict.predict_waveform(dataclasses.replace(ensemble, networks=(one,)), noise(0.6))
         for one in ensemble.networks
     ]
     assert alone[0]["probabilities"] != alone[1]["probabilities"]
     product = np.sqrt(np.prod([list(one["probabilities"].values()) for one in alone], axis=0))
     np.testing.assert_allclose(
-        list(predict.hear(ensemble, noise(0.6))["probabilities"].values()),
+        list(predict.predict_waveform(ensemble, noise(0.6))["probabilities"].values()),
         product / product.sum(),
         rtol=1e-4,
     )
@@ -179,7 +184,7 @@ def test_in_words():
         "output": {"genre": "metal", "probabilities": {"metal": 0.55, "jazz": 0.45}},
     }
     assert predict.in_words(found) == (
-        "heard as: content classical (83 %), style metal (71 %), output metal (55 %)"
+        "predicted genres: content classical (83 %), style metal (71 %), output metal (55 %)"
     )
 
 
@@ -193,7 +198,7 @@ def test_a_file_that_cannot_be_used_is_named_once_and_the_rest_go_on(ensemble, t
     soundfile.write(loud, 1e30 * noise(0.6).samples.T, RATE, subtype="FLOAT")
     broken.write_text("no audio")
     soundfile.write(good, noise(0.6).samples.T, RATE)
-    answers = dict(predict.predict(ensemble, [loud, broken, good]))
+    answers = dict(predict.predict_files(ensemble, [loud, broken, good]))
     assert str(answers[loud]).startswith(f"{loud}: samples are far above full scale")
     for file in (loud, broken):
         assert isinstance(answers[file], InputError)
@@ -207,7 +212,7 @@ def test_a_file_that_cannot_be_used_is_named_once_and_the_rest_go_on(ensemble, t
 def test_a_take_that_cannot_be_used_is_named(ensemble):
     loud = Waveform(1e30 * noise(0.6).samples, RATE)
     with pytest.raises(InputError, match=r"^output: samples are far above full scale"):
-        predict.verdicts(ensemble, {"content": noise(0.6), "output": loud})
+        predict.predict_genres(ensemble, {"content": noise(0.6), "output": loud})
 
 
 def is_file(workdir: pathlib.Path) -> None:
@@ -253,7 +258,11 @@ RUN = "give shipped, or the --workdir of a run_train.py run"
         (write("config.json", '{"seed": '), ["config.json", "cannot be read", "--workdir"]),
         (write("config.json", "[3]"), ["config.json", "damaged", "--workdir"]),
         (change("config.json", "batch_size", 0), ["config.json: config.batch_size is 0"]),
-        (change("config.json", "model", {}), ["config.json: config.model.name", "multi_channel"]),
+        (change("config.json", "model", {}), ["config.json", "damaged", "model", "--workdir"]),
+        (
+            change("config.json", "model.name", "x"),
+            ["config.json: config.model.name", "multi_channel"],
+        ),
         (change("config.json", "model.width", 5), ["seed_0", "another network"]),
         (change("data.json", "genres", []), ["data.json", "damaged", "genres", "--workdir"]),
         (change("data.json", "genres", GENRES[:2]), ["seed_0", "another network"]),
@@ -282,12 +291,12 @@ def test_home_folder_is_understood(workdir, monkeypatch):
 
 
 def test_a_run_is_loaded_as_it_was_chosen_or_with_changes(workdir):
-    config, manifest = runs.load_run(workdir)
-    assert config == CONFIG
-    assert manifest["genres"] == GENRES
+    run = Run.load(workdir)
+    assert run.config == CONFIG
+    assert run.genres == tuple(GENRES)
     changes = {"pca": {"explained_variance": 0.5, "max_components": 3, "num_segments": 9}}
-    changed, _ = runs.load_run(workdir, {**changes, "data.files.test": "list.txt"})
+    changed = Run.load(workdir, {**changes, "data.files.test": "list.txt"}).config
     assert changed.pca.max_components == 3
     assert changed.data.files.test == "list.txt"
     with pytest.raises(InputError, match=r"^config\.data\.split is 'x'; give one of"):
-        runs.load_run(workdir, {"data.split": "x"})
+        Run.load(workdir, {"data.split": "x"})

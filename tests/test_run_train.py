@@ -1,35 +1,41 @@
-"""The real training script, run as a user runs it, on small folders of tones."""
+"""The modes of run_train.py on small folders of tones, and the script as a user runs it."""
 
+import dataclasses
 import functools
 import json
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import jax
 import numpy as np
 import pytest
 import soundfile
+from conftest import ROOT
 
+from research.audio.stft import StftConfig
+from research.data.front_ends.stft import SpectrogramConfig
+from research.data.segments import SegmentConfig
+from research.data.tracks import SkippedFileWarning
+from research.errors import InputError
 from research.files import held_alone
-from research.settings import freeze
+from research.models.multi_channel import MultiChannelConfig
+from research.settings import to_config_dict
+from research.training import commands
+from research.training.augment import AugmentConfig
 from research.training.config import TrainConfig
-from research.training.run import restore
+from research.training.run import Run
 
-ROOT = pathlib.Path(__file__).parent.parent
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 RATE = 8000
 PITCHES = {"high": 2000.0, "low": 200.0, "middle": 700.0}
-SMALL = (
-    "--config.spectrogram.sample_rate=8000",
-    "--config.spectrogram.stft.n_fft=256",
-    "--config.spectrogram.stft.hop_length=128",
-    "--config.segments.seconds=0.5",
-    "--config.batch_size=8",
-    "--config.model.dropout=0.2",
+SMALL = TrainConfig(
+    spectrogram=SpectrogramConfig(RATE, StftConfig(n_fft=256, hop_length=128)),
+    segments=SegmentConfig(seconds=0.5),
+    batch_size=8,
+    model=MultiChannelConfig(dropout=0.2),
 )
 
 
@@ -53,25 +59,35 @@ def tones(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
+def small(tones, tmp_path_factory) -> Callable[..., TrainConfig]:
+    """Makes a small config on the tones; keyword arguments replace keys, those of `data` too."""
+    cache = str(tmp_path_factory.mktemp("cache"))
+
+    def make(data: dict | None = None, **changes) -> TrainConfig:
+        data = {"root": str(tones), "cache": cache} | (data or {})
+        return dataclasses.replace(SMALL, data=dataclasses.replace(SMALL.data, **data), **changes)
+
+    return make
+
+
+@pytest.fixture(scope="module")
 def run(run_script) -> Callable[..., subprocess.CompletedProcess]:
     """Runs the script."""
     return functools.partial(run_script, "run_train.py")
 
 
 @pytest.fixture(scope="module")
-def trained(run, tones, tmp_path_factory) -> pathlib.Path:
+def trained(small, tmp_path_factory) -> pathlib.Path:
     """The workdir of a run with validation."""
     workdir = tmp_path_factory.mktemp("run") / "work"
-    result = run(
-        *SMALL,
-        f"--config.data.root={tones}",
-        "--config.data.validation_share=0.25",
-        "--config.num_epochs=8",
-        f"--workdir={workdir}",
-    )
-    assert result.returncode == 0, result.stderr
-    assert "seed_0 epoch 8/8" in result.stdout
+    commands.train(small({"validation_share": 0.25}, num_epochs=8), workdir)
     return workdir
+
+
+def evaluate(workdir: pathlib.Path, **changes) -> None:
+    """Test as the script does; dots in the keys of changes are written as `__`."""
+    changes = {key.replace("__", "."): value for key, value in changes.items()}
+    commands.evaluate(TrainConfig(), workdir, changes)
 
 
 def read(workdir: pathlib.Path, name: str = "results.json") -> dict:
@@ -80,13 +96,11 @@ def read(workdir: pathlib.Path, name: str = "results.json") -> dict:
 
 def weights(workdir: pathlib.Path, name: str = "seed_0") -> list[np.ndarray]:
     """All arrays of the network that a run ended with."""
-    config = freeze(TrainConfig, read(workdir, "config.json"))
-    genres = read(workdir, "data.json")["genres"]
-    network, _ = restore(config, workdir, name, len(genres))
+    network, _ = Run.load(workdir).restore(name)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(network)]
 
 
-def test_leaves_what_it_promises(trained, tones):
+def test_a_training_leaves_results_and_checkpoints(trained, tones):
     assert {path.name for path in trained.iterdir()} == {
         "checkpoints",
         "config.json",
@@ -129,24 +143,23 @@ def test_learns_three_tones(trained):
     assert read(trained)["segment_accuracy"] > 0.6
 
 
-def test_the_parts_share_no_track(trained):
-    parts = read(trained, "data.json")["fits"]["seed_0"]
-    names = [name for part in ("train", "validation", "test") for name in parts[part]]
+def test_the_subsets_share_no_track(trained):
+    subsets = read(trained, "data.json")["fits"]["seed_0"]
+    names = [name for subset in ("train", "validation", "test") for name in subsets[subset]]
     assert len(names) == len(set(names)) == 18
 
 
-def test_evaluating_again_gives_the_same_results(run, trained, tmp_path):
+def test_evaluating_again_gives_the_same_results(trained, tmp_path):
     workdir = shutil.copytree(trained, tmp_path / "work")
     (workdir / "results.json").unlink()
     chosen = read(workdir, "config.json")
     assert chosen["spectrogram"].pop("name") == "stft"  # Runs had no choice of it at first.
     (workdir / "config.json").write_text(json.dumps(chosen))
-    result = run("--mode=evaluate", f"--workdir={workdir}")
-    assert result.returncode == 0, result.stderr
+    evaluate(workdir)
     assert read(workdir) == read(trained)
 
 
-def test_evaluates_on_other_data_and_says_what_was_trained_on(run, trained, tones, tmp_path):
+def test_evaluates_on_other_data_and_says_what_was_trained_on(trained, tones, tmp_path, capsys):
     workdir = shutil.copytree(trained, tmp_path / "work")
     other = tmp_path / "other"
     source = tones / "genres_original"
@@ -154,24 +167,28 @@ def test_evaluates_on_other_data_and_says_what_was_trained_on(run, trained, tone
         write_track(other / genre / "new.flac", PITCHES[genre], 99)
     known = read(trained, "data.json")["fits"]["seed_0"]["train"]
     shutil.copy(source / next(name for name in known if name.startswith("low")), other / "low")
-    result = run(
-        "--mode=evaluate",
-        f"--workdir={workdir}",
-        f"--config.data.root={other}",
-        "--config.data.split=all",
-    )
-    assert result.returncode == 0, result.stderr
+    evaluate(workdir, data__root=str(other), data__split="all")
     results = read(workdir)
     assert results["protocol"] == "every track for testing"
     assert results["num_tracks"] == {"train": 0, "validation": 0, "test": 3}
     assert np.sum(results["confusion"]) == 3
     assert np.sum(results["confusion"][0]) == 0  # None of the genre "high".
     assert results["num_used_in_training"] == 1
-    assert "1 of these tracks were used in training" in result.stdout
+    assert "1 of these tracks were used in training" in capsys.readouterr().out
     assert read(workdir, "results_of_training.json") == read(trained)
 
 
-def test_predicts_files_of_any_length_and_names_the_bad_one(run, trained, tmp_path):
+def test_a_training_of_its_own_keeps_its_results(trained, tmp_path):
+    workdir = shutil.copytree(trained, tmp_path / "work")
+    config = TrainConfig(checkpoint=str(trained))
+    with pytest.raises(InputError, match=r"holds a training of its own, .* another --workdir"):
+        commands.evaluate(config, workdir, {"checkpoint": str(trained)})
+    assert read(workdir) == read(trained)
+    commands.evaluate(config, tmp_path / "new", {"checkpoint": str(trained)})
+    assert read(tmp_path / "new") == read(trained)
+
+
+def test_predicts_files_of_any_length_and_names_the_bad_one(trained, tmp_path):
     folder = tmp_path / "music"
     write_track(folder / "low.ogg", 200.0, 7)
     write_track(folder / "stereo.wav", 2000.0, 8, rate=44100)
@@ -180,10 +197,10 @@ def test_predicts_files_of_any_length_and_names_the_bad_one(run, trained, tmp_pa
     soundfile.write(folder / "long.flac", np.stack([long, long], 1), RATE)
     (folder / "broken.wav").write_text("no audio")
     (folder / "cover.jpg").write_text("no audio")
-    result = run("--mode=predict", f"--workdir={trained}", f"--input={folder}")
-    assert result.returncode == 0, result.stderr
-    assert "broken.wav" in result.stderr
-    assert "cover.jpg" not in result.stderr
+    with pytest.warns(UserWarning) as warned:
+        commands.predict(TrainConfig(), trained, {}, str(folder))
+    assert len(warned) == 1
+    assert "broken.wav" in str(warned[0].message)
     predictions = read(trained, "predictions.json")
     assert {pathlib.Path(name).name for name in predictions} == {
         "low.ogg",
@@ -202,38 +219,56 @@ def test_predicts_files_of_any_length_and_names_the_bad_one(run, trained, tmp_pa
     (trained / "predictions.json").unlink()
 
 
-def test_a_killed_run_ends_with_the_same_weights(run, tones, script_environment, tmp_path):
-    arguments = (
-        *SMALL,
-        "--config.model.batch_norm=true",
-        "--config.augment.crop=true",
-        "--config.augment.mixup=0.3",
-        "--config.augment.gain_db=6",
-        f"--config.data.root={tones}",
-        "--config.num_epochs=12",
+# Trains twice in the workdir of its arguments, in processes that die at a step, or soon after it.
+_TRAIN_AND_DIE = """
+import functools, json, os, pathlib, signal, sys, threading
+from research.settings import freeze
+from research.training import commands, loop
+from research.training.config import TrainConfig
+
+config, workdir = sys.argv[1:]
+fit = loop.fit
+
+def dying(*arguments, last, delay, on_step, **options):
+    def die(step):
+        on_step(step)
+        if step == last:
+            end = functools.partial(os.kill, os.getpid(), signal.SIGKILL)
+            threading.Timer(delay, end).start() if delay else end()
+    fit(*arguments, on_step=die, **options)
+
+for last, delay in ((6, 0), (16, 0.01)):
+    process = os.fork()
+    if process == 0:
+        loop.fit = functools.partial(dying, last=last, delay=delay)
+        commands.train(freeze(TrainConfig, json.loads(config)), pathlib.Path(workdir))
+        os._exit(1)
+    _, status = os.waitpid(process, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL, status
+"""
+
+
+def test_a_killed_run_ends_with_the_same_weights(small, script_environment, tmp_path):
+    config = small(
+        num_epochs=12,
+        model=MultiChannelConfig(dropout=0.2, batch_norm=True),
+        augment=AugmentConfig(crop=True, mixup=0.3, gain_db=6.0),
     )
-    assert run(*arguments, f"--workdir={tmp_path / 'whole'}").returncode == 0
+    commands.train(config, tmp_path / "whole")
     killed = tmp_path / "killed"
-    command = [sys.executable, str(ROOT / "run_train.py"), *arguments, f"--workdir={killed}"]
-    log = killed / "metrics.jsonl"
-    for lines, delay in ((1, 0.01), (6, 0.03)):
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=script_environment,
-        )
-        while not log.exists() or log.read_text().count("\n") < lines:
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.002)
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
+    died = subprocess.run(
+        [sys.executable, "-c", _TRAIN_AND_DIE, to_config_dict(config).to_json(), str(killed)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
+        # Small programs are read from the cache of this process, too.
+        env=script_environment | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"},
+    )
+    assert died.returncode == 0, died.stderr
+    assert 3 <= (killed / "metrics.jsonl").read_text().count("\n") < 12
     assert not (killed / "results.json").exists()
-    result = run(*arguments, f"--workdir={killed}")
-    assert result.returncode == 0, result.stderr
+    commands.train(config, killed)
     for ours, theirs in zip(weights(killed), weights(tmp_path / "whole"), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     logs = [
@@ -247,33 +282,35 @@ def test_a_killed_run_ends_with_the_same_weights(run, tones, script_environment,
     assert read(killed) == read(tmp_path / "whole")
 
 
-def test_one_and_four_devices_agree(run, tones, tmp_path):
-    for devices in ("1", "4"):
-        result = run(
-            *SMALL,
-            "--config.model.batch_norm=true",
-            f"--config.data.root={tones}",
-            "--config.num_epochs=2",
-            f"--workdir={tmp_path / devices}",
-            JAX_NUM_CPU_DEVICES=devices,
-        )
-        assert result.returncode == 0, result.stderr
-        assert read(tmp_path / devices, "environment.json")["device"]["count"] == int(devices)
-    for one, four in zip(weights(tmp_path / "1"), weights(tmp_path / "4"), strict=True):
-        np.testing.assert_allclose(one, four, rtol=1e-3, atol=1e-4)
-
-
-def test_folds_and_seeds_test_every_track_once_a_seed(run, tones, tmp_path):
-    result = run(
-        *SMALL,
+def test_one_and_four_devices_agree(run, tones, small, tmp_path):
+    flags = (
+        "--config.spectrogram.sample_rate=8000",
+        "--config.spectrogram.stft.n_fft=256",
+        "--config.spectrogram.stft.hop_length=128",
+        "--config.segments.seconds=0.5",
+        "--config.batch_size=8",
+        "--config.model.dropout=0.2",
+        "--config.model.batch_norm=true",
+        "--config.num_epochs=2",
         f"--config.data.root={tones}",
-        "--config.data.split=kfold",
-        "--config.data.num_folds=2",
-        "--config.seeds=2",
-        "--config.num_epochs=1",
-        f"--workdir={tmp_path / 'work'}",
     )
+    result = run(*flags, f"--workdir={tmp_path / 'four'}", JAX_NUM_CPU_DEVICES="4")
     assert result.returncode == 0, result.stderr
+    assert read(tmp_path / "four", "environment.json")["device"]["count"] == 4
+    model = MultiChannelConfig(dropout=0.2, batch_norm=True)
+    commands.train(small(num_epochs=2, model=model), tmp_path / "one")
+    assert read(tmp_path / "one", "environment.json")["device"]["count"] == 1
+    for one, four in zip(weights(tmp_path / "one"), weights(tmp_path / "four"), strict=True):
+        np.testing.assert_allclose(one, four, rtol=1e-3, atol=1e-4)
+    # The flags of the script mean the same as the fields of the config.
+    ours, theirs = (read(tmp_path / name, "config.json") for name in ("one", "four"))
+    ours["data"]["cache"] = None
+    assert ours == theirs
+
+
+def test_folds_and_seeds_test_every_track_once_a_seed(small, tmp_path):
+    config = small({"split": "kfold", "num_folds": 2}, seeds=2, num_epochs=1)
+    commands.train(config, tmp_path / "work")
     results = read(tmp_path / "work")
     assert [entry["name"] for entry in results["fits"]] == [
         "seed_0_fold_0",
@@ -291,21 +328,14 @@ def test_folds_and_seeds_test_every_track_once_a_seed(run, tones, tmp_path):
     )
 
 
-def test_leaking_numbers_are_labelled(run, tones, tmp_path):
-    result = run(
-        *SMALL,
-        f"--config.data.root={tones}",
-        "--config.data.split=segment",
-        "--config.num_epochs=1",
-        f"--workdir={tmp_path / 'work'}",
-    )
-    assert result.returncode == 0, result.stderr
-    assert "LEAKS" in result.stdout
+def test_leaking_numbers_are_labelled(small, tmp_path, capsys):
+    commands.train(small({"split": "segment"}, num_epochs=1), tmp_path / "work")
+    assert "LEAKS" in capsys.readouterr().out
     assert read(tmp_path / "work")["leaks"]
     assert read(tmp_path / "work")["protocol"].startswith("LEAKS")
 
 
-def test_messy_folder_of_music(run, tones, tmp_path):
+def test_messy_folder_of_music(small, tones, tmp_path):
     root = tmp_path / "genres"
     shutil.copytree(tones / "genres_original", root)
     (root / "low" / "broken.wav").write_bytes(b"RIFF" + bytes(2000))
@@ -313,24 +343,21 @@ def test_messy_folder_of_music(run, tones, tmp_path):
     shutil.copy(root / "low" / "low.00000.wav", root / "middle" / "copy.wav")
     samples, _ = soundfile.read(root / "low" / "low.00001.wav")
     soundfile.write(root / "high" / "stereo.flac", np.stack([samples] * 2, 1), 2 * RATE)
-    result = run(
-        *SMALL,
-        f"--config.data.root={tmp_path}",
-        "--config.num_epochs=1",
-        f"--workdir={tmp_path / 'work'}",
-    )
-    assert result.returncode == 0, result.stderr
+    with pytest.warns(SkippedFileWarning) as warned:
+        commands.train(small({"root": str(tmp_path)}, num_epochs=1), tmp_path / "work")
+    messages = " ".join(str(warning.message) for warning in warned)
     for name in ("broken.wav", "notes.txt"):
-        assert f"low/{name}" in result.stderr
+        assert f"low/{name}" in messages
     results = read(tmp_path / "work")
     assert set(results["skipped"]) == {"low/broken.wav", "low/notes.txt"}
     assert results["duplicates"] == [["low/low.00000.wav", "middle/copy.wav"]]
     assert results["num_files"] == 18 + 4 == sum(results["num_tracks"].values()) + 2
-    parts = read(tmp_path / "work", "data.json")["fits"]["seed_0"]
-    assert any({"low/low.00000.wav", "middle/copy.wav"} <= set(parts[part]) for part in parts)
+    subsets = read(tmp_path / "work", "data.json")["fits"]["seed_0"]
+    pair = {"low/low.00000.wav", "middle/copy.wav"}
+    assert any(pair <= set(subsets[subset]) for subset in subsets)
 
 
-def test_the_default_is_a_synthetic_set_and_says_so(run, tmp_path):
+def test_the_default_is_a_synthetic_set_and_says_so(run, script_environment, tmp_path):
     result = run("--config=configs/multi_channel.py:smoke", f"--workdir={tmp_path / 'work'}")
     assert result.returncode == 0, result.stderr
     assert "synthetic" in result.stdout
@@ -338,93 +365,120 @@ def test_the_default_is_a_synthetic_set_and_says_so(run, tmp_path):
     assert results["synthetic"]
     assert results["protocol"].startswith("synthetic")
     assert len(results["genres"]) == 10
-    again = run("--config=configs/multi_channel.py:smoke", f"--workdir={tmp_path / 'again'}")
-    assert again.returncode == 0
+    # Once more, in this process.
+    config = Run.load(tmp_path / "work").config
+    caches = pathlib.Path(script_environment["XDG_CACHE_HOME"]) / "music_style_transfer_jax"
+    data = dataclasses.replace(config.data, cache=str(caches / "spectrograms"))
+    commands.train(dataclasses.replace(config, data=data), tmp_path / "again")
     for ours, theirs in zip(weights(tmp_path / "work"), weights(tmp_path / "again"), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("data", "changes", "words"),
     [
-        (["--config.data.root={}/none"], ["config.data.root", "none", "does not exist"]),
-        (["--config.data.root={}/one"], ["one class only", "low"]),
-        (["--config.data.root={}/lone"], ["low", "1 different track"]),
-        (["--config.data.split=kfold", "--config.data.num_folds=7"], ["6", "7 folds"]),
-        (["--config.segments.seconds=60"], ["shorter than a segment", "config.segments.seconds"]),
-        (["--config.data.split=all"], ["no training part", "--mode=evaluate"]),
-        (["--config.data.split=files"], ["config.data.files.train"]),
-        (["--config.modle.dropout=0.1"], ["modle", 'Did you mean "model"']),
-        (["--config=configs/multi_channel.py:txet"], ["txet", "text"]),
-        (["--mode=predict"], ["--input"]),
-        (["--mode=predict", "--input={}", "--config.checkpoint={}"], ["holds no training"]),
-        (["--config.checkpoint=shipped"], ["config.checkpoint names networks to use"]),
+        ({"root": "{}/none"}, {}, ["config.data.root", "none", "does not exist"]),
+        ({"root": "{}/one"}, {}, ["one class only", "low"]),
+        ({"root": "{}/lone"}, {}, ["low", "1 different track"]),
+        ({"split": "kfold", "num_folds": 7}, {}, ["6", "7 folds"]),
+        (
+            {},
+            {"segments": SegmentConfig(seconds=60)},
+            ["shorter than a segment", "config.segments.seconds"],
+        ),
+        ({"split": "all"}, {}, ["no training subset", "--mode=evaluate"]),
+        ({"split": "files"}, {}, ["config.data.files.train"]),
+        ({}, {"checkpoint": "shipped"}, ["config.checkpoint names networks to use"]),
     ],
 )
-def test_bad_input_is_refused_in_one_line(run, assert_refused, tones, arguments, words, tmp_path):
+def test_data_that_cannot_be_trained_on_is_refused_in_one_line(
+    small, data, changes, words, tmp_path
+):
     write_track(tmp_path / "one" / "low" / "low.wav", 200.0, 0)
     for genre, count in (("low", 1), ("high", 2)):
         for i in range(count):
             write_track(tmp_path / "lone" / genre / f"{i}.wav", PITCHES[genre], i)
-    arguments = [argument.format(tmp_path) for argument in arguments]
-    small = () if any("--mode=predict" in argument for argument in arguments) else SMALL
-    if any(argument.startswith("--config=") for argument in arguments):
-        small = ()
-    elif not any(argument.startswith("--config.data.root") for argument in arguments):
-        small = (*small, f"--config.data.root={tones}")
-    assert_refused(run(*small, *arguments, f"--workdir={tmp_path / 'work'}"), *words)
+    if "root" in data:
+        data = {"root": data["root"].format(tmp_path)}
+    assert_refused_by(lambda: commands.train(small(data, **changes), tmp_path / "work"), *words)
     assert not (tmp_path / "work" / "results.json").exists()
 
 
-def test_a_workdir_of_another_run_is_left_alone(run, assert_refused, trained, tones):
+def assert_refused_by(command: Callable[[], None], *words: str) -> None:
+    with pytest.raises(InputError) as error:
+        command()
+    message = str(error.value)
+    assert "\n" not in message
+    assert all(word in message for word in words), message
+
+
+def test_predicting_needs_an_input_and_networks(tmp_path):
+    predict, work = commands.predict, tmp_path / "work"
+    assert_refused_by(lambda: predict(TrainConfig(), work, {}, None), "--input")
+    config = TrainConfig(checkpoint=str(tmp_path))
+    assert_refused_by(lambda: predict(config, work, {}, str(tmp_path)), "holds no training")
+    assert not work.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config.modle.dropout=0.1"], ["modle", 'Did you mean "model"']),
+        (["--config=configs/multi_channel.py:txet"], ["txet", "text"]),
+        (["--mode=predict"], ["--input"]),
+    ],
+)
+def test_the_script_refuses_bad_input_in_one_line(run, assert_refused, arguments, words, tmp_path):
+    assert_refused(run(*arguments, f"--workdir={tmp_path / 'work'}"), *words)
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_workdir_of_another_run_is_left_alone(small, trained):
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
-    arguments = (*SMALL, f"--config.data.root={tones}", f"--workdir={trained}")
-    assert_refused(
-        run(*arguments, "--config.num_epochs=8"), "data.validation_share", "another --workdir"
-    )
+    words = "data.validation_share", "another --workdir"
+    assert_refused_by(lambda: commands.train(small(num_epochs=8), trained), *words)
     assert before == {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
 
 
-def test_a_start_that_came_to_nothing_does_not_bind(run, assert_refused, tones, tmp_path):
-    arguments = (*SMALL, f"--config.data.root={tones}", f"--workdir={tmp_path / 'work'}")
-    assert_refused(run(*arguments, "--config.learning_rate=1e30"), "config.learning_rate")
-    result = run(*arguments, "--config.num_epochs=1")
-    assert result.returncode == 0, result.stderr
-    assert len((tmp_path / "work" / "metrics.jsonl").read_text().splitlines()) == 1
+def test_a_start_that_came_to_nothing_does_not_bind(small, tmp_path):
+    work = tmp_path / "work"
+    assert_refused_by(
+        lambda: commands.train(small(learning_rate=1e30), work), "config.learning_rate"
+    )
+    commands.train(small(num_epochs=1), work)
+    assert len((work / "metrics.jsonl").read_text().splitlines()) == 1
 
 
-def test_folds_are_not_tested_where_none_were_trained(run, assert_refused, trained):
-    result = run("--mode=evaluate", f"--workdir={trained}", "--config.data.split=kfold")
-    assert_refused(result, "seed_0", "--config.data.split=track or all")
+def test_folds_are_not_tested_where_none_were_trained(trained):
+    words = "seed_0", "--config.data.split=track or all"
+    assert_refused_by(lambda: evaluate(trained, data__split="kfold"), *words)
 
 
-def test_a_damaged_checkpoint_is_refused_by_name(run, trained, tmp_path, assert_refused):
+def test_a_damaged_checkpoint_is_refused_by_name(trained, tmp_path):
     workdir = shutil.copytree(trained, tmp_path / "work")
     step = read(workdir)["fits"][0]["checkpoint_step"]
     folder = workdir / "checkpoints" / "seed_0" / str(step)
     largest = max(folder.rglob("*"), key=lambda path: path.stat().st_size * path.is_file())
     largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
-    result = run("--mode=evaluate", f"--workdir={workdir}")
-    assert_refused(result, str(folder), "damaged")
+    assert_refused_by(lambda: evaluate(workdir), str(folder), "damaged")
 
 
-def test_a_folder_that_changed_is_not_tested_as_if_it_had_not(
-    run, trained, tones, assert_refused, tmp_path
-):
+def test_a_folder_that_changed_is_not_tested_as_if_it_had_not(trained, tones, tmp_path):
     root = shutil.copytree(tones, tmp_path / "tones")
     write_track(root / "genres_original" / "low" / "low.00006.wav", 200.0, 6)
     before = (trained / "results.json").read_bytes()
-    result = run("--mode=evaluate", f"--workdir={trained}", f"--config.data.root={root}")
-    assert_refused(result, "low/low.00006.wav", "--config.data.split=all")
+    words = "low/low.00006.wav", "--config.data.split=all"
+    assert_refused_by(lambda: evaluate(trained, data__root=str(root)), *words)
     assert (trained / "results.json").read_bytes() == before
 
 
-def test_a_workdir_in_use_is_left_alone(run, tones, assert_refused, tmp_path):
-    (tmp_path / "work").mkdir()
-    with held_alone(tmp_path / "work"):
-        result = run(*SMALL, f"--config.data.root={tones}", f"--workdir={tmp_path / 'work'}")
-    assert_refused(result, "another process works in", "--workdir")
-    assert not list((tmp_path / "work").iterdir())
+def test_a_workdir_in_use_is_left_alone(small, tmp_path):
+    work = tmp_path / "work"
+    work.mkdir()
+    with held_alone(work):
+        words = "another process works in", "--workdir"
+        assert_refused_by(lambda: commands.train(small(), work), *words)
+    assert not list(work.iterdir())
 
 
 def test_testing_leaves_a_checkpoint_in_the_making_alone(trained, tmp_path):
@@ -435,6 +489,14 @@ def test_testing_leaves_a_checkpoint_in_the_making_alone(trained, tmp_path):
     assert making.is_dir()
 
 
-def test_settled_keys_cannot_be_changed_when_evaluating(run, trained, assert_refused):
-    result = run("--mode=evaluate", f"--workdir={trained}", "--config.model.width=5")
-    assert_refused(result, "config.model.width", "settled in training")
+@pytest.mark.parametrize("mode", ["evaluate", "predict", "embed", "pca"])
+def test_settled_keys_cannot_be_changed_where_nothing_is_trained(trained, mode):
+    rest = {"predict": ["song.wav"], "embed": [{}]}.get(mode, [])
+    for key in ("model.width", "data.num_folds"):
+        assert_refused_by(
+            lambda key=key: getattr(commands, mode)(TrainConfig(), trained, {key: 5}, *rest),
+            f"config.{key}",
+            "settled in training",
+            f"--mode={mode}",
+            "config.data.root",
+        )

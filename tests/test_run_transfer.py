@@ -160,7 +160,7 @@ def test_a_checkpoint_gives_verdicts(first, untrained):
         assert sum(shares.values()) == pytest.approx(1.0)
         assert verdict["genre"] == next(iter(shares))
         heard.append(f"{name} {verdict['genre']} ({100 * shares[verdict['genre']]:.0f} %)")
-    assert result.stdout.rstrip().endswith(f"; heard as: {', '.join(heard)}")
+    assert result.stdout.rstrip().endswith(f"; predicted genres: {', '.join(heard)}")
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_the_same_seed_gives_the_same_bytes_with_or_without_verdicts(others, fir
     assert metrics["losses"] == before["losses"]
     assert "genres" not in metrics
     assert result.stdout.startswith(f"Wrote {workdir / 'output.wav'} (1.0 s of audio)")
-    assert "heard" not in result.stdout
+    assert "predicted" not in result.stdout
 
 
 def test_saved_styles_are_mixed_without_their_audio(others, first, banks):
@@ -250,7 +250,9 @@ def test_saved_styles_are_mixed_without_their_audio(others, first, banks):
     # There is no audio of the style to be heard.
     assert list(metrics["genres"]) == ["content", "output"]
     assert all(len(verdict["probabilities"]) == 10 for verdict in metrics["genres"].values())
-    assert re.search(r"heard as: content \w+ \(\d+ %\), output \w+ \(\d+ %\)$", result.stdout)
+    assert re.search(
+        r"predicted genres: content \w+ \(\d+ %\), output \w+ \(\d+ %\)$", result.stdout
+    )
 
 
 def test_a_loss_that_explodes_leaves_the_best_iterate_and_says_so(others):

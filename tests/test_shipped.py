@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from drawing import write_picture
 
-from research.training.run import SHIPPED, fingerprint, load_run, restore
+from research.training.run import SHIPPED, Run, fingerprint
 
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
 
@@ -140,7 +140,7 @@ def test_the_script_trains_and_ships(pictures, script_environment, tmp_path):
     assert manifest["fits"] == {"seed_0": {"train": names, "validation": []}}
     assert list(manifest["tracks"]) == names
     networks = [
-        restore(load_run(folder)[0], folder, "seed_0", 2)[0]
+        Run.load(folder).restore("seed_0")[0]
         for folder in (tmp_path / "work", tmp_path / "weights")
     ]
     for trained, shipped in zip(*map(jax.tree.leaves, networks), strict=True):

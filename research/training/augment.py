@@ -1,4 +1,4 @@
-"""Augmentation of a batch on the device, all of it off by default.
+"""Augmentation of a batch on the device; all of it is off by default.
 
 Random crops are made where segments are read, in `research.data.batches`.
 """
@@ -19,14 +19,14 @@ class AugmentConfig:
     """How training segments are varied.
 
     Attributes:
-      crop: whether each segment is read at a random place of its track.
-      gain_db: loudness changes by up to so many dB, up or down.
-      equaliser_db: standard deviation of a random equaliser at six points over the bins, the curve
-        between them cubic.
-      shift: up to so many bins up or down, what moves in at the edge being repeated.
-      time_mask: up to so many frames in a row are silenced (SpecAugment, Park et al. 2019).
-      frequency_mask: up to so many bins in a row are silenced.
-      mixup: parameter of the Beta distribution of mixing shares (Zhang et al. 2018).
+      crop: True to read each segment at a random place of its track.
+      gain_db: largest change of the level, dB, up or down.
+      equaliser_db: standard deviation, dB, of a random equaliser at six points over the bins, with
+        a cubic curve between them.
+      shift: largest shift along the bins, up or down; bins at the edge are repeated.
+      time_mask: largest number of successive frames set to 0 (SpecAugment, Park et al. 2019).
+      frequency_mask: largest number of successive bins set to 0.
+      mixup: parameter of the Beta distribution of the mixing weights (Zhang et al. 2018).
     """
 
     crop: bool = False
@@ -45,17 +45,19 @@ def augment(
     config: AugmentConfig,
     front_end: FrontEnd,
 ) -> tuple[jax.Array, jax.Array]:
-    """Varied `[batch, frames, bins]`, and targets `[batch, classes]`.
+    """Random variations of each segment, in the order of `AugmentConfig`.
 
-    Everything is drawn for each segment, in the order of `AugmentConfig`. Mixup is linear in the
-    values and in the targets, each segment with its neighbour in a random order.
+    Mixup adds to each segment and its target another one of the batch.
 
     Args:
-      spectrogram: segments.
-      target: what they should be taken for.
-      key: of what is drawn.
-      config: how they are varied.
-      front_end: whose frames these are; it knows what decibels do to them.
+      spectrogram: segments `[batch, frames, bins]`.
+      target: probabilities of the classes, `[batch, classes]`.
+      key: of all random numbers.
+      config: the variations.
+      front_end: of the segments.
+
+    Returns:
+      Segments and targets of the same shapes.
     """
     gain_key, time_key, frequency_key, mix_key = jax.random.split(key, 4)
     batch, _, num_bins = spectrogram.shape
@@ -78,17 +80,17 @@ def augment(
         mask = _mask(frequency_key, batch, spectrogram.shape[2], config.frequency_mask)
         spectrogram = jnp.where(mask[:, None, :], 0.0, spectrogram)
     if config.mixup:
-        order_key, share_key = jax.random.split(mix_key)
+        order_key, weight_key = jax.random.split(mix_key)
         order = jax.random.permutation(order_key, batch)
-        part = jax.random.beta(share_key, config.mixup, config.mixup, (batch,))
-        part = jnp.maximum(part, 1.0 - part)
-        spectrogram = _mix(spectrogram, spectrogram[order], part[:, None, None])
-        target = _mix(target, target[order], part[:, None])
+        weight = jax.random.beta(weight_key, config.mixup, config.mixup, (batch,))
+        weight = jnp.maximum(weight, 1.0 - weight)
+        spectrogram = _mix(spectrogram, spectrogram[order], weight[:, None, None])
+        target = _mix(target, target[order], weight[:, None])
     return spectrogram, target
 
 
 def _mask(key: jax.Array, batch: int, size: int, widest: int) -> jax.Array:
-    """True in one random run for each of the batch, `[batch, size]`."""
+    """True at up to `widest` successive places of each segment, `[batch, size]`."""
     width_key, start_key = jax.random.split(key)
     width = jax.random.randint(width_key, (batch, 1), 0, min(widest, size) + 1)
     start = jax.random.randint(start_key, (batch, 1), 0, size - width + 1)
@@ -96,5 +98,5 @@ def _mask(key: jax.Array, batch: int, size: int, widest: int) -> jax.Array:
     return (place >= start) & (place < start + width)
 
 
-def _mix(first: jax.Array, second: jax.Array, part: jax.Array) -> jax.Array:
-    return part * first + (1.0 - part) * second
+def _mix(first: jax.Array, second: jax.Array, weight: jax.Array) -> jax.Array:
+    return weight * first + (1.0 - weight) * second

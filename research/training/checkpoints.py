@@ -1,4 +1,4 @@
-"""Checkpoints of one training: the latest and the best, checked when they are read."""
+"""Checkpoints of one fit: the latest and the best, verified when they are read."""
 
 import contextlib
 import hashlib
@@ -14,14 +14,14 @@ from research.files import written_whole
 
 
 class Checkpoints:
-    """A folder of Orbax checkpoints, written whole, one a step.
+    """A folder of Orbax checkpoints by step, each written atomically.
 
-    The latest two are kept, and the one of highest `score`. Digests of its files lie beside each,
-    so that damage is found before it is read.
+    The latest two are kept, and the one of highest score. The digests of the files of each are in a
+    file beside it, so that damage is found before it is read.
 
     Args:
-      folder: made if it is not there.
-      read_only: leave alone what a training in progress has not finished.
+      folder: made if it does not exist; its parent must.
+      read_only: True to leave the unfinished checkpoint of a running training alone.
 
     Raises:
       InputError: a checkpoint in the folder is damaged.
@@ -32,12 +32,15 @@ class Checkpoints:
 
         policies = ocp.training.preservation_policies
         self._folder = folder
-        best = policies.BestN(get_metric_fn=lambda metrics: metrics["score"], n=1)
+        best = policies.BestN(get_metric_fn=_score, n=1)
+        # The annotations of Orbax do not fit its own policies.
+        every: Any = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
+        kept: Any = policies.AnyPreservationPolicy([policies.LatestN(2), best])
         with self._damage_in_one_line():
             self._checkpointer = ocp.training.Checkpointer(
-                folder.absolute(),
-                save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
-                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(2), best]),
+                str(folder.absolute()),
+                save_decision_policy=every,
+                preservation_policy=kept,
                 cleanup_tmp_directories=not read_only,
             )
 
@@ -55,28 +58,26 @@ class Checkpoints:
 
     @property
     def best(self) -> int | None:
-        """Step of the checkpoint of highest score, the latest of equals.
+        """Step of the checkpoint of highest score; of equal scores, the latest.
 
         Raises:
           InputError: a checkpoint is damaged.
         """
         kept = self._checkpointer.checkpoints
         with self._damage_in_one_line():
-            return max((one.metrics["score"], one.step) for one in kept)[1] if kept else None
+            scores = [(_score(checkpoint.metrics), checkpoint.step) for checkpoint in kept]
+        return max(scores)[1] if scores else None
 
     def save(self, step: int, state: Any, score: float, history: list[dict[str, Any]]) -> None:
-        """Keep a state, how good it is, and what was logged on the way to it.
+        """Save a tree of arrays with its score and the metrics of the epochs before it.
 
         Raises:
-          InputError: it cannot be written.
+          InputError: the checkpoint cannot be written.
         """
+        metadata: dict[str, Any] = {"history": history}
         try:
             self._checkpointer.save(
-                step,
-                state,
-                metrics={"score": score},
-                custom_metadata={"history": history},
-                force=True,
+                step, state, metrics={"score": score}, custom_metadata=metadata, force=True
             )
         except (OSError, ValueError) as error:
             raise InputError(
@@ -89,7 +90,12 @@ class Checkpoints:
                 path.unlink()
 
     def load(self, step: int, like: Any) -> tuple[Any, list[dict[str, Any]]]:
-        """A state of the structure, shapes and sharding of `like`, and its history.
+        """The arrays and the history that were saved.
+
+        Args:
+          step: of the checkpoint.
+          like: a tree of the same structure, of arrays or `jax.ShapeDtypeStruct` with the shapes,
+            types and shardings to load.
 
         Raises:
           InputError: the checkpoint is damaged, or of another structure.
@@ -104,8 +110,8 @@ class Checkpoints:
                 self._folder / str(step)
             ):
                 raise ValueError("its files are not as they were written")
-            history = self._checkpointer.metadata(step).custom_metadata["history"]
-            return self._checkpointer.load(step, abstract), history
+            metadata: Any = self._checkpointer.metadata(step).custom_metadata
+            return self._checkpointer.load(step, abstract), metadata["history"]
 
     def _digests(self, step: int) -> pathlib.Path:
         return self._folder / f".{step}.json"
@@ -114,11 +120,15 @@ class Checkpoints:
     def _damage_in_one_line(self, step: int | str = "") -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # Whatever Orbax and its storage make of damaged files.
+        except Exception as error:  # Orbax and its storage raise nearly anything at damaged files.
             raise InputError(
                 f"a checkpoint in {self._folder / str(step)} is damaged or of another network; "
                 "without it, the one before would be used"
             ) from error
+
+
+def _score(metrics: Any) -> float:
+    return metrics["score"]
 
 
 def _first_line(error: Exception) -> str:

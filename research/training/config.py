@@ -1,4 +1,4 @@
-"""The config of a training: what the keys in `configs/training.py` mean."""
+"""The config of a training: its keys, their defaults and what they mean."""
 
 import dataclasses
 
@@ -19,13 +19,13 @@ from research.training.optimiser import OPTIMISERS, SCHEDULES
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig(SplitConfig):
-    """Where tracks come from, and how they are split.
+    """Which tracks there are, and how they are split.
 
     Attributes:
-      root: folder with one folder of audio or pictures a genre, or a table of descriptors; None for
+      root: folder with one folder of audio or images a genre, or a table of descriptors; None for
         the synthetic set, which is audio.
       synthetic: the synthetic set.
-      max_bad_share: of files that cannot be decoded, before the run stops.
+      max_bad_share: largest fraction of the files that may be undecodable.
       cache: folder of the spectrograms; None for the user's cache folder.
     """
 
@@ -37,32 +37,34 @@ class DataConfig(SplitConfig):
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """Every scientific choice of a training.
+    """Every choice of a training that its result depends on, and a few that it does not.
 
     Attributes:
-      seed: of everything that is random: split, weights, order, dropout, augmentation.
-      seeds: how many seeds, from `seed` on, the experiment is repeated with.
-      num_epochs: times that each segment is seen.
-      batch_size: segments a step.
-      optimiser: Adam, or stochastic gradient descent with Nesterov momentum of 0.9; both with
-        decoupled weight decay.
+      seed: of all random choices: split, weights, order, dropout and augmentation.
+      seeds: number of seeds, from `seed` on, that the experiment is repeated with.
+      num_epochs: how often each segment is trained on.
+      batch_size: segments in a step.
+      optimiser: `adamw`, or `sgd` with Nesterov momentum of 0.9; both with decoupled weight decay.
       learning_rate: the maximum.
       schedule: the learning rate after warm-up: constant, or half a cosine down to 0.
       warmup_epochs: epochs in which the learning rate rises linearly from 0.
       weight_decay: of arrays of more than one axis, times the learning rate (AdamW, Loshchilov &
         Hutter 2019).
-      label_smoothing: share of the target that is spread over all classes.
-      averaging: of the weights that are kept: how much of their moving average a step leaves as it
-        is; 0 for the weights of the last step.
-      tensorboard: whether metrics are also written for TensorBoard.
+      label_smoothing: probability that the target spreads evenly over all classes.
+      averaging: fraction of the moving average of the weights that a step keeps; the average is
+        what is used. 0 to use the weights of the last step.
+      tensorboard: True to write metrics for TensorBoard, too.
       data: the tracks and their split.
-      spectrogram: what is seen of a track: of its waveform, of a picture, or a row of a table.
-      segments: the pieces of a track.
+      spectrogram: the front end.
+      segments: how tracks are cut into segments.
       augment: how training segments are varied.
       model: the network.
-      pca: the principal components of `--mode=pca`; no part of the training.
-      checkpoint: workdir whose networks are used where none are trained, or `shipped`; empty for
-        those of `--workdir`, and where it has none, those that are shipped.
+      pca: the principal components of `--mode=pca`; not used in training.
+      checkpoint: workdir of the networks for modes that do not train, or `shipped`. Empty for those
+        of `--workdir`; if it has none, the shipped ones.
+
+    Raises:
+      ValueError: values of several keys do not fit each other.
     """
 
     seed: int = at_least(0, 0)
@@ -100,15 +102,15 @@ class TrainConfig:
             raise ValueError("segments.seconds is less than one frame of a spectrogram")
         if self.warmup_epochs > self.num_epochs:
             raise ValueError(f"warmup_epochs is more than num_epochs, {self.num_epochs}")
-        seen = self.spectrogram
+        front_end = self.spectrogram
         for field in dataclasses.fields(self.augment):
-            if getattr(self.augment, field.name) and field.name not in seen.augmentations:
+            if getattr(self.augment, field.name) and field.name not in front_end.augmentations:
                 raise ValueError(
-                    f"augment.{field.name} means nothing where spectrogram.name is {seen.name}; "
-                    f"{' and '.join(seen.augmentations)} do"
+                    f"augment.{field.name} does not apply where spectrogram.name is "
+                    f"{front_end.name}; {' and '.join(front_end.augmentations)} do"
                 )
 
     @property
     def segment_frames(self) -> int:
-        """Frames of a segment."""
+        """Number of frames of a segment."""
         return self.spectrogram.num_frames(self.segments.seconds)

@@ -1,7 +1,7 @@
 """Predictions of a network for segments and tracks, and scores with intervals."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,6 @@ from jax.sharding import Mesh
 from research.data.batches import SegmentReader, read_ahead
 from research.models.network import Network
 from research.training.sharding import shard
-
-T = TypeVar("T")
 
 
 @jax.jit
@@ -32,13 +30,13 @@ def classify(
 
 
 def in_batches(
-    function: Callable[[Network, jax.Array], T],
+    function: Callable[[Network, jax.Array], Any],
     network: Network,
     read: Callable[[np.ndarray], np.ndarray],
     indices: np.ndarray,
     batch_size: int,
     mesh: Mesh,
-) -> T:
+) -> Any:
     """The result of a function for any number of segments, computed batch by batch.
 
     The last batch is padded with copies of its last segment, whose results are dropped.
@@ -53,7 +51,7 @@ def in_batches(
       mesh: devices that each batch is spread over.
 
     Returns:
-      The tree of `function`, with arrays `[segments, ...]`.
+      The tree of `function`, with NumPy arrays `[segments, ...]`.
     """
     padded = np.pad(indices, (0, -len(indices) % batch_size), "edge").reshape(-1, batch_size)
     results = [

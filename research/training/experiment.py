@@ -1,13 +1,14 @@
-"""One experiment: a collection, its splits and seeds, and a training for each of them."""
+"""An experiment: a collection, and a fit for each seed and fold."""
 
 import dataclasses
 import pathlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from research.data.batches import SegmentReader, TrainingBatches
 from research.data.front_ends.base import FrameStore
@@ -18,27 +19,27 @@ from research.data.synthetic import make_synthetic
 from research.data.tracks import Collection
 from research.errors import InputError
 from research.models.network import Network
+from research.training import loop
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.evaluation import classify
-from research.training.loop import fit
 from research.training.run_log import RunLog
 from research.training.sharding import make_mesh
 from research.training.standardisation import standardise_input
 
 OnProgress = Callable[[str, int, int], None]
-"""Called with what is counted, how many are done, and how many there are."""
+"""Called with what is counted, the number done, and the total."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """One training of an experiment.
+    """One training of an experiment, and its data.
 
     Attributes:
       name: `seed_0`, or `seed_0_fold_1`.
-      seed: of it.
-      reader: of its segments.
-      split: of its segments.
+      seed: of the weights, the order, dropout and augmentation.
+      reader: of the segments of the collection.
+      split: which segments are trained on and tested.
     """
 
     name: str
@@ -46,22 +47,23 @@ class Fit:
     reader: SegmentReader
     split: Split
 
-    def tracks(self, part: str) -> np.ndarray:
-        """Indices of the tracks of a part."""
-        return np.unique(self.reader.segments.track[self.split.subsets[part]])
+    def tracks(self, subset: str) -> np.ndarray:
+        """Indices of the tracks of a subset, `[tracks]`."""
+        return np.unique(self.reader.segments.track[self.split.subsets[subset]])
 
 
 def load_data(config: TrainConfig, on_progress: OnProgress) -> tuple[Collection, FrameStore]:
-    """The collection of a config, and where what is seen of its tracks can be read.
+    """The collection of a config, and where its frames are read from.
 
     Raises:
-      InputError: see `FrontEnd.load_tracks`; or there are neither pictures nor a table to train on.
+      InputError: see `FrontEnd.load_tracks`; or `config.data.root` is None, and the front end reads
+        no audio, which the synthetic set is.
     """
     folder = pathlib.Path(config.data.cache).expanduser() if config.data.cache else default_cache()
     root = config.data.root
     if root is None and not config.spectrogram.from_audio:
         raise InputError(
-            "config.data.root is not given; give a folder of GTZAN's pictures, or for descriptors "
+            "config.data.root is not given; give a folder of GTZAN's images, or for descriptors "
             "a CSV file such as --mode=describe writes"
         )
     if root is None:
@@ -75,8 +77,8 @@ def load_data(config: TrainConfig, on_progress: OnProgress) -> tuple[Collection,
     )
 
 
-def plan(config: TrainConfig, collection: Collection, cache: FrameStore) -> list[Fit]:
-    """The trainings of an experiment: one for each seed and fold.
+def plan(config: TrainConfig, collection: Collection, store: FrameStore) -> list[Fit]:
+    """The fits of an experiment: one for each seed and fold.
 
     Raises:
       InputError: see `make_splits`.
@@ -85,18 +87,38 @@ def plan(config: TrainConfig, collection: Collection, cache: FrameStore) -> list
     track_frames = [track.num_frames for track in collection.tracks]
     for seed in range(config.seed, config.seed + config.seeds):
         segments = place_segments(track_frames, config.segment_frames, config.segments, seed)
-        reader = SegmentReader(cache, collection.tracks, segments)
+        reader = SegmentReader(store, collection.tracks, segments)
         for split in make_splits(collection, segments, config.data, seed):
             fold = "" if split.fold is None else f"_fold_{split.fold}"
             fits.append(Fit(f"seed_{seed}{fold}", seed, reader, split))
     return fits
 
 
-def match_genres(collection: Collection, genres: list[str]) -> Collection:
+def manifest(collection: Collection, fits: list[Fit]) -> dict[str, Any]:
+    """Content of `data.json`: genres, digests, and the tracks of each subset of each fit."""
+    names = [track.name for track in collection.tracks]
+    return {
+        "root": collection.root,
+        "genres": list(collection.genres),
+        "tracks": collection.digests,
+        "skipped": collection.skipped,
+        "duplicates": collection.duplicates,
+        "fits": {
+            fit.name: {
+                subset: [names[track] for track in fit.tracks(subset)]
+                for subset in fit.split.subsets
+            }
+            | {"left_out": fit.split.left_out}
+            for fit in fits
+        },
+    }
+
+
+def match_genres(collection: Collection, genres: Sequence[str]) -> Collection:
     """The collection with its classes numbered as in training.
 
     Raises:
-      InputError: it has a genre that was not trained.
+      InputError: the collection has a genre that was not trained.
     """
     unknown = [genre for genre in collection.genres if genre not in genres]
     if unknown:
@@ -110,58 +132,49 @@ def match_genres(collection: Collection, genres: list[str]) -> Collection:
 
 
 def plan_test(
-    config: TrainConfig, collection: Collection, cache: FrameStore, trained: list[str]
+    config: TrainConfig, collection: Collection, store: FrameStore, trained: Iterable[str]
 ) -> list[Fit]:
-    """For each fit that was trained, what it is tested on: its own fold, or the one split.
+    """The data that fits are tested on: each its own fold, or all of them the same split.
+
+    Args:
+      config: of the test data.
+      collection: the test data.
+      store: of its frames.
+      trained: names of the fits.
 
     Raises:
-      InputError: see `make_splits`.
+      InputError: see `make_splits`; or a fit has no fold of its own.
     """
-    planned = {one.name: one for one in plan(config, collection, cache)}
+    planned = {fit.name: fit for fit in plan(config, collection, store)}
     fits = []
     for name in trained:
-        one = planned.get(name) or planned.get(name.split("_fold_")[0])
-        if one is None:
+        fit = planned.get(name) or planned.get(name.split("_fold_")[0])
+        if fit is None:
             raise InputError(
                 f"{name} was trained without folds, so it has no fold to be tested on; give "
                 "--config.data.split=track or all"
             )
-        fits.append(dataclasses.replace(one, name=name))
+        fits.append(dataclasses.replace(fit, name=name))
     return fits
 
 
-def check_unchanged(collection: Collection, manifest: dict[str, Any]) -> None:
-    """See that a collection is what a run was trained on, so that its split comes out the same.
+def check_unchanged(collection: Collection, digests: Mapping[str, str]) -> None:
+    """Check that a collection is the one that was trained on, so that its split is the same.
+
+    Args:
+      collection: the test data.
+      digests: of the tracks of the training, by name.
 
     Raises:
       InputError: a track is missing, added or changed.
     """
-    before, now = manifest["tracks"], collection.digests
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
+    now = collection.digests
+    for name in sorted(digests.keys() | now.keys()):
+        if digests.get(name) != now.get(name):
             raise InputError(
                 f"{collection.root} is not what was trained on: {name} differs; to test on other "
                 "data, give --config.data.split=all (or another split)"
             )
-
-
-def manifest(collection: Collection, fits: list[Fit]) -> dict[str, Any]:
-    """What a run was trained on: genres, digests, and the tracks of every part of every fit."""
-    names = [track.name for track in collection.tracks]
-    return {
-        "root": collection.root,
-        "genres": list(collection.genres),
-        "tracks": collection.digests,
-        "skipped": collection.skipped,
-        "duplicates": collection.duplicates,
-        "fits": {
-            one.name: {
-                part: [names[track] for track in one.tracks(part)] for part in one.split.subsets
-            }
-            | {"left_out": one.split.left_out}
-            for one in fits
-        },
-    }
 
 
 def train(
@@ -174,10 +187,19 @@ def train(
     on_progress: OnProgress,
     say: Callable[[str], None],
 ) -> None:
-    """Train every fit of an experiment into checkpoints, going on where a killed run stopped.
+    """Train every fit into `checkpoints`, each from its latest checkpoint.
+
+    Args:
+      config: of the training.
+      fits: of the experiment.
+      num_classes: number of genres.
+      workdir: of the run.
+      log: gets the metrics of each epoch.
+      on_progress: called with the name of the fit, its steps done and their total.
+      say: prints a line.
 
     Raises:
-      InputError: a damaged checkpoint, or weights that are not finite.
+      InputError: a checkpoint is damaged, or weights are no longer finite.
     """
     mesh = make_mesh(config.batch_size)
     if mesh.size < jax.local_device_count():
@@ -186,45 +208,55 @@ def train(
             f"{jax.local_device_count()} devices; {mesh.size} are used",
             stacklevel=2,
         )
-    for one in fits:
-        network = Network.init(config.model, one.reader.shape, num_classes, one.seed)
-        network = standardise_input(network, one.reader, one.split.train, config.batch_size)
-        batches = TrainingBatches(
-            one.reader, one.split.train, config.batch_size, one.seed, config.augment.crop
+    for fit in fits:
+        _train(config, fit, num_classes, workdir, mesh, log, on_progress, say)
+
+
+def _train(
+    config: TrainConfig,
+    fit: Fit,
+    num_classes: int,
+    workdir: pathlib.Path,
+    mesh: Mesh,
+    log: RunLog,
+    on_progress: OnProgress,
+    say: Callable[[str], None],
+) -> None:
+    network = Network.init(config.model, fit.reader.shape, num_classes, fit.seed)
+    network = standardise_input(network, fit.reader, fit.split.train, config.batch_size)
+    batches = TrainingBatches(
+        fit.reader, fit.split.train, config.batch_size, fit.seed, config.augment.crop
+    )
+    num_steps = batches.epoch_end(config.num_epochs)
+
+    def validate(network: Network) -> dict[str, float]:
+        indices = fit.split.validation
+        truth = fit.reader.labels(indices)
+        log_probs = classify(network, fit.reader, indices, config.batch_size, mesh)
+        return {
+            "validation_loss": float(-log_probs[np.arange(len(truth)), truth].mean()),
+            "validation_accuracy": float((log_probs.argmax(1) == truth).mean()),
+        }
+
+    def on_epoch(entry: dict[str, Any]) -> None:
+        log.add({"fit": fit.name, **entry})
+        line = f"loss {entry['loss']:.4f}, accuracy {entry['accuracy']:.1%}"
+        if "validation_accuracy" in entry:
+            line += f", validation {entry['validation_accuracy']:.1%}"
+        say(f"{fit.name} epoch {entry['epoch']}/{config.num_epochs}: {line}")
+
+    with Checkpoints(workdir / "checkpoints" / fit.name) as checkpoints:
+        loop.fit(
+            network,
+            batches,
+            config=config,
+            num_classes=num_classes,
+            mesh=mesh,
+            checkpoints=checkpoints,
+            validate=validate if len(fit.split.validation) else None,
+            on_resume=lambda history: log.start_again(
+                fit.name, [{"fit": fit.name, **entry} for entry in history]
+            ),
+            on_step=lambda step: on_progress(fit.name, step, num_steps),
+            on_epoch=on_epoch,
         )
-
-        def validate(network: Network, one: Fit = one):
-            indices = one.split.validation
-            truth = one.reader.labels(indices)
-            log_probs = classify(network, one.reader, indices, config.batch_size, mesh)
-            return {
-                "validation_loss": float(-log_probs[np.arange(len(truth)), truth].mean()),
-                "validation_accuracy": float((log_probs.argmax(1) == truth).mean()),
-            }
-
-        def on_resume(history: list[dict[str, Any]], name: str = one.name):
-            log.start_again(name, [{"fit": name, **entry} for entry in history])
-
-        def on_epoch(entry: dict[str, Any], name: str = one.name):
-            log.add({"fit": name, **entry})
-            line = f"loss {entry['loss']:.4f}, accuracy {entry['accuracy']:.1%}"
-            if "validation_accuracy" in entry:
-                line += f", validation {entry['validation_accuracy']:.1%}"
-            say(f"{name} epoch {entry['epoch']}/{config.num_epochs}: {line}")
-
-        def on_step(step: int, name: str = one.name, batches: TrainingBatches = batches):
-            on_progress(name, step, batches.epoch_end(config.num_epochs))
-
-        with Checkpoints(workdir / "checkpoints" / one.name) as checkpoints:
-            fit(
-                network,
-                batches,
-                config=config,
-                num_classes=num_classes,
-                mesh=mesh,
-                checkpoints=checkpoints,
-                validate=validate if len(one.split.validation) else None,
-                on_resume=on_resume,
-                on_step=on_step,
-                on_epoch=on_epoch,
-            )

@@ -97,6 +97,11 @@ def to_saved(state: TrainingState) -> dict[str, Any]:
     } | average
 
 
+def kept_network(saved: dict[str, Any], network: Network) -> Network:
+    """The network of `to_saved` as it is used; its structure is that of `network`."""
+    return network.with_variables(saved.get("average", saved["variables"]))
+
+
 def from_saved(saved: dict[str, Any], like: TrainingState) -> TrainingState:
     """The state of `to_saved`; all else is as in `like`, of the same network and config."""
     count = jnp.copy(saved["step"])  # A buffer of its own, since steps donate all of them.

@@ -1,4 +1,4 @@
-"""Principal components of what an experiment trains on."""
+"""Principal components of the training segments of a fit."""
 
 import dataclasses
 
@@ -11,29 +11,35 @@ from research.training.config import TrainConfig
 from research.training.experiment import Fit, OnProgress
 
 
-def fit_training_part(
-    config: TrainConfig, collection: Collection, one: Fit, on_progress: OnProgress
+def fit_training_segments(
+    config: TrainConfig, collection: Collection, fit: Fit, on_progress: OnProgress
 ) -> Pca:
-    """Components of the training segments of a fit, as they lie there, nothing augmented.
+    """Components of the training segments of a fit, without augmentation.
 
-    Where there are more than `config.pca.num_segments`, the seed of the fit chooses among them.
+    If there are more than `config.pca.num_segments`, the seed of the fit chooses among them.
+
+    Args:
+      config: of the training.
+      collection: that the fit was made of.
+      fit: whose training segments are used.
+      on_progress: called with "segments", the number read and their total.
 
     Raises:
       InputError: a spectrogram is missing, or all segments are the same.
     """
-    count = min(config.pca.num_segments, len(one.split.train))
-    random = np.random.default_rng([one.seed, 0x9CA])
-    chosen = np.sort(random.permutation(one.split.train)[:count])
-    segments = np.empty((count, *one.reader.shape), np.float16)
+    count = min(config.pca.num_segments, len(fit.split.train))
+    random = np.random.default_rng([fit.seed, 0x9CA])
+    chosen = np.sort(random.permutation(fit.split.train)[:count])
+    segments = np.empty((count, *fit.reader.shape), np.float16)
     for start in range(0, count, config.batch_size):
-        part = slice(start, start + config.batch_size)
-        segments[part] = one.reader.read(chosen[part]).spectrogram
-        on_progress("segments", min(part.stop, count), count)
+        batch = slice(start, start + config.batch_size)
+        segments[batch] = fit.reader.read(chosen[batch]).spectrogram
+        on_progress("segments", min(batch.stop, count), count)
     origin = {
         "root": collection.root,
         "protocol": describe(config.data, config.seed, config.seeds),
-        "fit": one.name,
-        "num_tracks": len(np.unique(one.reader.segments.track[chosen])),
+        "fit": fit.name,
+        "num_tracks": len(np.unique(fit.reader.segments.track[chosen])),
         "num_segments": count,
         "config": dataclasses.asdict(config.pca),
     }
@@ -41,7 +47,7 @@ def fit_training_part(
 
 
 def in_words(pca: Pca) -> str:
-    """How much the components explain, and of what."""
+    """How much variance the components explain, and of which segments, in one line."""
     frames, bins = pca.mean.shape
     explained, origin = pca.explained_variance_ratio.sum(), pca.origin
     wanted = origin["config"]["explained_variance"]

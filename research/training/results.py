@@ -1,6 +1,5 @@
-"""From restored fits to `results.json` and `tracks.csv`: what was tested, how, and how it went."""
+"""Tests of all fits of a run: the content of `results.json` and `tracks.csv`."""
 
-import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,28 +18,28 @@ from research.training.evaluation import (
     wilson_interval,
 )
 from research.training.experiment import Fit, OnProgress
-from research.training.run import restore
+from research.training.run import Run
 from research.training.sharding import make_mesh
 
-_FIGURES = ("accuracy", "segment_accuracy", "macro_f1", "log_loss")
+_SCORES = ("accuracy", "segment_accuracy", "macro_f1", "log_loss")
 
 
 class FitTest(NamedTuple):
-    """One fit on its test part.
+    """Predictions of one fit for its test subset.
 
     Attributes:
-      step: of the checkpoint that was tested; None of shipped weights.
+      step: of the checkpoint that was tested; None for shipped weights.
       tracks: indices of the tracks, `[tracks]`.
-      truth: classes of the tracks, `[tracks]`.
-      log_probs: of the tracks, means over their segments, `[tracks, classes]`.
-      right: whether each segment alone is told right, `[segments]`.
+      truth: class indices of the tracks, `[tracks]`.
+      log_probs: mean over the segments of each track, `[tracks, classes]`.
+      correct: True if a segment alone is predicted correctly, `[segments]`.
     """
 
     step: int | None
     tracks: np.ndarray
     truth: np.ndarray
     log_probs: np.ndarray
-    right: np.ndarray
+    correct: np.ndarray
 
     @property
     def confusion(self) -> np.ndarray:
@@ -54,14 +53,14 @@ class FitTest(NamedTuple):
 
 
 class TrackScore(NamedTuple):
-    """What a track is taken for, by all fits together that it was tested by.
+    """Prediction for a track, a row of `tracks.csv`.
 
     Attributes:
       track: its name.
-      genre: of it.
-      predicted: the genre that it is taken for.
-      probability: of that.
-      used_in_training: whether one of the fits was trained on it or chosen by it.
+      genre: the true genre.
+      predicted: the genre predicted by the mean of all fits that tested the track.
+      probability: of the predicted genre.
+      used_in_training: True if one of these fits trained on the track or was chosen by it.
     """
 
     track: str
@@ -72,63 +71,57 @@ class TrackScore(NamedTuple):
 
 
 def protocol(config: TrainConfig) -> str:
-    """The protocol in words, and whether the data are synthetic."""
+    """The split in words, and whether the data are synthetic."""
     synthetic = "synthetic set, " if config.data.root is None else ""
     return synthetic + describe(config.data, config.seed, config.seeds)
 
 
 def score(
-    config: TrainConfig,
-    collection: Collection,
-    fits: list[Fit],
-    workdir: pathlib.Path,
-    training_parts: dict[str, dict[str, str]],
-    on_progress: OnProgress,
+    run: Run, collection: Collection, fits: list[Fit], on_progress: OnProgress
 ) -> tuple[dict[str, Any], list[TrackScore]]:
-    """Test every fit on its test part, once, and put the results together.
+    """Test every fit on its test subset, once, and summarise.
 
-    Tracks are judged by the mean of their segments' log-probabilities. Confusion and the figures of
-    each genre are summed over folds and seeds; accuracy and the mean cross-entropy of a track,
-    `log_loss`, are means over seeds. `together` is how well all fits do as one, by the mean of
-    their log-probabilities, where each was tested on every tested track.
+    The prediction for a track is the mean of the log-probabilities of its segments. Confusion and
+    the scores of each genre are summed over folds and seeds. Accuracy and `log_loss`, the mean
+    cross-entropy of a track, are means over seeds. `together` is the accuracy of the mean
+    log-probabilities of all fits, if each of them tested every track.
 
     Args:
-      config: of the data to test on, and of the networks.
-      collection: what is tested.
-      fits: of the experiment, their test parts in `collection`.
-      workdir: of the networks.
-      training_parts: by fit, digests of the tracks that it was trained on or chosen by.
-      on_progress: called with "testing", fits done and fits there are.
+      run: the networks; its config is that of the test data.
+      collection: the test data.
+      fits: whose test subsets are used, for each fit of the run.
+      on_progress: called with "testing", the number of fits tested and their total.
 
     Raises:
       InputError: a checkpoint is missing or damaged.
     """
-    mesh = make_mesh(config.batch_size)
+    config, mesh = run.config, make_mesh(run.config.batch_size)
+    subsets = run.subsets_of(collection)
     tests = []
-    for number, one in enumerate(fits):
+    for number, fit in enumerate(fits):
         on_progress("testing", number, len(fits))
-        tests.append(_test(config, collection, one, workdir, mesh))
+        tests.append(_test(run, collection, fit, mesh))
     on_progress("testing", len(fits), len(fits))
 
     seeds = []
-    for seed in sorted({one.seed for one in fits}):
-        folds = [test for one, test in zip(fits, tests, strict=True) if one.seed == seed]
-        seeds.append({"seed": seed} | _figures(folds, collection.genres))
-    mean = {key: float(np.mean([entry[key] for entry in seeds])) for key in _FIGURES}
+    for seed in sorted({fit.seed for fit in fits}):
+        folds = [test for fit, test in zip(fits, tests, strict=True) if fit.seed == seed]
+        seeds.append({"seed": seed} | _scores(folds, collection.genres))
+    mean = {key: float(np.mean([entry[key] for entry in seeds])) for key in _SCORES}
     spread = {
         key: float(np.std([entry[key] for entry in seeds], ddof=1)) if len(seeds) > 1 else 0.0
-        for key in _FIGURES
+        for key in _SCORES
     }
     confusion = np.sum([test.confusion for test in tests], axis=0)
     tested = np.bincount(np.concatenate([test.tracks for test in tests]))
     number = effective_number(tested)
     used = {
         track
-        for one, test in zip(fits, tests, strict=True)
+        for fit, test in zip(fits, tests, strict=True)
         for track in test.tracks.tolist()
-        if collection.tracks[track].digest in training_parts[one.name]
+        if collection.tracks[track].digest in subsets[fit.name]
     }
-    each = [_of_fit(one, test) for one, test in zip(fits, tests, strict=True)]
+    each = [_of_fit(fit, test) for fit, test in zip(fits, tests, strict=True)]
     tracks = _of_tracks(tests, collection, used)
     results = {
         "protocol": protocol(config),
@@ -175,52 +168,50 @@ def _of_tracks(tests: list[FitTest], collection: Collection, used: set[int]) -> 
 def _together(tests: list[FitTest], tracks: list[TrackScore]) -> dict[str, Any] | None:
     if len(tests) == 1 or any(len(test.tracks) < len(tracks) for test in tests):
         return None
-    right = sum(track.genre == track.predicted for track in tracks)
+    correct = sum(track.genre == track.predicted for track in tracks)
     return {
-        "accuracy": right / len(tracks),
-        "accuracy_interval": list(wilson_interval(right, len(tracks))),
+        "accuracy": correct / len(tracks),
+        "accuracy_interval": list(wilson_interval(correct, len(tracks))),
     }
 
 
-def _test(
-    config: TrainConfig, collection: Collection, one: Fit, workdir: pathlib.Path, mesh: Mesh
-) -> FitTest:
-    num_classes, indices = len(collection.genres), one.split.test
-    network, step = restore(config, workdir, one.name, num_classes)
-    log_probs = classify(network, one.reader, indices, config.batch_size, mesh)
-    right = log_probs.argmax(1) == one.reader.labels(indices)
-    means, tracks = by_track(log_probs, one.reader.segments.track[indices])
+def _test(run: Run, collection: Collection, fit: Fit, mesh: Mesh) -> FitTest:
+    indices = fit.split.test
+    network, step = run.restore(fit.name)
+    log_probs = classify(network, fit.reader, indices, run.config.batch_size, mesh)
+    correct = log_probs.argmax(1) == fit.reader.labels(indices)
+    means, tracks = by_track(log_probs, fit.reader.segments.track[indices])
     truth = np.array([collection.tracks[track].genre for track in tracks])
-    return FitTest(step, tracks, truth, means, right)
+    return FitTest(step, tracks, truth, means, correct)
 
 
-def _figures(tests: list[FitTest], genres: tuple[str, ...]) -> dict[str, float]:
-    """Of one seed, over its folds."""
+def _scores(tests: list[FitTest], genres: tuple[str, ...]) -> dict[str, float]:
+    """Scores of one seed, over its folds."""
     confusion = np.sum([test.confusion for test in tests], axis=0)
     summary = summarise(confusion, genres)
-    right = np.concatenate([test.right for test in tests])
+    correct = np.concatenate([test.correct for test in tests])
     return {
         "accuracy": summary["accuracy"],
-        "segment_accuracy": float(right.mean()),
+        "segment_accuracy": float(correct.mean()),
         "macro_f1": summary["macro_f1"],
         "log_loss": float(np.concatenate([test.losses for test in tests]).mean()),
     }
 
 
-def _of_fit(one: Fit, test: FitTest) -> dict[str, Any]:
+def _of_fit(fit: Fit, test: FitTest) -> dict[str, Any]:
     return {
-        "name": one.name,
+        "name": fit.name,
         "checkpoint_step": test.step,
-        "num_tracks": {part: len(one.tracks(part)) for part in one.split.subsets},
-        "num_segments": {part: len(found) for part, found in one.split.subsets.items()},
+        "num_tracks": {subset: len(fit.tracks(subset)) for subset in fit.split.subsets},
+        "num_segments": {subset: len(found) for subset, found in fit.split.subsets.items()},
         "accuracy": float(test.confusion.trace() / test.confusion.sum()),
-        "segment_accuracy": float(test.right.mean()),
-        "left_out": one.split.left_out,
+        "segment_accuracy": float(test.correct.mean()),
+        "left_out": fit.split.left_out,
     }
 
 
 def in_words(results: dict[str, Any]) -> str:
-    """The result in a few lines, its protocol first."""
+    """The results in a few lines, with the protocol first."""
     low, high = results["accuracy_interval"]
     repeated = ""
     if len(results["seeds"]) > 1:

@@ -1,182 +1,186 @@
-"""What a training left in its workdir, or what is shipped: config, manifest and networks."""
+"""A training in its folder: config, genres, tracks and networks; and which training is meant."""
 
 import dataclasses
 import functools
 import hashlib
+import operator
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import jax
 
+from research.data.front_ends.base import FrontEnd
 from research.data.front_ends.registry import for_audio
 from research.data.splits import track_key
 from research.data.tracks import Collection
 from research.errors import InputError, about
 from research.models.network import Network
-from research.settings import freeze
+from research.settings import freeze, to_config_dict
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
-from research.training.loop import StepConfig, from_saved, start_state, to_saved
+from research.training.loop import StepConfig, kept_network, start_state, to_saved
 from research.training.sharding import make_mesh, replicate, replicated_shapes
 from research.training.weights import load_weights
-from research.workdir import flat, load_json
+from research.workdir import load_dict
 
 SHIPPED = pathlib.Path(__file__).parent.parent / "shipped"
+"""Folder of the weights that come with the code."""
 
 
-def _since() -> dict[str, Any]:
-    """Dotted keys that runs from before them do not have, and what these did."""
-    plain = flat(dataclasses.asdict(TrainConfig()) | {"spectrogram": {"name": "stft"}})
-    names = ("schedule", "warmup_epochs", "weight_decay", "label_smoothing", "averaging")
-    names += ("augment.equaliser_db", "augment.shift", "segments.overlap", "spectrogram.name")
-    pca = [name for name in plain if name.startswith("pca.")]
-    return {name: plain[name] for name in (*names, *pca, "checkpoint")}
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A training: what it was trained on, and its networks.
+
+    Attributes:
+      folder: the workdir of the training, or `SHIPPED`.
+      config: of the training, with the changes given to `load`.
+      genres: names of the classes, in the order of the logits.
+      tracks: digest of each track by its name.
+      fits: for each fit by name, the names of the tracks in each subset.
+      front_end: name of the front end of the training. `config.spectrogram` may be another one of
+        the same family.
+    """
+
+    folder: pathlib.Path
+    config: TrainConfig
+    genres: tuple[str, ...]
+    tracks: dict[str, str]
+    fits: dict[str, dict[str, Any]]
+    front_end: str
+
+    @classmethod
+    def load(cls, folder: pathlib.Path, changes: Mapping[str, Any] | None = None) -> Self:
+        """The run in a folder. Keys that its config lacks, because it is older, take defaults.
+
+        Args:
+          folder: of a training that was started.
+          changes: values by dotted key, such as `data.root`, that replace those of the run.
+
+        Raises:
+          InputError: a file is missing or damaged, or a change is not allowed.
+        """
+        path = folder / "config.json"
+        saved = load_dict(path, {"model": dict, "data": dict})
+        config = trained = freeze(TrainConfig, saved, f"{path}: config")
+        if changes:
+            values = to_config_dict(config).to_dict()
+            for key, value in changes.items():
+                *sections, name = key.split(".")
+                functools.reduce(operator.getitem, sections, values)[name] = value
+            config = freeze(TrainConfig, values)
+        data = load_dict(folder / "data.json", {"genres": list, "tracks": dict, "fits": dict})
+        return cls(
+            folder,
+            config,
+            tuple(data["genres"]),
+            data["tracks"],
+            data["fits"],
+            trained.spectrogram.name,
+        )
+
+    def with_front_end(self, front_end: FrontEnd) -> Self:
+        """The run, used on frames of another front end of the same family."""
+        return dataclasses.replace(
+            self, config=dataclasses.replace(self.config, spectrogram=front_end)
+        )
+
+    def restore(self, fit: str) -> tuple[Network, int | None]:
+        """The best network of a fit and the step of its checkpoint; None for shipped weights.
+
+        Raises:
+          InputError: there is no checkpoint, or it is damaged.
+        """
+        config, folder = self.config, self.folder / "checkpoints" / fit
+        shape = config.segment_frames, config.spectrogram.num_bins
+        network = Network.shapes(config.model, shape, len(self.genres))
+        mesh = make_mesh(config.batch_size)
+        weights = self.folder / "weights"
+        if weights.is_dir():
+            variables = load_weights(weights / f"{fit}.npz", network.variables)
+            return replicate(network.with_variables(variables), mesh), None
+        missing = f"there is no checkpoint in {folder}; train first, in this --workdir"
+        if not folder.is_dir():
+            raise InputError(missing)
+        start = functools.partial(start_state, config=StepConfig.of(config))
+        like = replicated_shapes(jax.eval_shape(start, network), mesh)
+        with Checkpoints(folder, read_only=True) as checkpoints:
+            step = checkpoints.best
+            if step is None:
+                raise InputError(missing)
+            saved, _ = checkpoints.load(step, to_saved(like))
+        return kept_network(saved, network), step
+
+    def subsets_of(self, collection: Collection) -> dict[str, dict[str, str]]:
+        """For each fit, the subset of its training that tracks of a collection were in.
+
+        A track is recognised by its digest, whatever its name is. If the front end is another than
+        that of the training, it is recognised by its name, too: `blues.00000.wav` is
+        `blues00000.png`. The shipped weights know their tracks by `fingerprint`. A track of which
+        any segment was trained on is in `train`.
+
+        Returns:
+          By fit, `train` or `validation` by the digest of a track. Other tracks are missing.
+        """
+        by_name = self.front_end != self.config.spectrogram.name
+        found = {}
+        for fit, lists in self.fits.items():
+            names = {name: subset for subset in ("validation", "train") for name in lists[subset]}
+            found[fit] = {self.tracks[name]: subset for name, subset in names.items()}
+            if by_name:
+                names |= {fingerprint(name): subset for name, subset in names.items()}
+            found[fit] |= {
+                track.digest: names[fingerprint(track.name)]
+                for track in collection.tracks
+                if fingerprint(track.name) in names
+            }
+        return found
 
 
-SINCE = _since()
+def was_trained(folder: pathlib.Path) -> bool:
+    """True if a folder holds a checkpoint of a training, or shipped weights."""
+    return any((folder / "checkpoints").glob("*/*")) or any(folder.glob("weights/*.npz"))
 
 
-def was_trained(workdir: pathlib.Path) -> bool:
-    """Whether a training left a checkpoint in a workdir, or weights are shipped in it."""
-    return any((workdir / "checkpoints").glob("*/*")) or any(workdir.glob("weights/*.npz"))
-
-
-def load_run(
-    workdir: pathlib.Path, changes: Mapping[str, Any] | None = None
-) -> tuple[TrainConfig, dict[str, Any]]:
-    """Config and manifest that a run left in its workdir; `saw` is the front end of its training.
+def find_run(checkpoint: str, changes: Mapping[str, Any] | None = None) -> Run:
+    """The run that the key `config.checkpoint` names.
 
     Args:
-      workdir: of a run that was started.
-      changes: what takes the place of the run's own choices, by dotted key without `config.`.
+      checkpoint: the workdir of a training, or `shipped`.
+      changes: see `Run.load`.
 
     Raises:
-      InputError: a file is missing or damaged, or the config does not allow a change.
+      InputError: there is no such folder, it holds no training, or the training is damaged.
     """
-    chosen = _load_dict(workdir / "config.json", {})
-    manifest = _load_dict(workdir / "data.json", {"genres": list, "tracks": dict, "fits": dict})
-    for key, value in SINCE.items():
-        _place(chosen, key).setdefault(key.split(".")[-1], value)
-    for key, value in (changes or {}).items():
-        _place(chosen, key)[key.split(".")[-1]] = value
-    prefix = "config" if changes else f"{workdir / 'config.json'}: config"
-    config = freeze(TrainConfig, chosen, prefix)
-    return config, manifest | {"saw": config.spectrogram.name}
-
-
-def _place(chosen: dict[str, Any], key: str) -> dict[str, Any]:
-    """The innermost dict of a dotted key."""
-    for name in key.split(".")[:-1]:
-        chosen = chosen.setdefault(name, {})
-        if not isinstance(chosen, dict):  # What is not is told of when it is frozen.
-            return {}
-    return chosen
-
-
-def _load_dict(path: pathlib.Path, kinds: dict[str, type]) -> dict[str, Any]:
-    """What a run left, some keys of it holding something of a kind."""
-    value = load_json(path)
-    if not isinstance(value, dict):
-        raise InputError(f"{path} is damaged (no keys in it); give another --workdir")
-    for key, kind in kinds.items():
-        if not (isinstance(value.get(key), kind) and value[key]):
-            raise InputError(f"{path} is damaged (no {key} in it); give another --workdir")
-    return value
-
-
-def find_checkpoint(checkpoint: str) -> pathlib.Path:
-    """The workdir that `config.checkpoint` names.
-
-    Raises:
-      InputError: there is no such folder, or no training in it.
-    """
-    if checkpoint == "shipped":
-        return SHIPPED
-    key, workdir = f"config.checkpoint {checkpoint}", pathlib.Path(checkpoint).expanduser()
     mend = "give shipped, or the --workdir of a run_train.py run"
     if not checkpoint:
         raise InputError(f"config.checkpoint is empty; {mend}")
-    if not workdir.is_dir():
-        raise InputError(f"{key} is no folder; {mend}")
-    if not was_trained(workdir):
-        raise InputError(f"{key} holds no training; {mend}")
-    return workdir
-
-
-def load_checkpoint(checkpoint: str) -> tuple[pathlib.Path, TrainConfig, dict[str, Any]]:
-    """Workdir, config and manifest of the training that `config.checkpoint` names, for audio.
-
-    Raises:
-      InputError: see `find_checkpoint`; or the training is damaged, or not of audio.
-    """
-    workdir = find_checkpoint(checkpoint)
-    with about(f"config.checkpoint {checkpoint}"):
-        config, manifest = load_run(workdir)
-    config = dataclasses.replace(config, spectrogram=for_audio(config.spectrogram))
-    if not config.spectrogram.from_audio:
-        raise InputError(
-            f"config.checkpoint {checkpoint} knows no audio, its spectrogram.name is "
-            f"{config.spectrogram.name}; give shipped, or the --workdir of a run_train.py run on "
-            "audio"
-        )
-    return workdir, config, manifest
-
-
-def restore(
-    config: TrainConfig, workdir: pathlib.Path, name: str, num_classes: int
-) -> tuple[Network, int | None]:
-    """Best network of a fit, and its step; of a shipped one, no step is known.
-
-    Raises:
-      InputError: there is no checkpoint, or it is damaged.
-    """
-    folder = workdir / "checkpoints" / name
-    weights = workdir / "weights"
-    shape = config.segment_frames, config.spectrogram.num_bins
-    network = Network.shapes(config.model, shape, num_classes)
-    mesh = make_mesh(config.batch_size)
-    if weights.is_dir():
-        variables = load_weights(weights / f"{name}.npz", network.variables)
-        return replicate(network.with_variables(variables), mesh), None
-    start = functools.partial(start_state, config=StepConfig.of(config))
-    like = replicated_shapes(jax.eval_shape(start, network), mesh)
-    missing = f"there is no checkpoint in {folder}; train first, in this --workdir"
+    folder = SHIPPED if checkpoint == "shipped" else pathlib.Path(checkpoint).expanduser()
     if not folder.is_dir():
-        raise InputError(missing)
-    with Checkpoints(folder, read_only=True) as checkpoints:
-        if checkpoints.best is None:
-            raise InputError(missing)
-        saved, _ = checkpoints.load(checkpoints.best, to_saved(like))
-        return from_saved(saved, like).kept, checkpoints.best
+        raise InputError(f"config.checkpoint {checkpoint} is no folder; {mend}")
+    if not was_trained(folder):
+        raise InputError(f"config.checkpoint {checkpoint} holds no training; {mend}")
+    with about(f"config.checkpoint {checkpoint}"):
+        return Run.load(folder, changes)
 
 
-def training_parts(
-    config: TrainConfig, manifest: dict[str, Any], collection: Collection
-) -> dict[str, dict[str, str]]:
-    """By fit and digest, the part that tracks of a collection had: `train` or `validation`.
+def find_audio_run(checkpoint: str) -> Run:
+    """The run that `config.checkpoint` names, with a front end that reads audio.
 
-    A track is known by its digest, whatever it is called now. Where the training saw pictures and
-    these are their sounds, or the other way round, it is known by its name: `blues.00000.wav` is
-    `blues00000.png`; and what the shipped weights saw, by its fingerprint. A track of which any
-    segment was trained on is of `train`.
+    Raises:
+      InputError: see `find_run`; or its networks cannot be used on audio.
     """
-    digests = manifest["tracks"]
-    crosswise = manifest.get("saw", config.spectrogram.name) != config.spectrogram.name
-    found = {}
-    for fit, lists in manifest["fits"].items():
-        names = {name: part for part in ("validation", "train") for name in lists[part]}
-        found[fit] = {digests[name]: part for name, part in names.items()}
-        if crosswise:
-            names |= {fingerprint(name): part for name, part in names.items()}
-        found[fit] |= {
-            track.digest: names[fingerprint(track.name)]
-            for track in collection.tracks
-            if fingerprint(track.name) in names
-        }
-    return found
+    run = find_run(checkpoint)
+    run = run.with_front_end(for_audio(run.config.spectrogram))
+    if not run.config.spectrogram.from_audio:
+        raise InputError(
+            f"config.checkpoint {checkpoint} cannot classify audio, its spectrogram.name is "
+            f"{run.config.spectrogram.name}; give shipped, or the --workdir of a run_train.py run "
+            "on audio"
+        )
+    return run
 
 
 def fingerprint(name: str) -> str:
-    """What a track is called where it is not named: a hash of its genre and name, in any format."""
+    """A hash of the genre and name of a track that is the same for its audio and its image."""
     return hashlib.blake2b(track_key(name).encode(), digest_size=8).hexdigest()

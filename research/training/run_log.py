@@ -1,7 +1,8 @@
-"""`metrics.jsonl`, one object an epoch, and the same for TensorBoard."""
+"""Metrics of each epoch in `metrics.jsonl`, one object a line, and for TensorBoard."""
 
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 from research.errors import InputError
@@ -9,26 +10,27 @@ from research.files import written_whole
 
 
 class RunLog:
-    """Appends to `metrics.jsonl` in a workdir, and to TensorBoard files if asked to.
+    """Appends to `metrics.jsonl` in a workdir, and to TensorBoard files.
+
+    Args:
+      workdir: of the run.
+      tensorboard: True to write TensorBoard files, too.
 
     Raises:
-      InputError: TensorBoard is asked for and tensorboardX is not installed.
+      InputError: `tensorboard` is True and tensorboardX is not installed.
     """
 
     def __init__(self, workdir: pathlib.Path, tensorboard: bool):
         self._path = workdir / "metrics.jsonl"
         self._folder = workdir / "tensorboard"
-        self._writers = {} if tensorboard else None
-        if tensorboard:
-            try:
-                import tensorboardX  # noqa: F401
-            except ImportError as error:
-                raise InputError(
-                    "config.tensorboard needs a package that is not there; pip install tensorboardX"
-                ) from error
+        self._make_writer = _load_tensorboard() if tensorboard else None
+        self._writers = {}
 
     def start_again(self, fit: str, history: list[dict[str, Any]]) -> None:
-        """Make `history` all that is logged of a fit: what a killed run logged beyond is undone."""
+        """Replace all entries of a fit by `history`.
+
+        A run that was killed may have logged an epoch that it did not save.
+        """
         kept = [entry for entry in self.read() if entry["fit"] != fit] + history
         with written_whole(self._path) as temporary:
             temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
@@ -44,19 +46,17 @@ class RunLog:
                 file.write(json.dumps(entry) + "\n")
         except OSError as error:
             raise InputError(f"{self._path} cannot be written ({error.strerror})") from error
-        if self._writers is not None:
-            import tensorboardX
-
+        if self._make_writer is not None:
             fit = entry["fit"]
             if fit not in self._writers:
-                self._writers[fit] = tensorboardX.SummaryWriter(str(self._folder / fit))
+                self._writers[fit] = self._make_writer(str(self._folder / fit))
             for name, value in entry.items():
                 if isinstance(value, float):
                     self._writers[fit].add_scalar(name, value, entry["step"])
             self._writers[fit].flush()
 
     def read(self) -> list[dict[str, Any]]:
-        """Everything logged; a line that was cut off by a kill is left out."""
+        """All entries; an incomplete last line of a killed run is left out."""
         entries = []
         for line in self._path.read_text().splitlines() if self._path.exists() else []:
             try:
@@ -64,3 +64,13 @@ class RunLog:
             except ValueError:
                 continue
         return entries
+
+
+def _load_tensorboard() -> Callable[[str], Any]:
+    try:
+        from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise InputError(
+            "config.tensorboard needs a package that is not installed; pip install tensorboardX"
+        ) from error
+    return SummaryWriter

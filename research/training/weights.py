@@ -1,4 +1,4 @@
-"""The arrays of a network in one small file, for use and not for going on with training."""
+"""The arrays of a network in one small file, to use it; training cannot continue from it."""
 
 import pathlib
 from typing import Any
@@ -13,12 +13,15 @@ from research.models.network import Variables
 
 
 def save_weights(path: pathlib.Path, variables: Variables) -> None:
-    """Write the arrays of a network: what was trained in half precision, the rest in single.
+    """Write the parameters in half precision and the statistics in single precision.
 
-    Statistics that normalise may lie far below what half precision can tell from 0.
+    Variances may be too small for half precision.
+
+    Raises:
+      InputError: the file cannot be written.
     """
     kinds = {"params": np.float16, "stats": np.float32}
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.asarray(array, kinds[name.split("/")[0]])
         for name, array in _by_name(variables).items()
     }
@@ -27,16 +30,16 @@ def save_weights(path: pathlib.Path, variables: Variables) -> None:
 
 
 def load_weights(path: pathlib.Path, like: Variables) -> Variables:
-    """The arrays of a network that `save_weights` wrote, single precision.
+    """The arrays that `save_weights` wrote, in single precision.
 
     Args:
       path: of the file.
-      like: arrays of the network that they are for, or shapes in their place.
+      like: arrays of the same network, or `jax.ShapeDtypeStruct` in their place.
 
     Raises:
       InputError: the file is missing or damaged, or of another network.
     """
-    mend = "get it anew from where it came"
+    mend = "get it again from where it came"
     found = load_arrays(path, "weights", mend)
     for name, array in found.items():
         if array.dtype.kind != "f":

@@ -59,9 +59,9 @@ class Assessor:
 
 
 def _predict(ensemble: "Ensemble", waveforms: dict[str, Waveform]) -> dict[str, Any]:
-    from research.training.predict import verdicts
+    from research.training.predict import predict_genres
 
-    return verdicts(ensemble, waveforms)
+    return predict_genres(ensemble, waveforms)
 
 
 def _mono(waveform: Waveform) -> np.ndarray:

@@ -15,7 +15,7 @@ from research.data.front_ends.base import FrontEnd
 from research.data.segments import SegmentConfig, place_segments
 from research.errors import InputError, about
 from research.models.network import Network
-from research.training.run import load_checkpoint, restore
+from research.training.run import find_audio_run
 
 
 @jax.tree_util.register_dataclass
@@ -98,14 +98,15 @@ def load_classifier_layers(checkpoint: str, layers: tuple[str, ...]) -> Classifi
             "config.layers need config.checkpoint, the --workdir of a run_train.py run on "
             "configs/single_channel.py or multi_channel.py"
         )
-    workdir, config, manifest = load_checkpoint(checkpoint)
+    run = find_audio_run(checkpoint)
+    config = run.config
     if not config.spectrogram.invertible:
         raise InputError(
             f"config.checkpoint {checkpoint} has the front end {config.spectrogram.name}, and "
             "config.layers need stft; give a run of configs/single_channel.py or multi_channel.py"
         )
     with about(f"config.checkpoint {checkpoint}"):
-        network, _ = restore(config, workdir, next(iter(manifest["fits"])), len(manifest["genres"]))
+        network, _ = run.restore(next(iter(run.fits)))
     # Training spreads variables over all devices; a transfer uses one.
     network = jax.tree.map(jnp.asarray, jax.device_get(network))
     segment = (1, config.segment_frames, config.spectrogram.stft.num_bins)

@@ -1,0 +1,341 @@
+"""What run_train.py does, one function a mode."""
+
+import dataclasses
+import pathlib
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from research.audio.waveform import Waveform
+from research.data.descriptor_cache import DescriptorCache
+from research.data.descriptor_tables import save_descriptors, tables
+from research.data.front_ends.registry import convert, for_audio, for_input
+from research.data.pca import save_pca
+from research.data.tracks import Collection, load_collection
+from research.errors import InputError
+from research.files import held_alone
+from research.progress import CountingBar
+from research.report.confusion import draw_confusion
+from research.report.feature_map import draw_points, save_points
+from research.report.training_curves import draw_curves
+from research.settings import unbound_keys
+from research.tables import save_table
+from research.training import embed as embedding
+from research.training import experiment, results
+from research.training import pca as components
+from research.training.config import TrainConfig
+from research.training.experiment import Fit
+from research.training.predict import Ensemble, predict_files, ranked
+from research.training.run import SHIPPED, Run, find_run, was_trained
+from research.training.run_log import RunLog
+from research.workdir import claim, claim_config, environment, load_json, make_workdir, save_json
+
+_UNBOUND = unbound_keys(TrainConfig)
+
+
+def train(config: TrainConfig, workdir: pathlib.Path) -> None:
+    """Train every fit, from its latest checkpoint if it has one, and test each once.
+
+    Raises:
+      InputError: the config or the data do not allow it, or the workdir holds another run.
+    """
+    _check_trains("train", config)
+    make_workdir(workdir)
+    log = RunLog(workdir, config.tensorboard)
+    # Checkpoints and components bind the workdir; a start that made neither does not.
+    begun = was_trained(workdir) or (workdir / "pca.npz").exists()
+    with held_alone(workdir), CountingBar() as bar:
+        claim_config(workdir / "config.json", config, binding=begun)
+        collection, store = experiment.load_data(config, bar)
+        fits = experiment.plan(config, collection, store)
+        manifest = experiment.manifest(collection, fits)
+        claim(workdir / "data.json", manifest, binding=begun, free=["root"])
+        save_json(workdir / "environment.json", environment(config.seed))
+        num_classes = len(collection.genres)
+        experiment.train(config, fits, num_classes, workdir, log=log, on_progress=bar, say=bar.say)
+        _test(Run.load(workdir), collection, fits, workdir, bar)
+        draw_curves(workdir / "curves.png", log.read())
+
+
+def evaluate(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) -> None:
+    """Test networks as they were tested in training, or on other data or another split.
+
+    Args:
+      config: `checkpoint` says which networks, `spectrogram` the front end of the data.
+      workdir: where results are written; its own networks are used if `checkpoint` is empty.
+      changes: values by dotted key that replace those of the run.
+
+    Raises:
+      InputError: there are no networks, or the data do not fit them.
+    """
+    run = _find_networks("evaluate", config, workdir, changes)
+    if run.folder != workdir and was_trained(workdir):
+        raise InputError(
+            f"{workdir} holds a training of its own, whose results would be lost; give another "
+            "--workdir"
+        )
+    with CountingBar() as bar:
+        collection, fits = _load_test_data("evaluate", run, run.fits, changes, bar)
+        make_workdir(workdir)
+        if run.folder == workdir and changes.keys() - _UNBOUND:
+            _keep_training_results(workdir)
+        _test(run, collection, fits, workdir, bar)
+
+
+def predict(
+    config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any], path: str | None
+) -> None:
+    """Print and write the genres of audio files, images, or tracks of a table.
+
+    Args:
+      config: see `evaluate`.
+      workdir: see `evaluate`.
+      changes: see `evaluate`.
+      path: of a file or a folder, the flag `--input`.
+
+    Raises:
+      InputError: there are no networks, or no file can be used.
+    """
+    if path is None:
+        raise InputError(
+            "--mode=predict needs --input; give a file of the kind that the networks were trained "
+            "on, or a folder of them"
+        )
+    run = _find_networks("predict", config, workdir, changes)
+    run = run.with_front_end(for_input(run.config.spectrogram, path))
+    files = run.config.spectrogram.find_inputs(path, "--input")
+    predictions = {}
+    for file, prediction in predict_files(Ensemble.restore(run), files):
+        if isinstance(prediction, InputError):
+            if len(files) == 1:
+                raise prediction
+            warnings.warn(f"skipped: {prediction}", stacklevel=2)
+            continue
+        predictions[str(file)] = prediction
+        best = list(ranked(prediction["probabilities"]).items())[:3]
+        print(f"{file}: " + ", ".join(f"{genre} {value:.0%}" for genre, value in best))
+    if not predictions:
+        raise InputError(f"none of the {len(files)} files in {path} can be used")
+    save_json(make_workdir(workdir) / "predictions.json", predictions)
+    print(f"Wrote {workdir / 'predictions.json'}")
+
+
+def pca(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) -> None:
+    """Fit principal components to the training segments of the first fit of a run.
+
+    Args:
+      config: of a run that is not trained; else `pca` alone.
+      workdir: of a run that is trained, or may be later.
+      changes: values by dotted key that replace those of a trained run.
+
+    Raises:
+      InputError: the front end is not invertible, or the data are not those of the training.
+    """
+    _check_trains("pca", config)
+    run = None
+    if was_trained(workdir):
+        _check_changes("pca", changes, _UNBOUND.__contains__, ["data.root", "data.cache"])
+        run = Run.load(workdir, changes)
+        config = dataclasses.replace(run.config, pca=config.pca)
+    if not config.spectrogram.invertible:
+        raise InputError(
+            "--mode=pca is for spectrograms that can be turned back into audio, and "
+            f"spectrogram.name is {config.spectrogram.name}; give the --workdir or --config of stft"
+        )
+    make_workdir(workdir)
+    with held_alone(workdir), CountingBar() as bar:
+        collection, store = experiment.load_data(config, bar)
+        fits = experiment.plan(config, collection, store)
+        manifest = experiment.manifest(collection, fits)
+        if run and (manifest["tracks"], manifest["fits"]) != (run.tracks, run.fits):
+            raise InputError(
+                f"{collection.root} is not what was trained on in {workdir}; give those tracks by "
+                "--config.data.root, or another --workdir"
+            )
+        fitted = components.fit_training_segments(config, collection, fits[0], bar)
+        if run is None:
+            claim_config(workdir / "config.json", config, binding=False)
+            save_json(workdir / "data.json", manifest)
+            save_json(workdir / "environment.json", environment(config.seed))
+        save_pca(workdir / "pca.npz", fitted)
+        bar.say(f"Wrote {workdir / 'pca.npz'}\n{components.in_words(fitted)}")
+
+
+def embed(
+    config: TrainConfig,
+    workdir: pathlib.Path,
+    changes: Mapping[str, Any],
+    recordings: Mapping[str, Waveform],
+) -> None:
+    """Draw a map of the tracks, and of other recordings, in the features of the first network.
+
+    Args:
+      config: see `evaluate`.
+      workdir: see `evaluate`.
+      changes: see `evaluate`.
+      recordings: waveforms by name; those of the flag `--transfer`.
+
+    Raises:
+      InputError: there are no networks, or the data or the recordings do not fit them.
+    """
+    run = _find_networks("embed", config, workdir, changes)
+    if recordings and not run.config.spectrogram.from_audio:
+        raise InputError(
+            "--transfer is for classifiers of audio, and spectrogram.name is "
+            f"{run.config.spectrogram.name}; give the --workdir or --config of one of audio"
+        )
+    name, *others = run.fits
+    with CountingBar() as bar:
+        collection, [fit] = _load_test_data("embed", run, [name], changes, bar)
+        found = embedding.embed(run, collection, fit, recordings)
+        data = f" on {collection.root}" if run.config.data.root else ""
+        which = f"{name}, the first of {1 + len(others)} fits" if others else name
+        make_workdir(workdir)
+        draw_points(
+            workdir / "embedding.png",
+            found.points,
+            f"{run.config.model.name}{data}, {which}\n{results.protocol(run.config)}",
+            f"t-SNE of {found.num_features} features, perplexity {found.perplexity:.3g}: "
+            "neighbours are similar, long distances mean little",
+        )
+        save_points(workdir / "embedding.csv", found.points)
+        bar.say(
+            f"{which}: {embedding.in_words(found)}\n"
+            f"Wrote {workdir / 'embedding.png'} and {workdir / 'embedding.csv'}"
+        )
+
+
+def describe(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) -> None:
+    """Write descriptors of whole tracks and of slices of 3 s as tables of GTZAN's format.
+
+    Args:
+      config: `data.root` and `data.max_bad_share` are used.
+      workdir: of the tables and the cache.
+      changes: the keys that were given, by dotted key.
+
+    Raises:
+      InputError: other keys were given, or there is no folder of audio.
+    """
+    start, root = time.perf_counter(), config.data.root
+    for key in sorted(changes.keys() - {"data.root", "data.max_bad_share"}):
+        raise InputError(
+            f"config.{key} does not apply to --mode=describe; config.data.root and "
+            "config.data.max_bad_share do"
+        )
+    if root is None:
+        raise InputError(
+            "--mode=describe needs --config.data.root; give a folder that has one folder of audio "
+            "files a genre"
+        )
+    make_workdir(workdir)
+    with held_alone(workdir), CountingBar() as bar:
+        cache = DescriptorCache(workdir / "descriptors")
+        collection = load_collection(
+            root,
+            cache,
+            max_bad_share=config.data.max_bad_share,
+            min_frames=1,
+            on_progress=lambda done, total: bar("descriptors", done, total),
+        )
+        both = tables((track.name, cache.read(track.digest)) for track in collection.tracks)
+        written = []
+        for seconds, table in zip((30, 3), both, strict=True):
+            path = workdir / f"features_{seconds}_sec.csv"
+            save_descriptors(path, table)
+            written.append(f"{path} ({len(table.names)} rows)")
+        bar.say(
+            f"Wrote {' and '.join(written)} in {time.perf_counter() - start:.0f} s; "
+            f"files skipped: {len(collection.skipped)}"
+        )
+
+
+def _check_trains(mode: str, config: TrainConfig) -> None:
+    """Check that a config has a training subset and networks of its own."""
+    if config.data.split == "all":
+        raise InputError("config.data.split=all has no training subset; it is for --mode=evaluate")
+    if config.checkpoint:
+        raise InputError(
+            f"config.checkpoint names networks to use, and --mode={mode} makes its own; leave it "
+            "out"
+        )
+
+
+def _may_differ(key: str) -> bool:
+    """True for the keys that a test may change: networks, and the data except the folds."""
+    return key == "checkpoint" or (key.startswith("data.") and key != "data.num_folds")
+
+
+def _check_changes(
+    mode: str, changes: Iterable[str], allowed: Callable[[str], bool], named: list[str]
+) -> None:
+    for key in changes:
+        if not allowed(key):
+            raise InputError(
+                f"config.{key} was settled in training and cannot be changed by --mode={mode}; "
+                f"{' and '.join(f'config.{name}' for name in named)} can"
+            )
+
+
+def _find_networks(
+    mode: str, config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]
+) -> Run:
+    """The run whose networks are used: that of `config.checkpoint`, of the workdir, or shipped."""
+    _check_changes(mode, changes, _may_differ, ["data.root", "data.split", "checkpoint"])
+    if config.checkpoint:
+        run = find_run(config.checkpoint, changes)
+        if run.folder.resolve() == workdir.resolve():
+            run = dataclasses.replace(run, folder=workdir)
+    elif was_trained(workdir):
+        run = Run.load(workdir, changes)
+    elif (workdir / "config.json").exists():
+        raise InputError(
+            f"the training in {workdir} left no checkpoint yet; train on, or use other networks by "
+            "--config.checkpoint=shipped"
+        )
+    else:
+        warnings.warn(f"no training in {workdir}: the shipped weights are used", stacklevel=2)
+        run = Run.load(SHIPPED, changes)
+    front_end = run.config.spectrogram
+    if run.folder == SHIPPED:
+        front_end = for_audio(front_end)
+    return run.with_front_end(convert(front_end, config.spectrogram.name))
+
+
+def _load_test_data(
+    mode: str, run: Run, names: Iterable[str], changes: Mapping[str, Any], bar: CountingBar
+) -> tuple[Collection, list[Fit]]:
+    """The collection to test on, with its genres as in training, and the split of each fit."""
+    config = run.config
+    if run.folder == SHIPPED and config.data.root is None:
+        raise InputError(
+            f"--mode={mode} needs --config.data.root for the shipped weights; give a folder that "
+            f"has one folder of files a genre, of {', '.join(run.genres)}"
+        )
+    collection, store = experiment.load_data(config, bar)
+    if config.data.split != "all" and not changes.keys() - _UNBOUND:
+        experiment.check_unchanged(collection, run.tracks)
+    collection = experiment.match_genres(collection, run.genres)
+    return collection, experiment.plan_test(config, collection, store, names)
+
+
+def _keep_training_results(workdir: pathlib.Path) -> None:
+    """Copy the results of the training, once, before those of another test replace them."""
+    results_file, kept = workdir / "results.json", workdir / "results_of_training.json"
+    if results_file.exists() and not kept.exists():
+        save_json(kept, load_json(results_file))
+
+
+def _test(
+    run: Run, collection: Collection, fits: list[Fit], workdir: pathlib.Path, bar: CountingBar
+) -> None:
+    """Test the fits, and write results, predictions for tracks, and the confusion matrix."""
+    found, tracks = results.score(run, collection, fits, bar)
+    save_json(workdir / "results.json", found)
+    save_table(workdir / "tracks.csv", results.TrackScore._fields, tracks)
+    draw_confusion(
+        workdir / "confusion.png", found["confusion"], found["genres"], found["protocol"]
+    )
+    bar.say(
+        f"{results.in_words(found)}\nWrote {workdir / 'results.json'} and {workdir / 'tracks.csv'}"
+    )
