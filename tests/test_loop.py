@@ -112,10 +112,6 @@ def wave(*shape: int, rate: float) -> np.ndarray:
     return np.sin(rate * np.arange(1, math.prod(shape) + 1)).reshape(shape).astype(np.float32)
 
 
-def constant_rate(value: float) -> LearningRate:
-    return LearningRate(jnp.float32(value), jnp.int32(1), jnp.int32(0), "constant")
-
-
 def step_once(state, spectrogram, label, seed=0, learning_rate=0.01, **recipe):
     """The state after a step of a constant learning rate."""
     return train_step(
@@ -123,7 +119,7 @@ def step_once(state, spectrogram, label, seed=0, learning_rate=0.01, **recipe):
         jnp.asarray(spectrogram),
         jnp.asarray(label),
         jax.random.key(seed),
-        constant_rate(learning_rate),
+        LearningRate.of(learning_rate, num_steps=1),
         num_classes=CLASSES,
         config=StepConfig(**recipe),
     )

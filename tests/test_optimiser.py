@@ -7,8 +7,6 @@ import optax
 import pytest
 
 from research.models.network import Variables
-from research.training.config import TrainConfig
-from research.training.loop import StepConfig
 from research.training.optimiser import (
     OPTIMISERS,
     SCHEDULES,
@@ -26,8 +24,7 @@ def params() -> dict[str, jax.Array]:
 
 def run(name: str, gradient_of, num_steps: int, rate: float = 0.05, **recipe):
     """Parameters and state after some steps, compiled."""
-    config = StepConfig(optimiser=name, **recipe)
-    optimiser = make_optimiser(config, optax.constant_schedule(rate))
+    optimiser = make_optimiser(name, optax.constant_schedule(rate), **recipe)
 
     @jax.jit
     def step(values, state):
@@ -70,8 +67,7 @@ def test_a_step_is_proportional_to_the_learning_rate(name):
 
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_the_state_is_that_of_the_direction_and_counts(name):
-    config = StepConfig(optimiser=name, weight_decay=0.1)
-    state = make_optimiser(config, optax.constant_schedule(0.0)).init(params())
+    state = make_optimiser(name, optax.constant_schedule(0.0), weight_decay=0.1).init(params())
     own = OPTIMISERS[name]().init(params())
     assert jax.tree.structure(state["direction"]) == jax.tree.structure(own)
     rest = {key: value for key, value in state.items() if key != "direction"}
@@ -88,25 +84,24 @@ def test_two_steps_of_sgd_by_hand():
     )
 
 
-def rates(num_steps: int, num_warmup_steps: int, **recipe) -> np.ndarray:
-    config = TrainConfig(**recipe)
-    learning_rate = LearningRate.of(config, num_steps, num_warmup_steps)
+def rates(maximum: float, num_steps: int, *arguments) -> np.ndarray:
+    learning_rate = LearningRate.of(maximum, num_steps, *arguments)
     return np.asarray(jax.vmap(learning_rate)(jnp.arange(num_steps)))
 
 
 def test_rates_rise_and_fall_along_a_cosine():
     schedule = optax.warmup_cosine_decay_schedule(0.0, 0.5, 200, 999)
     wanted = schedule(np.arange(1, 201)), schedule(np.arange(200, 999))
-    found = rates(999, 200, learning_rate=0.5, schedule="cosine")
+    found = rates(0.5, 999, 200, "cosine")
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, np.concatenate(wanted), rtol=1e-5, atol=1e-8)
-    np.testing.assert_array_equal(rates(999, 0, learning_rate=0.5), np.full(999, np.float32(0.5)))
+    np.testing.assert_array_equal(rates(0.5, 999), np.full(999, np.float32(0.5)))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(("num_steps", "num_warmup_steps"), [(1, 0), (1, 1), (7, 7), (9, 3)])
 def test_every_schedule_has_its_maximum_at_the_end_of_warmup(schedule, num_steps, num_warmup_steps):
-    found = rates(num_steps, num_warmup_steps, schedule=schedule, learning_rate=0.25)
+    found = rates(0.25, num_steps, num_warmup_steps, schedule)
     assert found[max(num_warmup_steps - 1, 0)] == found.max() == np.float32(0.25)
     assert np.all(found > 0.0)
     rising = 0.25 * np.arange(1, num_warmup_steps + 1) / max(num_warmup_steps, 1)

@@ -148,7 +148,7 @@ def test_the_loss_of_a_step_is_the_mean_over_the_branches():
         x,
         label,
         key,
-        LearningRate(jnp.float32(0), jnp.int32(1), jnp.int32(0), "constant"),
+        LearningRate.of(0.0, num_steps=1),
         num_classes=CLASSES,
         config=config,
     )

@@ -19,12 +19,11 @@ from research.benchmarks.race import race
 from research.models.multi_channel import MultiChannelConfig
 from research.models.network import Network
 from research.models.single_channel import SingleChannelConfig
-from research.training.config import TrainConfig
 from research.training.loop import StepConfig, start_state, train_step, widen
 from research.training.optimiser import LearningRate
 from research.training.sharding import make_mesh, replicate, shard
 
-BATCH, CLASSES, CONFIG = 32, 10, TrainConfig()
+BATCH, CLASSES, LEARNING_RATE = 32, 10, 1e-3
 RACES = {
     "multi_channel": (MultiChannelConfig(), (216, 1025), "contiguous_format"),
     "single_channel": (SingleChannelConfig(), (257, 257), "contiguous_format"),
@@ -64,7 +63,7 @@ def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[],
     mesh = make_mesh(BATCH)
     network = Network.init(config, shape, CLASSES, seed=0)
     state, key, seen = replicate(start_state(network, StepConfig()), mesh), jax.random.key(0), 0.0
-    learning_rate = LearningRate.of(CONFIG, num_steps=1, num_warmup_steps=0)
+    learning_rate = LearningRate.of(LEARNING_RATE, num_steps=1)
     spectrogram, label = widen(shard(spectrogram, mesh)), shard(label, mesh)
 
     def run() -> float:
@@ -130,7 +129,7 @@ def _pytorch(
     batch = batch[:, None] if picture else batch.transpose(1, 2)
     batch = batch.contiguous(memory_format=getattr(torch, layout))
     target = torch.tensor(label, dtype=torch.long, device=device)
-    optimiser = torch.optim.Adam(network.parameters(), CONFIG.learning_rate)
+    optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
 
     def run() -> float:
         optimiser.zero_grad()

@@ -41,6 +41,12 @@ class StepConfig:
         """The part of this config."""
         return cls(**{field.name: getattr(config, field.name) for field in dataclasses.fields(cls)})
 
+    def make_optimiser(
+        self, learning_rate: optax.Schedule
+    ) -> optax.GradientTransformationExtraArgs:
+        """The optimiser of this config; see `research.training.optimiser.make_optimiser`."""
+        return make_optimiser(self.optimiser, learning_rate, self.weight_decay)
+
 
 class TrainingState(NamedTuple):
     """Everything that changes from step to step.
@@ -67,8 +73,8 @@ class TrainingState(NamedTuple):
 
 def start_state(network: Network, config: StepConfig) -> TrainingState:
     """The state before the first step."""
-    # The schedule has no part in the state, so any learning rate will do.
-    optimiser = make_optimiser(config, optax.constant_schedule(0.0))
+    # The state does not depend on the learning rate.
+    optimiser = config.make_optimiser(optax.constant_schedule(0.0))
     return TrainingState(
         network,
         optimiser.init(network.variables.params),
@@ -146,7 +152,7 @@ def train_step(
         return optax.softmax_cross_entropy(heads, target).mean(), (logits, next_stats)
 
     (loss, (logits, next_stats)), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
-    optimiser = make_optimiser(config, learning_rate)
+    optimiser = config.make_optimiser(learning_rate)
     updates, optimiser_state = optimiser.update(gradient, state.optimiser, params)
     next_params: Any = optax.apply_updates(params, updates)
     variables = Variables(next_params, next_stats)
@@ -211,7 +217,10 @@ def fit(
     on_resume(history)
     epoch_ends = {batches.epoch_end(epoch): epoch for epoch in range(1, config.num_epochs + 1)}
     num_steps = batches.epoch_end(config.num_epochs)
-    learning_rate = LearningRate.of(config, num_steps, batches.epoch_end(config.warmup_epochs))
+    num_warmup_steps = batches.epoch_end(config.warmup_epochs)
+    learning_rate = LearningRate.of(
+        config.learning_rate, num_steps, num_warmup_steps, config.schedule
+    )
     key, started = jax.random.key(batches.seed), time.perf_counter()
     steps = range(checkpoints.latest or 0, num_steps)
     for step, batch in zip(steps, read_ahead(batches, steps), strict=True):

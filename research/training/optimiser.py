@@ -6,17 +6,13 @@ A new optimiser is one line in `OPTIMISERS`.
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from research.models.network import Variables
-
-if TYPE_CHECKING:
-    from research.training.config import TrainConfig
-    from research.training.loop import StepConfig
 
 OPTIMISERS: dict[str, Callable[[], optax.GradientTransformation]] = {
     "adamw": optax.scale_by_adam,
@@ -57,13 +53,12 @@ class LearningRate:
     schedule: str = dataclasses.field(metadata={"static": True})
 
     @classmethod
-    def of(cls, config: "TrainConfig", num_steps: int, num_warmup_steps: int) -> Self:
-        """The learning rate of a training."""
+    def of(
+        cls, maximum: float, num_steps: int, num_warmup_steps: int = 0, schedule: str = "constant"
+    ) -> Self:
+        """The learning rate of these numbers."""
         return cls(
-            jnp.float32(config.learning_rate),
-            jnp.int32(num_steps),
-            jnp.int32(num_warmup_steps),
-            config.schedule,
+            jnp.float32(maximum), jnp.int32(num_steps), jnp.int32(num_warmup_steps), schedule
         )
 
     def __call__(self, count: jax.typing.ArrayLike) -> jax.Array:
@@ -76,7 +71,7 @@ class LearningRate:
 
 
 def make_optimiser(
-    config: "StepConfig", learning_rate: optax.Schedule
+    name: str, learning_rate: optax.Schedule, weight_decay: float = 0.0
 ) -> optax.GradientTransformationExtraArgs:
     """The optimiser of a training.
 
@@ -84,16 +79,17 @@ def make_optimiser(
     more than one axis decay (AdamW, Loshchilov & Hutter 2019).
 
     Args:
-      config: chooses the direction and the weight decay.
-      learning_rate: of each step.
+      name: of the direction, in `OPTIMISERS`.
+      learning_rate: of each step, by the number of steps before it.
+      weight_decay: of the parameters.
 
     Returns:
       An optimiser whose state is a dict; `state["direction"]` is that of the member of
       `OPTIMISERS`, and all else in it is known from the number of steps.
     """
-    transforms = [("direction", OPTIMISERS[config.optimiser]())]
-    if config.weight_decay:
-        decay = optax.add_decayed_weights(config.weight_decay, mask=_has_axes)
+    transforms = [("direction", OPTIMISERS[name]())]
+    if weight_decay:
+        decay = optax.add_decayed_weights(weight_decay, mask=_has_axes)
         transforms.append(("decay", decay))
     transforms.append(("learning_rate", optax.scale_by_learning_rate(learning_rate)))
     return optax.named_chain(*transforms)

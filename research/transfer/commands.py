@@ -13,7 +13,7 @@ from research.errors import InputError
 from research.files import check_place, held_alone
 from research.progress import CountingBar, ProgressBar
 from research.report.spectrograms import draw_spectrograms
-from research.settings import to_config_dict, unbound_keys
+from research.settings import to_config_dict
 from research.transfer.comparison import write_comparison
 from research.transfer.config import TransferConfig
 from research.transfer.experiment import make_takes
@@ -25,7 +25,7 @@ from research.transfer.style_file import check_style_file_name
 from research.transfer.style_source import make_style_file
 from research.transfer.sweep import combinations
 from research.transfer.takes import find_takes
-from research.workdir import claim, environment, make_workdir, save_json
+from research.workdir import claim, claim_config, environment, make_workdir, save_json
 
 
 def transfer(
@@ -119,8 +119,7 @@ def _make_many(
     use_every_core(len(takes))
     with held_alone(make_workdir(workdir)), CountingBar() as bar:
         chosen, binding = _as_json(config), bool(find_takes(workdir))
-        free = unbound_keys(TransferConfig)
-        claim(workdir / "config.json", chosen, binding=binding, free=free)
+        claim_config(workdir / "config.json", config, binding=binding)
         claim(workdir / "takes.json", identify(takes), binding=binding)
         made_by = environment(config.seed)
         save_json(workdir / "environment.json", made_by)
