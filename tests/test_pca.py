@@ -17,7 +17,7 @@ from research.data.front_ends.stft import SpectrogramConfig
 from research.data.pca import Pca, PcaConfig, fit_pca, load_pca, save_pca
 from research.errors import InputError
 from research.settings import freeze
-from research.training import experiment
+from research.training import commands, experiment
 from research.training.config import TrainConfig
 from research.training.pca import fit_training_segments, in_words
 
@@ -260,13 +260,19 @@ def trained(fitted, tmp_path):
 
 
 @pytest.fixture
-def plan(fitted, script_environment):
-    """What the script saw: config, collection and the one fit; changes to its config go in."""
+def data_cache(script_environment) -> dict[str, str]:
+    """The change of a config to the cache that scripts use."""
+    cache = pathlib.Path(script_environment["XDG_CACHE_HOME"]) / "music_style_transfer_jax"
+    return {"data.cache": str(cache / "spectrograms")}
+
+
+@pytest.fixture
+def plan(fitted, data_cache):
+    """Config, collection and fits as the script has them, with changes to the config."""
 
     def make(**changes):
         chosen = json.loads((fitted[0] / "config.json").read_text())
-        cache = pathlib.Path(script_environment["XDG_CACHE_HOME"]) / "music_style_transfer_jax"
-        chosen["data"]["cache"] = str(cache / "spectrograms")
+        chosen["data"]["cache"] = data_cache["data.cache"]
         for key, value in changes.items():
             chosen[key] |= value
         config = freeze(TrainConfig, chosen)
@@ -301,32 +307,29 @@ def test_the_script_fits_the_training_segments_alone(fitted, plan):
     assert pca.origin["protocol"].startswith("by track")
 
 
-def test_in_a_trained_workdir_its_config_and_data_are_taken(run, fitted, trained):
+def test_in_a_trained_workdir_its_config_and_data_are_taken(fitted, trained, data_cache):
     before = {path: path.read_bytes() for path in trained.glob("*.json")}
-    result = run(f"--workdir={trained}")
-    assert result.returncode == 0, result.stderr
+    commands.pca(TrainConfig(), trained, data_cache)
     assert (trained / "pca.npz").read_bytes() == (fitted[0] / "pca.npz").read_bytes()
     assert before == {path: path.read_bytes() for path in trained.glob("*.json")}
 
 
-def test_what_a_training_settled_stays(run, assert_refused, trained):
-    assert_refused(
-        run(f"--workdir={trained}", "--config.data.split=kfold"),
-        "config.data.split was settled in training",
-        "config.data.root and config.data.cache can",
+def test_what_a_training_settled_stays(trained):
+    words = (
+        r"config\.data\.split was settled in training .* config\.data\.root and config\.data\.cache"
     )
+    with pytest.raises(InputError, match=words):
+        commands.pca(TrainConfig(), trained, {"data.split": "kfold"})
 
 
-def test_other_data_than_trained_on_are_refused(run, assert_refused, trained):
+def test_other_data_than_trained_on_are_refused(trained, data_cache):
     manifest = json.loads((trained / "data.json").read_text())
     manifest["tracks"][min(manifest["tracks"])] = "of another track"
     (trained / "data.json").write_text(json.dumps(manifest))
-    assert_refused(
-        run(f"--workdir={trained}", "--config.pca.max_components=3"),
-        "is not what was trained on",
-        str(trained),
-        "--workdir",
-    )
+    config = TrainConfig(pca=PcaConfig(max_components=3))
+    words = rf"is not what was trained on in {trained}; .* another --workdir"
+    with pytest.raises(InputError, match=words):
+        commands.pca(config, trained, data_cache | {"pca.max_components": 3})
     assert not (trained / "pca.npz").exists()
 
 

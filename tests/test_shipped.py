@@ -1,4 +1,4 @@
-"""The shipped weights: their size, the script that trains them, and what scripts do with them."""
+"""The shipped weights: their size, the script that trains them, and the modes that use them."""
 
 import functools
 import json
@@ -14,8 +14,14 @@ import pytest
 from conftest import ROOT
 from drawing import write_picture
 
+from research.data.front_ends.images import ImageConfig
+from research.data.front_ends.mel import MelConfig
+from research.errors import InputError
+from research.training import commands
+from research.training.config import TrainConfig
 from research.training.run import SHIPPED, Run, fingerprint
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
 
 
@@ -47,8 +53,8 @@ def test_they_are_small_and_know_no_place():
     assert set(chosen["data"]["files"].values()) == {None}
     manifest = json.loads((SHIPPED / "data.json").read_text())
     assert set(manifest) == {"genres", "tracks", "fits"}
-    parts = manifest["fits"]["seed_0"]
-    assert [len(parts[part]) for part in ("train", "validation")] == [442, 0]
+    subsets = manifest["fits"]["seed_0"]
+    assert [len(subsets[subset]) for subset in ("train", "validation")] == [442, 0]
     assert len(manifest["tracks"]) == 442
     assert {f"{name}.npz" for name in manifest["fits"]} == {
         file.name for file in SHIPPED.glob("weights/*")
@@ -67,11 +73,11 @@ def test_predicts_where_nothing_was_trained(run, clips, tmp_path):
     assert max(answer["probabilities"], key=answer["probabilities"].get) in ("rock", "disco")
 
 
-def test_a_picture_is_seen_and_not_heard(run, pictures, tmp_path):
+def test_an_image_is_read_as_an_image(pictures, tmp_path, capsys):
     picture = pictures / "jazz" / "jazz00200.png"
-    result = run("--mode=predict", f"--input={picture}", f"--workdir={tmp_path}")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"{picture}: ")
+    with pytest.warns(UserWarning, match="the shipped weights are used"):
+        commands.predict(TrainConfig(), tmp_path, {}, str(picture))
+    assert capsys.readouterr().out.startswith(f"{picture}: ")
 
 
 def test_scores_every_picture_in_a_folder(run, pictures, tmp_path):
@@ -97,29 +103,32 @@ def test_scores_every_picture_in_a_folder(run, pictures, tmp_path):
     assert right == results["together"]["accuracy"]
 
 
-def test_a_genre_that_they_do_not_know_is_told(run, assert_refused, pictures, tmp_path):
+def test_a_genre_that_they_do_not_know_is_refused(pictures, tmp_path):
     root = shutil.copytree(pictures, tmp_path / "root")
     (root / "metal").rename(root / "polka")
-    result = run(
-        "--mode=evaluate",
-        "--config=configs/pictures.py",
-        f"--config.data.root={root}",
-        f"--workdir={tmp_path / 'work'}",
-    )
-    assert_refused(result, "has the genre polka, which the classifier does not know")
+    config = TrainConfig(spectrogram=ImageConfig(), checkpoint="shipped")
+    with pytest.raises(InputError, match="has the genre polka, which the classifier does not know"):
+        commands.evaluate(config, tmp_path / "work", {"data.root": str(root)})
+    assert not (tmp_path / "work").exists()
+
+
+def test_testing_them_needs_data(tmp_path):
+    config = TrainConfig(checkpoint="shipped")
+    with pytest.raises(InputError, match=r"--mode=evaluate needs --config\.data\.root .* blues"):
+        commands.evaluate(config, tmp_path, {"checkpoint": "shipped"})
 
 
 def test_the_script_trains_and_ships(pictures, script_environment, tmp_path):
     lists = {}
-    for number, part in enumerate(("train", "test")):
-        lists[part] = tmp_path / f"{part}.txt"
-        lists[part].write_text(
+    for number, subset in enumerate(("train", "test")):
+        lists[subset] = tmp_path / f"{subset}.txt"
+        lists[subset].write_text(
             "\n".join(f"{genre}/{genre}.0020{number}.wav" for genre in ("jazz", "metal"))
         )
     command = [
         *(sys.executable, "-m", "research.shipped.make_weights"),
         f"--root={pictures}",
-        *(f"--{part}={path}" for part, path in lists.items()),
+        *(f"--{subset}={path}" for subset, path in lists.items()),
         "--seeds=1",
         f"--workdir={tmp_path / 'work'}",
         f"--destination={tmp_path / 'weights'}",
@@ -150,7 +159,7 @@ def test_the_script_trains_and_ships(pictures, script_environment, tmp_path):
 @pytest.mark.skipif(
     not (GTZAN / "images_valid.npz").is_file(), reason="there are no real tracks here"
 )
-def test_real_tracks_that_were_not_trained_on_are_heard_as_well_as_seen(run, tmp_path):
+def test_audio_that_was_not_trained_on_is_predicted_as_well_as_its_images(tmp_path):
     trained = json.loads((SHIPPED / "data.json").read_text())["fits"]["seed_0"]["train"]
     with np.load(GTZAN / "images_valid.npz") as archive:
         levels = dict(zip(archive["names"].tolist(), archive["images"], strict=True))
@@ -160,20 +169,16 @@ def test_real_tracks_that_were_not_trained_on_are_heard_as_well_as_seen(run, tmp
             continue
         (tmp_path / "audio" / genre).mkdir(parents=True, exist_ok=True)
         (tmp_path / "audio" / genre / file.name).symlink_to(file)
-        write_picture(tmp_path / "seen" / genre / f"{name}.png", levels[name])
+        write_picture(tmp_path / "images" / genre / f"{name}.png", levels[name])
     accuracies = {}
-    for kind, config in (("audio", "residual"), ("seen", "pictures")):
+    for kind, front_end in (("audio", MelConfig()), ("images", ImageConfig())):
         workdir = tmp_path / f"work_{kind}"
-        result = run(
-            "--mode=evaluate",
-            f"--config=configs/{config}.py",
-            f"--config.data.root={tmp_path / kind}",
-            f"--workdir={workdir}",
-        )
-        assert result.returncode == 0, result.stderr
+        config = TrainConfig(spectrogram=front_end, checkpoint="shipped")
+        changes = {"data.root": str(tmp_path / kind), "data.cache": str(tmp_path / "cache")}
+        commands.evaluate(config, workdir, changes)
         results = json.loads((workdir / "results.json").read_text())
         assert results["num_used_in_training"] == 0
         assert results["num_tested"] > 20
         accuracies[kind] = results["together"]["accuracy"]
-    assert accuracies["audio"] >= accuracies["seen"] - 0.1
-    assert accuracies["seen"] > 0.5
+    assert accuracies["audio"] >= accuracies["images"] - 0.1
+    assert accuracies["images"] > 0.5
