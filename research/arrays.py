@@ -9,20 +9,20 @@ import numpy as np
 from research.errors import InputError
 
 
-def load_arrays(path: str | os.PathLike, what: str, mend: str) -> dict[str, np.ndarray]:
+def load_arrays(path: str | os.PathLike, what: str, hint: str) -> dict[str, np.ndarray]:
     """All arrays of an `.npz` file by name. Checksums are compared, pickles are refused.
 
     Args:
       path: the file.
       what: what the file should hold, for messages: "is no file of <what>".
-      mend: what the user can do about a bad file, the last words of every message.
+      hint: what the user can do about a bad file, the last words of every message.
 
     Raises:
       InputError: the file cannot be read, is not an archive of arrays, is damaged, or holds
         pickled objects.
     """
     path = pathlib.Path(path)
-    foreign = f"{path} is no file of {what}, or is cut short; {mend}"
+    foreign = f"{path} is no file of {what}, or is cut short; {hint}"
     try:
         with path.open("rb") as file:
             if not zipfile.is_zipfile(file):
@@ -41,7 +41,7 @@ def load_arrays(path: str | os.PathLike, what: str, mend: str) -> dict[str, np.n
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         reason = " ".join(reason.split())
-        raise InputError(f"{path} cannot be read, or is damaged ({reason}); {mend}") from error
+        raise InputError(f"{path} cannot be read, or is damaged ({reason}); {hint}") from error
     # numpy gives an entry that is not an array as bytes.
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise InputError(foreign)

@@ -18,7 +18,7 @@ def user_cache() -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def held_alone(folder: str | os.PathLike) -> Iterator[None]:
+def exclusive_lock(folder: str | os.PathLike) -> Iterator[None]:
     """Lock a folder against other processes. The lock ends with the block or the process.
 
     Raises:
@@ -53,7 +53,7 @@ def check_place(path: str | os.PathLike) -> None:
 
 
 @contextlib.contextmanager
-def written_whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+def atomic_write(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Write a file atomically: yields a temporary path that is renamed at the end of the block.
 
     The temporary file is in the same folder. If the block raises, it is deleted, and `path` stays

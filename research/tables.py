@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from research.files import written_whole
+from research.files import atomic_write
 
 
 def save_table(path: str | os.PathLike, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
@@ -34,7 +34,7 @@ def save_records(path: str | os.PathLike, records: Sequence[Mapping[str, Any]]) 
 
 def _save(path: str | os.PathLike, rows: Iterable[Iterable], line_end: str) -> None:
     with (
-        written_whole(path) as temporary,
+        atomic_write(path) as temporary,
         # Names of files need not be text: bytes that are not UTF-8 are written as they were.
         open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from research.errors import InputError
-from research.files import written_whole
+from research.files import atomic_write
 from research.settings import freeze, to_config_dict, unbound_keys
 
 _PACKAGES = (
@@ -151,7 +151,7 @@ def save_json(path: str | os.PathLike, value: Any) -> None:
     Raises:
       InputError: the file cannot be written.
     """
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 

@@ -20,7 +20,7 @@ from research.data.front_ends.stft import SpectrogramConfig
 from research.data.segments import SegmentConfig
 from research.data.tracks import SkippedFileWarning
 from research.errors import InputError
-from research.files import held_alone
+from research.files import exclusive_lock
 from research.models.multi_channel import MultiChannelConfig
 from research.settings import to_config_dict
 from research.training import commands
@@ -475,7 +475,7 @@ def test_a_folder_that_changed_is_not_tested_as_if_it_had_not(trained, tones, tm
 def test_a_workdir_in_use_is_left_alone(small, tmp_path):
     work = tmp_path / "work"
     work.mkdir()
-    with held_alone(work):
+    with exclusive_lock(work):
         words = "another process works in", "--workdir"
         assert_refused_by(lambda: commands.train(small(), work), *words)
     assert not list(work.iterdir())

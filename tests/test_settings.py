@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from research.errors import InputError
-from research.files import written_whole
+from research.files import atomic_write
 from research.settings import (
     above,
     at_least,
@@ -108,7 +108,7 @@ def test_a_refused_key_is_told_under_the_prefix_given():
 def test_file_appears_or_is_replaced_when_all_went_well(tmp_path):
     path = tmp_path / "report.json"
     for text in ("first", "second"):
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             assert temporary.parent == tmp_path  # A rename, so not over file systems.
             assert temporary.suffix == ".json"
             temporary.write_text(text)
@@ -131,7 +131,7 @@ def test_failure_leaves_everything_as_it_was(tmp_path, old, failure, raised):
     path = tmp_path / "report.json"
     if old:
         path.write_text(old)
-    with pytest.raises(raised), written_whole(path) as temporary:
+    with pytest.raises(raised), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise failure
     assert [entry.read_text() for entry in tmp_path.iterdir()] == ([old] if old else [])
@@ -143,7 +143,7 @@ def test_system_errors_are_told_in_one_line(tmp_path):
     for path in (folder, tmp_path / "nowhere" / "report.json"):
         with (
             pytest.raises(InputError, match="cannot be written") as error,
-            written_whole(path) as temporary,
+            atomic_write(path) as temporary,
         ):
             temporary.write_text("text")
         assert str(path) in str(error.value)

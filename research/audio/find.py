@@ -49,15 +49,15 @@ def find_files(path: str | os.PathLike, flag: str, kind: FileKind) -> list[pathl
     """
     # The methods of pathlib raise for a name that is too long and for an unknown user.
     start = os.path.expanduser(path)
-    mend = f"give {kind.one} or a folder of them"
+    hint = f"give {kind.one} or a folder of them"
     if not os.path.exists(start):
-        raise InputError(f"{flag} {path} does not exist; {mend}")
+        raise InputError(f"{flag} {path} does not exist; {hint}")
     start = pathlib.Path(start)
     if not start.is_dir():
         return [start]
     files = [file for file in list_files(start) if kind.may_be(file)]
     if not files:
-        raise InputError(f"{flag} {path} holds no {kind.name}; {mend}")
+        raise InputError(f"{flag} {path} holds no {kind.name}; {hint}")
     return files
 
 

@@ -14,7 +14,7 @@ import threading
 import numpy as np
 
 from research.errors import InputError
-from research.files import check_place, written_whole
+from research.files import atomic_write, check_place
 
 MIN_SECONDS = 0.5
 PEAK_CEILING = 0.95
@@ -266,7 +266,7 @@ def save_waveform(path: str | os.PathLike, waveform: Waveform) -> None:
     num_channels = waveform.samples.shape[0]
     try:
         with (
-            written_whole(path) as temporary,
+            atomic_write(path) as temporary,
             soundfile.SoundFile(
                 temporary,
                 "w",

@@ -94,15 +94,15 @@ def load_descriptors(path: str | os.PathLike) -> DescriptorTable:
 
 
 def _check_header(path: pathlib.Path, header: list[str]) -> None:
-    mend = "give the 60 columns of GTZAN's feature tables in their order"
+    hint = "give the 60 columns of GTZAN's feature tables in their order"
     missing = [column for column in COLUMNS if column not in header]
     if missing:
-        raise InputError(f"{path} lacks the column {missing[0]}; {mend}")
+        raise InputError(f"{path} lacks the column {missing[0]}; {hint}")
     for number, (found, wanted) in enumerate(zip(header, COLUMNS, strict=False), 1):
         if found != wanted:
-            raise InputError(f"{path} has {found!r} as column {number}, not {wanted}; {mend}")
+            raise InputError(f"{path} has {found!r} as column {number}, not {wanted}; {hint}")
     if len(header) > len(COLUMNS):
-        raise InputError(f"{path} has the column {header[len(COLUMNS)]!r} too many; {mend}")
+        raise InputError(f"{path} has the column {header[len(COLUMNS)]!r} too many; {hint}")
 
 
 def _read_row(place: str, cells: list[str]) -> tuple[str, np.ndarray, str]:
@@ -120,7 +120,7 @@ def _read_row(place: str, cells: list[str]) -> tuple[str, np.ndarray, str]:
             values.append(math.nan)
         if not math.isfinite(values[-1]):
             raise InputError(
-                f"{place} ({name}): column {column} is {cell!r}, no finite number; mend it or take "
+                f"{place} ({name}): column {column} is {cell!r}, no finite number; fix it or take "
                 "the row out"
             )
     return name, np.array(values), label

@@ -17,7 +17,7 @@ from research.arrays import load_arrays
 from research.data.front_ends.base import FrontEnd
 from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError
-from research.files import written_whole
+from research.files import atomic_write
 from research.settings import above, at_least, freeze
 
 # Raise it when the arrays of the file or their meaning change.
@@ -31,7 +31,7 @@ _NAMES = (
     "spectrogram",
     "origin",
 )
-_MEND = "fit one by run_train.py --mode=pca"
+_HINT = "fit one by run_train.py --mode=pca"
 # Numbers of each segment that are in double precision at a time.
 _BLOCK = 4096
 # Fraction of the largest variance; directions of less are rounding errors.
@@ -163,7 +163,7 @@ def save_pca(path: str | os.PathLike, pca: Pca) -> None:
     Raises:
       InputError: the file cannot be written.
     """
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         np.savez(
             temporary,
             version=_VERSION,
@@ -186,17 +186,17 @@ def load_pca(path: str | os.PathLike) -> Pca:
     """
     path = pathlib.Path(path)
     if not path.is_file():
-        raise InputError(f"there is no PCA in {path}; {_MEND}")
-    arrays = load_arrays(path, "a PCA", _MEND)
+        raise InputError(f"there is no PCA in {path}; {_HINT}")
+    arrays = load_arrays(path, "a PCA", _HINT)
     if "version" not in arrays:
-        raise InputError(f"{path} is no file of a PCA; {_MEND}")
+        raise InputError(f"{path} is no file of a PCA; {_HINT}")
     if arrays["version"] != _VERSION:
         raise InputError(
-            f"{path} is of version {arrays['version']} of the format, not {_VERSION}; {_MEND}"
+            f"{path} is of version {arrays['version']} of the format, not {_VERSION}; {_HINT}"
         )
     missing = [name for name in _NAMES if name not in arrays]
     if missing:
-        raise InputError(f"{path} lacks the array {missing[0]}; {_MEND}")
+        raise InputError(f"{path} lacks the array {missing[0]}; {_HINT}")
     try:
         spectrogram = freeze(
             SpectrogramConfig, json.loads(arrays["spectrogram"].item()), "spectrogram"
@@ -204,7 +204,7 @@ def load_pca(path: str | os.PathLike) -> Pca:
         origin = json.loads(arrays["origin"].item())
         shape = int(arrays["num_frames"]), spectrogram.stft.num_bins
     except (TypeError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}); {_MEND}") from error
+        raise InputError(f"{path} is damaged ({error}); {_HINT}") from error
     count = arrays["components"].shape[:1]
     shapes = {
         "mean": shape,
@@ -216,10 +216,10 @@ def load_pca(path: str | os.PathLike) -> Pca:
         array = arrays[name]
         if array.shape != wanted or array.dtype.kind != "f":
             raise InputError(
-                f"{path} has {name} of {array.dtype} {array.shape}, not of floats {wanted}; {_MEND}"
+                f"{path} has {name} of {array.dtype} {array.shape}, not of floats {wanted}; {_HINT}"
             )
         if not np.isfinite(array).all():
-            raise InputError(f"{path} has {name} that is not finite; {_MEND}")
+            raise InputError(f"{path} has {name} that is not finite; {_HINT}")
     return Pca(
         mean=arrays["mean"],
         components=arrays["components"],

@@ -21,7 +21,7 @@ import numpy as np
 
 from research.data.track_cache import Entry, TrackCache, collect
 from research.errors import InputError
-from research.files import user_cache, written_whole
+from research.files import atomic_write, user_cache
 
 # Raise it when spectrograms are computed in another way: all are computed again.
 _VERSION = 1
@@ -93,7 +93,7 @@ class SpectrogramCache(TrackCache):
             for (file, stamp), entry in zip(stamped, entries, strict=False):
                 if not isinstance(entry, InputError):
                     known[str(file.resolve())] = [*stamp, entry[0]]
-            with written_whole(index) as temporary:
+            with atomic_write(index) as temporary:
                 temporary.write_text(json.dumps(known))
         return entries
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from research.errors import InputError, about
-from research.files import written_whole
+from research.files import atomic_write
 
 Entry = tuple[str, int] | InputError
 """Digest of what was decoded from a file and number of its frames, or why it cannot be used."""
@@ -93,7 +93,7 @@ class TrackCache(abc.ABC):
                 f"the cache {self.folder} has {free >> 20} MiB left on its disk; make room or "
                 f"{self._mend}"
             )
-        with written_whole(self.path(digest)) as temporary, temporary.open("wb") as out:
+        with atomic_write(self.path(digest)) as temporary, temporary.open("wb") as out:
             np.save(out, array)
         return digest, self._count(array)
 

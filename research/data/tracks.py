@@ -135,7 +135,7 @@ def load_collection(
         if not any(track.genre == index for track in usable):
             folders = [one.path.parent for one in labelled if one.genre == genre]
             raise InputError(
-                f"{os.path.commonpath(folders)} holds no usable {kind.name}; mend it or take the "
+                f"{os.path.commonpath(folders)} holds no usable {kind.name}; fix it or take the "
                 "folder away"
             )
     return Collection(str(root), tuple(genres), usable, skipped)

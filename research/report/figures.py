@@ -4,7 +4,7 @@ import os
 import types
 import typing
 
-from research.files import written_whole
+from research.files import atomic_write
 
 if typing.TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +26,6 @@ def save_figure(figure: "Figure", path: str | os.PathLike) -> None:
     Raises:
       InputError: the file cannot be written.
     """
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)
     load_pyplot().close(figure)

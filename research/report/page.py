@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from research.audio.waveform import Waveform
-from research.files import written_whole
+from research.files import atomic_write
 from research.judge.crossfade import crossfade
 from research.report.media import choose_kbps, mp3_uri
 from research.report.metric_views import (
@@ -159,7 +159,7 @@ def write_report(
     spare = MAX_BYTES - len(silent.encode())
     kbps = choose_kbps([sound.waveform for sound in sounds], spare)
     page = render({sound.id: mp3_uri(sound.waveform, kbps) for sound in sounds})
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

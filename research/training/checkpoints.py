@@ -10,7 +10,7 @@ from typing import Any, Self
 import jax
 
 from research.errors import InputError
-from research.files import written_whole
+from research.files import atomic_write
 
 
 class Checkpoints:
@@ -83,7 +83,7 @@ class Checkpoints:
             raise InputError(
                 f"a checkpoint cannot be written to {self._folder} ({_first_line(error)})"
             ) from error
-        with written_whole(self._digests(step)) as temporary:
+        with atomic_write(self._digests(step)) as temporary:
             temporary.write_text(json.dumps(_digests_of(self._folder / str(step))))
         for path in self._folder.glob(".*.json"):
             if not (self._folder / path.stem[1:]).is_dir():

@@ -14,7 +14,7 @@ from research.data.front_ends.registry import convert, for_audio, for_input
 from research.data.pca import save_pca
 from research.data.tracks import Collection, load_collection
 from research.errors import InputError
-from research.files import held_alone
+from research.files import exclusive_lock
 from research.progress import CountingBar
 from research.report.confusion import draw_confusion
 from research.report.feature_map import draw_points, save_points
@@ -45,7 +45,7 @@ def train(config: TrainConfig, workdir: pathlib.Path) -> None:
     log = RunLog(workdir, config.tensorboard)
     # Checkpoints and components bind the workdir; a start that made neither does not.
     begun = was_trained(workdir) or (workdir / "pca.npz").exists()
-    with held_alone(workdir), CountingBar() as bar:
+    with exclusive_lock(workdir), CountingBar() as bar:
         claim_config(workdir / "config.json", config, binding=begun)
         collection, store = experiment.load_data(config, bar)
         fits = experiment.plan(config, collection, store)
@@ -144,7 +144,7 @@ def pca(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) 
             f"spectrogram.name is {config.spectrogram.name}; give the --workdir or --config of stft"
         )
     make_workdir(workdir)
-    with held_alone(workdir), CountingBar() as bar:
+    with exclusive_lock(workdir), CountingBar() as bar:
         collection, store = experiment.load_data(config, bar)
         fits = experiment.plan(config, collection, store)
         manifest = experiment.manifest(collection, fits)
@@ -229,7 +229,7 @@ def describe(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, A
             "files a genre"
         )
     make_workdir(workdir)
-    with held_alone(workdir), CountingBar() as bar:
+    with exclusive_lock(workdir), CountingBar() as bar:
         cache = DescriptorCache(workdir / "descriptors")
         collection = load_collection(
             root,

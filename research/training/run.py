@@ -152,14 +152,14 @@ def find_run(checkpoint: str, changes: Mapping[str, Any] | None = None) -> Run:
     Raises:
       InputError: there is no such folder, it holds no training, or the training is damaged.
     """
-    mend = "give shipped, or the --workdir of a run_train.py run"
+    hint = "give shipped, or the --workdir of a run_train.py run"
     if not checkpoint:
-        raise InputError(f"config.checkpoint is empty; {mend}")
+        raise InputError(f"config.checkpoint is empty; {hint}")
     folder = SHIPPED if checkpoint == "shipped" else pathlib.Path(checkpoint).expanduser()
     if not folder.is_dir():
-        raise InputError(f"config.checkpoint {checkpoint} is no folder; {mend}")
+        raise InputError(f"config.checkpoint {checkpoint} is no folder; {hint}")
     if not was_trained(folder):
-        raise InputError(f"config.checkpoint {checkpoint} holds no training; {mend}")
+        raise InputError(f"config.checkpoint {checkpoint} holds no training; {hint}")
     with about(f"config.checkpoint {checkpoint}"):
         return Run.load(folder, changes)
 

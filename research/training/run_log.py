@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from research.errors import InputError
-from research.files import written_whole
+from research.files import atomic_write
 
 
 class RunLog:
@@ -32,7 +32,7 @@ class RunLog:
         A run that was killed may have logged an epoch that it did not save.
         """
         kept = [entry for entry in self.read() if entry["fit"] != fit] + history
-        with written_whole(self._path) as temporary:
+        with atomic_write(self._path) as temporary:
             temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
 
     def add(self, entry: dict[str, Any]) -> None:

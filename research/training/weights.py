@@ -8,7 +8,7 @@ import numpy as np
 
 from research.arrays import load_arrays
 from research.errors import InputError
-from research.files import written_whole
+from research.files import atomic_write
 from research.models.network import Variables
 
 
@@ -25,7 +25,7 @@ def save_weights(path: pathlib.Path, variables: Variables) -> None:
         name: np.asarray(array, kinds[name.split("/")[0]])
         for name, array in _by_name(variables).items()
     }
-    with written_whole(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
@@ -39,11 +39,11 @@ def load_weights(path: pathlib.Path, like: Variables) -> Variables:
     Raises:
       InputError: the file is missing or damaged, or of another network.
     """
-    mend = "get it again from where it came"
-    found = load_arrays(path, "weights", mend)
+    hint = "get it again from where it came"
+    found = load_arrays(path, "weights", hint)
     for name, array in found.items():
         if array.dtype.kind != "f":
-            raise InputError(f"{path} has {name} of {array.dtype}, not of floats; {mend}")
+            raise InputError(f"{path} has {name} of {array.dtype}, not of floats; {hint}")
     wanted = _by_name(like)
     for name in sorted(wanted.keys() | found.keys()):
         shapes = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from research.audio.waveform import check_writable, save_waveform
 from research.errors import InputError
-from research.files import check_place, held_alone
+from research.files import check_place, exclusive_lock
 from research.progress import CountingBar, ProgressBar
 from research.report.spectrograms import draw_spectrograms
 from research.settings import to_config_dict
@@ -117,7 +117,7 @@ def _make_many(
     if find_takes(workdir) == [workdir]:
         raise InputError(f"{workdir} holds a single run; give another --workdir")
     use_every_core(len(takes))
-    with held_alone(make_workdir(workdir)), CountingBar() as bar:
+    with exclusive_lock(make_workdir(workdir)), CountingBar() as bar:
         chosen, binding = _as_json(config), bool(find_takes(workdir))
         claim_config(workdir / "config.json", config, binding=binding)
         claim(workdir / "takes.json", identify(takes), binding=binding)

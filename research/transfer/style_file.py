@@ -13,14 +13,14 @@ import numpy as np
 
 from research.arrays import load_arrays
 from research.errors import InputError
-from research.files import written_whole
+from research.files import atomic_write
 from research.transfer.objective import Style
 
 # Of the format; raise it when the arrays or their meaning change.
 _VERSION = 1
 _SUFFIX = ".npz"
 _ABOUT = ("version", "front_end", "origin")
-_MEND = "make it anew by run_transfer.py --mode=style"
+_HINT = "make it anew by run_transfer.py --mode=style"
 _NUM_SHOWN = 3  # Settings that differ.
 
 
@@ -64,7 +64,7 @@ def save_style(
     }
     for name, array in _flat(style, "/").items():
         entries[name] = np.asarray(array, np.float32)
-    with written_whole(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **entries)
 
 
@@ -82,19 +82,19 @@ def load_style(path: str | os.PathLike, template: Style, front_end: dict[str, An
     """
     path = pathlib.Path(path)
     if not path.is_file():
-        raise InputError(f"there is no style in {path}; {_MEND}")
-    arrays = load_arrays(path, "a style", _MEND)
+        raise InputError(f"there is no style in {path}; {_HINT}")
+    arrays = load_arrays(path, "a style", _HINT)
     if not all(name in arrays for name in _ABOUT):
-        raise InputError(f"{path} is no file of a style, or is cut short; {_MEND}")
+        raise InputError(f"{path} is no file of a style, or is cut short; {_HINT}")
     version = arrays["version"]
     if version.shape or version != _VERSION:
         raise InputError(
-            f"{path} is of version {version.tolist()} of the format, not {_VERSION}; {_MEND}"
+            f"{path} is of version {version.tolist()} of the format, not {_VERSION}; {_HINT}"
         )
     try:
         made_with = dict(json.loads(arrays["front_end"].item()))
     except (TypeError, ValueError) as error:
-        raise InputError(f"{path} is damaged (its front end cannot be read); {_MEND}") from error
+        raise InputError(f"{path} is damaged (its front end cannot be read); {_HINT}") from error
     _check_front_end(path, made_with, json.loads(json.dumps(front_end)))
     leaves = [_fitting(path, arrays, *wanted) for wanted in _flat(template, "/").items()]
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
@@ -126,11 +126,11 @@ def _check_front_end(path: pathlib.Path, made_with: dict, wanted: dict) -> None:
         for settings in (saved, ours)
     )
     more = f" ({len(differing)} settings differ)" if differing != shown else ""
-    mend = _MEND
+    hint = _HINT
     if not more and all(key in saved and key in ours for key in shown):
         flags = (shlex.quote(f"--config.{_setting(key, saved[key])}") for key in shown)
-        mend += f" or set {' '.join(flags)}"
-    raise InputError(f"{path} was made with {theirs}, this run has {mine}{more}; {mend}")
+        hint += f" or set {' '.join(flags)}"
+    raise InputError(f"{path} was made with {theirs}, this run has {mine}{more}; {hint}")
 
 
 def _setting(key: str, value: Any) -> str:
@@ -149,12 +149,12 @@ def _fitting(
     """
     array = arrays.get(name)
     if array is None:
-        raise InputError(f"{path} lacks the array {name}; {_MEND}")
+        raise InputError(f"{path} lacks the array {name}; {_HINT}")
     if array.shape != wanted.shape or array.dtype != np.float32:
         raise InputError(
             f"{path} has {name} of {array.dtype} {array.shape}, not of float32 {wanted.shape}; "
-            f"{_MEND}"
+            f"{_HINT}"
         )
     if not np.isfinite(array).all():
-        raise InputError(f"{path} has {name} that is not finite; {_MEND}")
+        raise InputError(f"{path} has {name} that is not finite; {_HINT}")
     return jnp.asarray(array)

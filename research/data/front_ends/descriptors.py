@@ -121,16 +121,16 @@ def find_table(path: str | os.PathLike, flag: str) -> pathlib.Path:
       InputError: there is no such file, or the folder holds several.
     """
     start = os.path.expanduser(path)
-    mend = "give a CSV file of descriptors, such as --mode=describe writes"
+    hint = "give a CSV file of descriptors, such as --mode=describe writes"
     if not os.path.exists(start):
-        raise InputError(f"{flag} {path} does not exist; {mend}")
+        raise InputError(f"{flag} {path} does not exist; {hint}")
     start = pathlib.Path(start)
     if not start.is_dir():
         return start
     files = (file for file in start.glob("*") if not is_hidden(file.relative_to(start)))
     found = sorted(file for file in files if file.suffix.lower() == ".csv")
     if not found:
-        raise InputError(f"{flag} {path} holds no CSV file; {mend}")
+        raise InputError(f"{flag} {path} holds no CSV file; {hint}")
     if len(found) > 1:
         names = ", ".join(file.name for file in found)
         raise InputError(f"{flag} {path} holds {len(found)} tables ({names}); give one of them")
@@ -150,7 +150,7 @@ def rows_by_track(path: pathlib.Path) -> dict[tuple[str, str], np.ndarray]:
     for row, column in np.argwhere(np.abs(table.features) > np.finfo(np.float32).max):
         raise InputError(
             f"{path} ({table.names[row]}): column {FEATURES[column]} is "
-            f"{table.features[row, column]:g}, too large; mend it or take the row out"
+            f"{table.features[row, column]:g}, too large; fix it or take the row out"
         )
     numbered = collections.defaultdict(dict)
     for row, (file, label) in enumerate(zip(table.names, table.labels, strict=True)):

@@ -72,20 +72,20 @@ def load_image(path: str | os.PathLike) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     # Kept in data.json where a file is skipped, and compared when a run is continued.
-    mend = "give GTZAN's pictures of spectrograms as published"
+    hint = "give GTZAN's pictures of spectrograms as published"
     try:
         with Image.open(path, formats=["PNG"]) as image:
             if image.size == SIZE:
                 image.load()
     except UnidentifiedImageError as error:
-        raise InputError(f"{path} is no PNG file; {mend}") from error
+        raise InputError(f"{path} is no PNG file; {hint}") from error
     # What Pillow raises for a damaged file.
     except (OSError, SyntaxError, EOFError, ValueError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read ({reason}); {mend}") from error
+        raise InputError(f"{path} cannot be read ({reason}); {hint}") from error
     if image.size != SIZE:
         wanted, found = ("{} by {}".format(*size) for size in (SIZE, image.size))
-        raise InputError(f"{path} has {found} pixels, not {wanted}; {mend}")
+        raise InputError(f"{path} has {found} pixels, not {wanted}; {hint}")
     # With alpha, so that a pixel is one number of 32 bits.
     opaque = np.asarray(image.convert("RGB").convert("RGBA"))
     pixels = np.ascontiguousarray(opaque[ROWS, COLUMNS][::-1]).view(np.uint32)[..., 0]
@@ -100,7 +100,7 @@ def load_image(path: str | os.PathLike) -> np.ndarray:
         colour = tuple(colours[off.argmax()].tolist())
         raise InputError(
             f"{path} has colours that are not in the colour map magma, such as {colour}, in "
-            f"{fraction:.1%} of its spectrogram; {mend}"
+            f"{fraction:.1%} of its spectrogram; {hint}"
         )
     return levels.astype(np.uint8)[place]
 
