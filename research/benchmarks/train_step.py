@@ -1,11 +1,11 @@
-"""One training step of each classifier, batch 32 of 5 s segments, beside PyTorch.
+"""One training step of each classifier, batch 32 of 5 s segments, compared with PyTorch.
 
     python -m research.benchmarks.train_step
 
 A step is forward, backward and Adam on a batch that is on the device in single precision. PyTorch
-runs in its own default layout of memory and, for pictures, in `channels_last` too, which is faster
-on some machines. The floor is one square matrix product of as many multiplications as the network's
-own. Before the race, without dropout, the losses of three steps are compared with PyTorch's.
+uses its default memory layout and, for images, also `channels_last`, which is faster on some
+machines. The floor is one square matrix product with as many multiplications as the network. First,
+without dropout, the losses of three steps are compared with those of PyTorch.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ RACES = {
 
 
 def main() -> None:
-    """Check that they agree, and race them."""
+    """Compare the losses, then the speed."""
     for name, (config, shape, layout) in RACES.items():
         random = np.random.default_rng(0)
         spectrogram = np.log1p(random.gamma(0.5, 2.0, (BATCH, *shape))).astype(np.float16)
@@ -62,12 +62,12 @@ def main() -> None:
 def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[], float]:
     mesh = make_mesh(BATCH)
     network = Network.init(config, shape, CLASSES, seed=0)
-    state, key, seen = replicate(start_state(network, StepConfig()), mesh), jax.random.key(0), 0.0
+    state, key, total = replicate(start_state(network, StepConfig()), mesh), jax.random.key(0), 0.0
     learning_rate = LearningRate.of(LEARNING_RATE, num_steps=1)
     spectrogram, label = widen(shard(spectrogram, mesh)), shard(label, mesh)
 
     def run() -> float:
-        nonlocal state, seen
+        nonlocal state, total
         state = train_step(
             state,
             spectrogram,
@@ -77,8 +77,8 @@ def _project(config, shape: tuple[int, int], spectrogram, label) -> Callable[[],
             num_classes=CLASSES,
             config=StepConfig(),
         )
-        before, seen = seen, float(state.totals["loss"])
-        return (seen - before) / BATCH
+        before, total = total, float(state.totals["loss"])
+        return (total - before) / BATCH
 
     return run
 
@@ -92,16 +92,16 @@ def _pytorch(
     except ImportError:
         return None
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    picture = isinstance(config, SingleChannelConfig)
-    conv, pool = (nn.Conv2d, nn.MaxPool2d) if picture else (nn.Conv1d, nn.MaxPool1d)
-    sizes = [1 if picture else shape[1], *config.num_filters]
+    image = isinstance(config, SingleChannelConfig)
+    conv, pool = (nn.Conv2d, nn.MaxPool2d) if image else (nn.Conv1d, nn.MaxPool1d)
+    sizes = [1 if image else shape[1], *config.num_filters]
     layers = []
     for num_in, num_out in itertools.pairwise(sizes):
         layers += [conv(num_in, num_out, config.width, padding="same"), nn.ReLU(), pool(2)]
     layers.append(nn.Flatten())
-    space = [size // 2 ** len(config.num_filters) for size in (shape if picture else shape[:1])]
+    space = [size // 2 ** len(config.num_filters) for size in (shape if image else shape[:1])]
     flat = int(np.prod(space)) * sizes[-1]
-    if picture:
+    if image:
         layers += [nn.Dropout(config.dropout), nn.Linear(flat, config.num_features), nn.ReLU()]
         flat = config.num_features
     layers += [nn.Dropout(config.dropout), nn.Linear(flat, CLASSES)]
@@ -126,7 +126,7 @@ def _pytorch(
 
     network.to(device, memory_format=getattr(torch, layout))
     batch = torch.tensor(spectrogram.astype(np.float32), device=device)
-    batch = batch[:, None] if picture else batch.transpose(1, 2)
+    batch = batch[:, None] if image else batch.transpose(1, 2)
     batch = batch.contiguous(memory_format=getattr(torch, layout))
     target = torch.tensor(label, dtype=torch.long, device=device)
     optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
@@ -142,15 +142,15 @@ def _pytorch(
 
 
 def _floor(config, shape: tuple[int, int]) -> Callable[[], object]:
-    picture = isinstance(config, SingleChannelConfig)
-    space, channels, products = shape if picture else shape[:1], 1 if picture else shape[1], 0
+    image = isinstance(config, SingleChannelConfig)
+    space, channels, products = shape if image else shape[:1], 1 if image else shape[1], 0
     for i, num_out in enumerate(config.num_filters):
         taps = config.width ** len(space)
         passes = 2 if i == 0 else 3  # Nothing needs the gradient of the spectrogram.
         products += passes * BATCH * int(np.prod(space)) * taps * channels * num_out
         space, channels = [size // 2 for size in space], num_out
     widths = [int(np.prod(space)) * channels, CLASSES]
-    if picture:
+    if image:
         widths.insert(1, config.num_features)
     products += sum(3 * BATCH * a * b for a, b in itertools.pairwise(widths))
     side = round(products ** (1 / 3))

@@ -12,7 +12,6 @@ from jax.sharding import Mesh
 
 from research.data.batches import TrainingBatches, read_ahead
 from research.data.front_ends.base import FrontEnd
-from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError
 from research.models.network import Network, Variables
 from research.training.augment import AugmentConfig, augment
@@ -29,12 +28,12 @@ _STEPS_AHEAD = 8
 class StepConfig:
     """The part of a `TrainConfig` that is compiled into a step."""
 
-    spectrogram: FrontEnd = SpectrogramConfig()
-    augment: AugmentConfig = AugmentConfig()
-    optimiser: str = "adamw"
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    averaging: float = 0.0
+    spectrogram: FrontEnd = TrainConfig.spectrogram
+    augment: AugmentConfig = TrainConfig.augment
+    optimiser: str = TrainConfig.optimiser
+    weight_decay: float = TrainConfig.weight_decay
+    label_smoothing: float = TrainConfig.label_smoothing
+    averaging: float = TrainConfig.averaging
 
     @classmethod
     def of(cls, config: TrainConfig) -> Self:
