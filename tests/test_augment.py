@@ -1,4 +1,4 @@
-"""Augmentation: what each kind may change, and that keys alone decide."""
+"""Augmentation: what each kind changes, and that it depends on the key alone."""
 
 import functools
 
@@ -92,7 +92,7 @@ def mixed(mixup: float, batch: int = 300):
 
 
 @pytest.mark.parametrize("mixup", [0.01, 0.5, 1.0])
-def test_mixup_mixes_two_segments_and_their_targets_by_the_same_shares(mixup):
+def test_mixup_mixes_two_segments_and_their_targets_by_the_same_weights(mixup):
     spectrogram, target = mixed(mixup)
     np.testing.assert_array_equal(spectrogram, target)
     np.testing.assert_allclose(target.sum(1), 1.0, atol=1e-6)
@@ -103,7 +103,7 @@ def test_mixup_mixes_two_segments_and_their_targets_by_the_same_shares(mixup):
 
 
 @pytest.mark.parametrize("mixup", [0.5, 1.0])
-def test_shares_of_mixup_have_the_beta_distribution(mixup):
+def test_weights_of_mixup_have_the_beta_distribution(mixup):
     _, target = mixed(mixup)
     smaller = target.sum(1) - np.diagonal(target)
     partners = np.where(np.eye(len(target)), 0.0, target).argmax(1)
@@ -111,13 +111,13 @@ def test_shares_of_mixup_have_the_beta_distribution(mixup):
     assert len(smaller) > 250
     smaller = smaller[smaller > 0.0]
 
-    def folded(share):
-        return beta.cdf(share, mixup, mixup) + beta.sf(1 - share, mixup, mixup)
+    def folded(weight):
+        return beta.cdf(weight, mixup, mixup) + beta.sf(1 - weight, mixup, mixup)
 
     assert kstest(smaller, folded).pvalue > 0.01
 
 
-def test_an_equaliser_is_one_smooth_curve_a_segment_of_the_deviation_asked_for():
+def test_an_equaliser_is_one_smooth_curve_a_segment_of_the_standard_deviation_asked_for():
     x, config = segments(batch=400, num_bins=60), AugmentConfig(equaliser_db=5.0)
     spectrogram, target = jitted(x, targets(400), jax.random.key(0), config=config)
     before, after = (np.expm1(np.asarray(one, np.float64)) for one in (x, spectrogram))

@@ -1,4 +1,4 @@
-"""Checkpoints: what comes back, which are kept, and damage that must never be trained on."""
+"""Checkpoints: what comes back, which are kept, and damage."""
 
 import gc
 import json
@@ -62,9 +62,9 @@ def test_state_and_history_come_back_to_the_bit(kept):
     with Checkpoints(kept) as checkpoints:
         assert (checkpoints.latest, checkpoints.best) == (5, 3)
         for step, history in ((3, HISTORY[:1]), (5, HISTORY)):
-            state, told = checkpoints.load(step, make_state())
+            state, history_found = checkpoints.load(step, make_state())
             assert_same_bits(state, make_state(step))
-            assert told == history
+            assert history_found == history
 
 
 def test_what_was_just_saved_can_be_loaded_and_odd_numbers_too(tmp_path):
@@ -124,7 +124,7 @@ def outcome(folder: pathlib.Path, step: int, wanted) -> str:
             state, _ = checkpoints.load(step, make_state())
     except InputError as error:
         line = str(error)
-        return "told" if str(folder) in line and "\n" not in line else f"told badly: {line}"
+        return "reported" if str(folder) in line and "\n" not in line else f"reported badly: {line}"
     except Exception as error:  # Whatever is no message to a user.
         return f"raised {type(error).__name__}: {error}"
     assert_same_bits(state, wanted)
@@ -133,7 +133,7 @@ def outcome(folder: pathlib.Path, step: int, wanted) -> str:
 
 @pytest.mark.parametrize("how", ["emptied", "halved", "short by one", "flipped", "gone"])
 @pytest.mark.parametrize("part", ["state", "metrics", "the rest"])
-def test_damage_to_any_file_is_told_or_harmless(kept, tmp_path, part, how):
+def test_damage_to_any_file_is_reported_or_harmless(kept, tmp_path, part, how):
     parts = {"state": [], "metrics": [], "the rest": []}
     for path in sorted(path for path in (kept / "5").rglob("*") if path.is_file()):
         name = path.relative_to(kept / "5")
@@ -145,9 +145,9 @@ def test_damage_to_any_file_is_told_or_harmless(kept, tmp_path, part, how):
         damage(folder / "5" / name, how)
         outcomes[str(name)] = outcome(folder, 5, make_state(5))
     assert outcomes
-    assert set(outcomes.values()) <= {"told", "equal"}, json.dumps(outcomes, indent=1)
+    assert set(outcomes.values()) <= {"reported", "equal"}, json.dumps(outcomes, indent=1)
     if part == "state" and how != "short by one":
-        assert "told" in outcomes.values()
+        assert "reported" in outcomes.values()
 
 
 def test_a_damaged_latest_leaves_the_best_to_be_loaded(kept, tmp_path):
@@ -169,7 +169,7 @@ def test_whole_files_of_another_checkpoint_are_not_taken_for_its_own(kept, tmp_p
     shutil.copytree(kept, tmp_path / "copy")
     shutil.rmtree(tmp_path / "copy" / "5" / "state")
     shutil.copytree(kept / "3" / "state", tmp_path / "copy" / "5" / "state")
-    assert outcome(tmp_path / "copy", 5, make_state(5)) == "told"
+    assert outcome(tmp_path / "copy", 5, make_state(5)) == "reported"
 
 
 def other_key(state):
@@ -188,13 +188,13 @@ def other_key(state):
     ],
     ids=["more", "less", "renamed", "axes", "smaller", "larger"],
 )
-def test_another_structure_is_told(kept, change):
+def test_another_structure_is_refused(kept, change):
     with Checkpoints(kept) as checkpoints, pytest.raises(InputError) as error:
         checkpoints.load(5, change(make_state()))
     assert str(kept / "5") in str(error.value)
 
 
-def test_a_step_that_is_not_there_is_told(kept):
+def test_a_step_that_is_not_there_is_refused(kept):
     with Checkpoints(kept) as checkpoints, pytest.raises(InputError) as error:
         checkpoints.load(4, make_state())
     assert str(kept / "4") in str(error.value)

@@ -1,4 +1,4 @@
-"""What a network hears in tracks as points of a plane: by hand, in pictures, and by the script."""
+"""Maps of tracks in the features of a network: points, figures, and the script."""
 
 import csv
 import dataclasses
@@ -74,16 +74,16 @@ def run_of(tmp_path_factory):
 
 @pytest.fixture
 def transfer(tmp_path) -> pathlib.Path:
-    """What run_transfer.py leaves, as far as it is heard."""
+    """What run_transfer.py leaves, as far as it is read."""
     folder = tmp_path / "transfer"
     folder.mkdir()
     for name, pitch in (("content", 300.0), ("style", 1800.0), ("output", 900.0)):
         soundfile.write(folder / f"{name}.wav", tone(pitch, 9), RATE)
-    name_takes(folder, str(folder / "content.wav"), str(folder / "style.wav"))
+    name_recordings(folder, str(folder / "content.wav"), str(folder / "style.wav"))
     return folder
 
 
-def name_takes(folder: pathlib.Path, content: str, style: str) -> None:
+def name_recordings(folder: pathlib.Path, content: str, style: str) -> None:
     (folder / "metrics.json").write_text(json.dumps({"content": content, "style": style}))
 
 
@@ -101,8 +101,8 @@ def by_hand(network, frames: np.ndarray, starts, length: int) -> tuple[np.ndarra
 def test_features_are_those_of_the_segments_averaged(run_of):
     run, collection, fit, network = run_of
     config = run.config
-    take = Waveform(tone(500.0, 3, 2.1)[None], RATE)
-    features, log_probs, tracks = embed.mean_features(config, fit, network, {"output": take})
+    recording = Waveform(tone(500.0, 3, 2.1)[None], RATE)
+    features, log_probs, tracks = embed.mean_features(config, fit, network, {"output": recording})
     assert tracks.tolist() == list(range(NUM_TRACKS))
     assert features.shape == (NUM_TRACKS + 1, 7)
     length = config.segment_frames
@@ -112,7 +112,7 @@ def test_features_are_those_of_the_segments_averaged(run_of):
         wanted = by_hand(network, frames, [0, len(frames) - length], length)
         np.testing.assert_allclose(features[i], wanted[0], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(log_probs[i], wanted[1], rtol=1e-4, atol=1e-5)
-    frames = config.spectrogram.frames(take)
+    frames = config.spectrogram.frames(recording)
     starts = np.linspace(0, len(frames) - length, 4).round().astype(int)
     wanted = by_hand(network, frames, starts, length)
     np.testing.assert_allclose(features[-1], wanted[0], rtol=1e-4, atol=1e-5)
@@ -122,12 +122,12 @@ def test_features_are_those_of_the_segments_averaged(run_of):
 def test_features_are_standard_over_the_tracks_alone():
     features = np.random.default_rng(0).normal(3.0, [1.0, 10.0, 0.1], (9, 3))
     features = np.column_stack([features, np.zeros(9), np.full(9, 0.1) * (1 + 1e-15)])
-    features[-1] += 5.0  # A take.
+    features[-1] += 5.0  # A recording.
     found = embed.standardise(features, 8)
     np.testing.assert_allclose(found[:8].mean(0), 0.0, atol=1e-12)
     np.testing.assert_allclose(found[:8].std(0), [1, 1, 1, 0, 0], atol=1e-12)
-    take = (features[-1, :3] - features[:8, :3].mean(0)) / features[:8, :3].std(0)
-    np.testing.assert_allclose(found[-1], [*take, 0, 0])
+    recording = (features[-1, :3] - features[:8, :3].mean(0)) / features[:8, :3].std(0)
+    np.testing.assert_allclose(found[-1], [*recording, 0, 0])
 
 
 def test_far_clusters_stay_apart_and_the_same_places_come_again():
@@ -169,7 +169,7 @@ def test_the_nearest_decides_between_as_many(seed):
 
 
 def plain_votes(points: np.ndarray, classes: list[int]) -> list[int]:
-    """What the five nearest others say, by loops."""
+    """Class of most of the five nearest others, by loops."""
     votes = []
     for i, point in enumerate(points):
         others = [j for j in range(len(points)) if j != i]
@@ -227,7 +227,7 @@ def points_of(num_genres: int) -> list[Point]:
     ]
 
 
-def test_the_picture_tells_genres_and_parts_apart_and_draws_takes(tmp_path, monkeypatch):
+def test_the_figure_shows_genres_subsets_and_recordings(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(feature_map, "save_figure", lambda figure, path: drawn.append(figure))
     takes = [
@@ -255,7 +255,7 @@ def test_the_picture_tells_genres_and_parts_apart_and_draws_takes(tmp_path, monk
     pyplot.close(figure)
 
 
-def test_parts_and_takes_that_are_not_there_are_not_in_the_legend(tmp_path, monkeypatch):
+def test_the_legend_has_only_what_is_there(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(feature_map, "save_figure", lambda figure, path: drawn.append(figure))
     draw_points(tmp_path / "a.png", points_of(2)[::3], "what", "how")
@@ -285,7 +285,7 @@ def test_in_words():
     )
 
 
-def test_the_script_draws_tracks_and_takes(run_script, run_of, transfer):
+def test_the_script_draws_tracks_and_recordings(run_script, run_of, transfer):
     run, collection, fit, network = run_of
     workdir = run.folder
     result = run_script(

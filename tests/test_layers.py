@@ -14,7 +14,7 @@ from research.models.layers import Conv, convolve_image, convolve_time, max_pool
 
 
 def wave(*shape: int, rate: float) -> np.ndarray:
-    """Numbers without a pattern that PyTorch can be given, too."""
+    """Numbers without a pattern, the same in PyTorch."""
     return np.sin(rate * np.arange(1, math.prod(shape) + 1)).reshape(shape).astype(np.float32)
 
 
@@ -50,7 +50,7 @@ def test_over_time_is_xlas_convolution_and_gradients(width, batch):
 @pytest.mark.parametrize(
     ("size", "batch"), [((1, 1), 3), ((2, 2), 1), ((3, 3), 1), ((3, 3), 2), ((4, 5), 3)]
 )
-def test_over_a_picture_is_xlas_convolution_and_gradients(size, batch):
+def test_over_an_image_is_xlas_convolution_and_gradients(size, batch):
     assert_as_by_xla(convolve_image, normal(batch, 5, 6, 2), normal(*size, 2, 3, seed=1))
 
 
@@ -94,7 +94,7 @@ def test_over_time_equals_pytorch(width):
 
 
 # torch.nn.functional.conv2d(x, kernel, padding="same") in float64.
-TORCH_PICTURE = {
+TORCH_IMAGE = {
     2: [
         [-0.897285, 0.061095, 0.792582, -1.632141],
         [1.639961, -1.391124, 0.744116, 1.842373],
@@ -108,10 +108,10 @@ TORCH_PICTURE = {
 }
 
 
-@pytest.mark.parametrize("width", TORCH_PICTURE)
-def test_over_a_picture_equals_pytorch(width):
+@pytest.mark.parametrize("width", TORCH_IMAGE)
+def test_over_an_image_equals_pytorch(width):
     found = convolve_image(wave(1, 3, 4, 2, rate=1.3), wave(width, width, 2, 1, rate=0.7))
-    np.testing.assert_allclose(found[0, ..., 0], TORCH_PICTURE[width], atol=1e-5)
+    np.testing.assert_allclose(found[0, ..., 0], TORCH_IMAGE[width], atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_over_a_picture_equals_pytorch(width):
         (convolve_time, normal(2, 4, 3), normal(2, 3, 2)),
         (convolve_image, normal(3, 3, 4, 1), normal(2, 3, 1, 2)),
     ],
-    ids=["time", "picture"],
+    ids=["time", "image"],
 )
 def test_gradients_of_convolutions_are_finite_differences(convolve, x, kernel):
     check_grads(convolve, (x, kernel), order=1, modes=["rev"], rtol=1e-2, atol=1e-2)
@@ -153,7 +153,7 @@ def pool_gradient(pool, x, window, weights):
 
 
 def by_blocks(x, window):
-    """Maximum over reshaped axes, which has no say where there are ties."""
+    """Maximum over reshaped axes, whose gradient is arbitrary where there are ties."""
     blocks = [size // width for size, width in zip(x.shape[1:], window, strict=False)]
     x = x[(slice(None), *(slice(b * w) for b, w in zip(blocks, window, strict=True)))]
     pairs = [number for pair in zip(blocks, window, strict=True) for number in pair]

@@ -1,4 +1,4 @@
-"""The training loop: what it learns, compiles, repeats to the bit and refuses."""
+"""The training loop: what it learns and compiles, that it is reproducible, and its errors."""
 
 import dataclasses
 import functools
@@ -41,7 +41,7 @@ SINGLE = SingleChannelConfig(num_filters=(4, 4), width=3, num_features=12, dropo
 
 @dataclasses.dataclass(frozen=True)
 class Batches:
-    """Noise with labels of no meaning, in memory, over and over in one order."""
+    """Random segments with random labels, in memory, repeated in one order."""
 
     seed: int = 0
     count: int = 16
@@ -56,7 +56,7 @@ class Batches:
         return Batch(spectrogram, rng.integers(0, CLASSES, self.count, np.int32))
 
     def epoch_end(self, epoch: int) -> int:
-        """Steps after which each segment was seen often enough."""
+        """Steps after which each segment was used often enough."""
         return -(-epoch * self.rounds * self.count // self.batch_size)
 
     def __call__(self, step: int) -> Batch:
@@ -99,7 +99,7 @@ def assert_same_bits(found, wanted):
 
 
 @pytest.mark.parametrize("model", [MULTI, SINGLE], ids=lambda model: model.name)
-def test_a_network_learns_sixteen_segments_by_heart(tmp_path, model):
+def test_a_network_fits_sixteen_segments(tmp_path, model):
     batches = Batches(rounds=30)
     state, history, *_ = run(tmp_path, model, batches, num_epochs=2, learning_rate=0.02)
     found = log_probabilities(state.network, batches.all.spectrogram)
@@ -109,7 +109,7 @@ def test_a_network_learns_sixteen_segments_by_heart(tmp_path, model):
 
 
 def wave(*shape: int, rate: float) -> np.ndarray:
-    """Numbers without a pattern that PyTorch can be given, too."""
+    """Numbers without a pattern, the same in PyTorch."""
     return np.sin(rate * np.arange(1, math.prod(shape) + 1)).reshape(shape).astype(np.float32)
 
 
@@ -127,7 +127,7 @@ def step_once(state, spectrogram, label, seed=0, learning_rate=0.01, **recipe):
 
 
 def known_start(**recipe):
-    """A state and a batch that PyTorch can be given, too."""
+    """A state and a batch, the same in PyTorch."""
     config = MultiChannelConfig(num_filters=(3, 4), width=4)
     network = Network.init(config, (10, 5), CLASSES, 0)
     params = jax.tree.map(
@@ -209,7 +209,7 @@ def test_the_average_is_what_is_validated(tmp_path):
 
 
 def losses_at_rest(model, num_steps=3, seed=0, **recipe):
-    """The loss of each step on one batch when nothing is learnt."""
+    """The loss of each step on one batch at a learning rate of 0."""
     state = start_state(Network.init(model, SHAPE, CLASSES, 0), StepConfig(**recipe))
     totals = [0.0]
     spectrogram, label = Batches()(0)
@@ -228,23 +228,23 @@ def losses_at_rest(model, num_steps=3, seed=0, **recipe):
     ],
     ids=["dropout", "dropout of single_channel", "augmentation"],
 )
-def test_each_step_draws_anew_and_by_the_seed(model, recipe):
+def test_random_numbers_depend_on_the_step_and_the_seed(model, recipe):
     first = losses_at_rest(model, **recipe)
     assert len(set(np.round(first, 4))) == len(first)
     np.testing.assert_array_equal(first, losses_at_rest(model, **recipe))
     assert np.all(np.abs(first - losses_at_rest(model, seed=1, **recipe)) > 1e-4)
 
 
-def test_nothing_is_drawn_without_dropout_and_augmentation():
+def test_nothing_is_random_without_dropout_and_augmentation():
     np.testing.assert_allclose(losses_at_rest(MULTI), losses_at_rest(MULTI)[0], rtol=1e-5)
 
 
 def test_metrics_of_an_epoch_are_means_over_its_segments(tmp_path):
-    batches, told = Batches(count=20), []
+    batches, entries = Batches(count=20), []
     state, history, *_ = run(
-        tmp_path, batches=batches, num_epochs=2, learning_rate=1e-30, on_epoch=told.append
+        tmp_path, batches=batches, num_epochs=2, learning_rate=1e-30, on_epoch=entries.append
     )
-    assert told == history
+    assert entries == history
     log_probs = log_probabilities(state.network, batches.all.spectrogram)
     log_probs, label = np.float64(log_probs), batches.all.label
     loss, right = -log_probs[np.arange(20), label], log_probs.argmax(1) == label
@@ -280,7 +280,7 @@ EVERYTHING = {
 
 
 class Stop(Exception):
-    """A kill."""
+    """Stops a fit as a kill does."""
 
 
 @pytest.fixture(scope="module")
@@ -378,7 +378,7 @@ def test_without_validation_the_last_is_the_best(tmp_path):
 
 
 @pytest.mark.parametrize("learning_rate", [np.nan, 1e30], ids=["nan", "huge"])
-def test_weights_that_are_not_finite_are_told(tmp_path, learning_rate):
+def test_weights_that_are_not_finite_are_refused(tmp_path, learning_rate):
     with pytest.raises(InputError, match=r"config\.learning_rate$") as error:
         run(tmp_path, learning_rate=learning_rate)
     assert "after epoch 1 (loss nan)" in str(error.value)
@@ -386,7 +386,7 @@ def test_weights_that_are_not_finite_are_told(tmp_path, learning_rate):
         assert checkpoints.latest is None
 
 
-def test_halves_are_widened_to_the_same_numbers():
+def test_widening_half_precision_keeps_the_numbers():
     spectrogram = Batches().all.spectrogram
     wide = widen(spectrogram)
     assert wide.dtype == np.float32
@@ -447,7 +447,7 @@ def test_a_checkpoint_of_adams_own_state_is_resumed_and_used(tmp_path, unbroken)
     assert_same_bits(state, unbroken[0])
 
 
-def test_weights_that_the_last_step_spoils_are_not_kept(tmp_path):
+def test_weights_that_are_not_finite_after_the_last_step_are_not_saved(tmp_path):
     one_step = Batches(count=8)
     with pytest.raises(InputError, match=r"config\.learning_rate$"):
         run(tmp_path, batches=one_step, num_epochs=1, learning_rate=np.nan)

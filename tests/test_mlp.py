@@ -1,4 +1,4 @@
-"""The perceptron: sizes and values by NumPy, dropout, and what standardises its input."""
+"""The perceptron: sizes and values by NumPy, dropout, and the standardisation of its input."""
 
 import functools
 import itertools
@@ -54,7 +54,7 @@ def test_values_are_those_of_numpy():
     np.testing.assert_array_equal(logits, found["logits"])
 
 
-def test_what_standardises_is_no_parameter_and_training_leaves_it():
+def test_mean_and_scale_of_the_input_are_no_parameters_and_training_keeps_them():
     network = small()
     assert network.standardises
     assert set(network.variables.params) == {"hidden", "head"}
@@ -63,7 +63,7 @@ def test_what_standardises_is_no_parameter_and_training_leaves_it():
     np.testing.assert_allclose(logits, apply(network, rows())[0], rtol=1e-6)
 
 
-def test_units_are_dropped_by_the_key_and_not_for_new_rows():
+def test_the_key_decides_which_units_are_dropped_and_inference_drops_none():
     network = small(0.5)
     without = small().with_variables(network.variables)
     np.testing.assert_array_equal(apply(network, rows())[0], apply(without, rows())[0])

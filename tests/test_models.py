@@ -30,12 +30,12 @@ apply_training = jax.jit(Network.apply_training)
 
 
 def wave(*shape: int, rate: float) -> np.ndarray:
-    """Numbers without a pattern that PyTorch can be given, too."""
+    """Numbers without a pattern, the same in PyTorch."""
     return np.sin(rate * np.arange(1, math.prod(shape) + 1)).reshape(shape).astype(np.float32)
 
 
 def waves(tree):
-    """Every array a wave, of a rate that says how many axes it has."""
+    """A tree with waves in place of its arrays; their rate depends on the number of axes."""
     return jax.tree.map(lambda leaf: 0.5 * wave(*leaf.shape, rate=0.9 + 0.1 * leaf.ndim), tree)
 
 
@@ -168,7 +168,7 @@ def test_a_pooled_activation_is_the_largest_of_the_rectified_ones(name, batch_no
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_nothing_is_dropped_for_new_music(name):
+def test_nothing_is_dropped_in_inference(name):
     network = small(name, dropout=0.9)
     without = small(name, dropout=0.0).with_variables(network.variables)
     x = spectrogram()
@@ -188,7 +188,7 @@ def test_the_key_decides_what_is_dropped(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_without_dropout_and_batch_norm_training_sees_the_same(name):
+def test_without_dropout_and_batch_norm_training_equals_inference(name):
     network = small(name)
     logits, _, stats = apply_training(network, spectrogram(), jax.random.key(0))
     assert stats == network.variables.stats == {}
@@ -206,7 +206,7 @@ def test_on_average_dropout_changes_nothing_before_a_linear_layer():
     assert np.all(np.abs(np.mean(dropped, axis=0) - wanted) < 5 * error)
 
 
-def test_batch_norm_follows_each_batch_and_uses_running_statistics_for_new_music():
+def test_batch_norm_follows_each_batch_and_uses_running_statistics_in_inference():
     network = small("multi_channel", num_filters=(4,), batch_norm=True)
     params = network.variables.params
     conv, norm = params["convs"][0], params["norms"][0]
@@ -230,7 +230,7 @@ def test_batch_norm_follows_each_batch_and_uses_running_statistics_for_new_music
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_batch_norm_in_training_sees_the_batch_alone(name):
+def test_batch_norm_in_training_uses_the_batch_alone(name):
     network = small(name, batch_norm=True)
     params, own = network.variables
     other = Variables(params, jax.tree.map(lambda leaf: 3.0 * leaf + 1, own))
@@ -270,7 +270,7 @@ def test_the_seed_decides_the_weights_and_not_the_structure(name):
     ("name", "shape"),
     [("multi_channel", (3, 9)), ("single_channel", (3, 9)), ("single_channel", (16, 3))],
 )
-def test_segments_too_short_for_the_poolings_are_told(name, shape):
+def test_segments_too_short_for_the_poolings_are_refused(name, shape):
     with pytest.raises(InputError, match=r"too short for 2 poolings") as error:
         Network.init(SMALL[name], shape, CLASSES, 0)
     assert f"{shape[0]} frames" in str(error.value)

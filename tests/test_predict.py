@@ -1,4 +1,4 @@
-"""Genres of files and of waveforms in memory, by networks that were never trained."""
+"""Genres of files and of waveforms in memory, by networks that are not trained."""
 
 import dataclasses
 import gc
@@ -49,7 +49,7 @@ def collected():
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory) -> pathlib.Path:
-    """What a training of two seeds leaves, as far as predictions need it."""
+    """The part of a run of two seeds that predictions need."""
     workdir = tmp_path_factory.mktemp("run") / "work"
     shape = CONFIG.segment_frames, CONFIG.spectrogram.stft.num_bins
     for seed, name in enumerate(FITS):
@@ -128,27 +128,27 @@ def test_segments_are_those_of_the_whole(ensemble):
 
 
 def test_genres_of_recordings_are_the_predictions_of_files_in_order(workdir, ensemble, tmp_path):
-    takes = {}
+    recordings = {}
     for seed, name in enumerate(("content", "style", "output")):
         waveform = noise(1.0 + seed / 3, seed)
         soundfile.write(tmp_path / f"{name}.wav", waveform.samples.T, RATE, subtype="FLOAT")
-        takes[name] = load_waveform(tmp_path / f"{name}.wav")
-    found = predict.predict_genres(ensemble, takes)
+        recordings[name] = load_waveform(tmp_path / f"{name}.wav")
+    found = predict.predict_genres(ensemble, recordings)
     assert list(found) == ["content", "style", "output"]
-    files = [tmp_path / f"{name}.wav" for name in takes]
+    files = [tmp_path / f"{name}.wav" for name in recordings]
     for (file, answer), one in zip(
         predict.predict_files(ensemble, files), found.values(), strict=True
     ):
         assert set(one) == {"genre", "probabilities"}, file
         assert one["probabilities"] == answer["probabilities"]
-        shares = list(one["probabilities"].values())
-        assert shares == sorted(shares, reverse=True)
-        assert sum(shares) == pytest.approx(1.0)
+        probabilities = list(one["probabilities"].values())
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert sum(probabilities) == pytest.approx(1.0)
         assert one["genre"] == max(answer["probabilities"], key=answer["probabilities"].get)
     assert json.loads(json.dumps(found)) == found
 
 
-def test_networks_are_restored_once_for_all_takes(workdir, monkeypatch):
+def test_networks_are_restored_once_for_all_recordings(workdir, monkeypatch):
     restored = []
 
     restore = Run.restore
@@ -209,7 +209,7 @@ def test_a_file_that_cannot_be_used_is_named_once_and_the_rest_go_on(ensemble, t
     assert str(entry) == str(answers[loud])
 
 
-def test_a_take_that_cannot_be_used_is_named(ensemble):
+def test_a_recording_that_cannot_be_used_is_named(ensemble):
     loud = Waveform(1e30 * noise(0.6).samples, RATE)
     with pytest.raises(InputError, match=r"^output: samples are far above full scale"):
         predict.predict_genres(ensemble, {"content": noise(0.6), "output": loud})

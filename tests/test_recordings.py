@@ -21,11 +21,11 @@ def transfer(tmp_path) -> pathlib.Path:
     folder.mkdir()
     for name, pitch in (("content", 300.0), ("style", 1800.0), ("output", 900.0)):
         soundfile.write(folder / f"{name}.wav", np.sin(pitch * np.arange(RATE) / RATE), RATE)
-    name_takes(folder, str(folder / "content.wav"), str(folder / "style.wav"))
+    name_recordings(folder, str(folder / "content.wav"), str(folder / "style.wav"))
     return folder
 
 
-def name_takes(folder: pathlib.Path, content: str, style: str) -> None:
+def name_recordings(folder: pathlib.Path, content: str, style: str) -> None:
     (folder / "metrics.json").write_text(json.dumps({"content": content, "style": style}))
 
 
@@ -41,7 +41,7 @@ def test_recordings_come_in_the_order_of_the_transfer(transfer):
 def test_a_style_that_is_not_one_file_is_left_out(transfer, style):
     (transfer / "kept.npz").touch()
     style = style.format(transfer)
-    name_takes(transfer, str(transfer / "content.wav"), style)
+    name_recordings(transfer, str(transfer / "content.wav"), style)
     with pytest.warns(UserWarning, match="is not one audio file") as warned:
         assert list(load_recordings(str(transfer))) == ["content", "output"]
     assert style in str(warned[0].message)
@@ -52,7 +52,7 @@ def test_a_style_that_is_not_one_file_is_left_out(transfer, style):
     [
         (lambda folder: (folder / "metrics.json").unlink(), ["metrics.json", "--workdir"]),
         (lambda folder: (folder / "metrics.json").write_text("[]"), ["names no content"]),
-        (lambda folder: name_takes(folder, "", "s.wav"), ["names no content"]),
+        (lambda folder: name_recordings(folder, "", "s.wav"), ["names no content"]),
         (lambda folder: (folder / "output.wav").unlink(), ["output.wav does not exist"]),
         (lambda folder: (folder / "content.wav").unlink(), ["content.wav does not exist"]),
         (lambda folder: (folder / "style.wav").unlink(), ["style.wav does not exist"]),

@@ -26,12 +26,12 @@ apply_training = jax.jit(Network.apply_training)
 
 
 def wave(*shape: int, rate: float) -> np.ndarray:
-    """Numbers without a pattern that PyTorch can be given, too."""
+    """Numbers without a pattern, the same in PyTorch."""
     return np.sin(rate * np.arange(1, math.prod(shape) + 1)).reshape(shape).astype(np.float32)
 
 
-def pieces() -> np.ndarray:
-    """A steady piece and one that swells."""
+def segments() -> np.ndarray:
+    """A steady segment and one that gets louder."""
     x = np.random.default_rng(0).random((2, *SHAPE), np.float32)
     x[1] *= np.linspace(0, 1, SHAPE[0])[:, None]
     return x
@@ -61,7 +61,7 @@ def test_it_equals_pytorch():
     params, stats = small().variables
     params = jax.tree.map(lambda leaf: 2 * wave(*leaf.shape, rate=0.9 + 0.1 * leaf.ndim), params)
     stats = jax.tree.map(lambda leaf: 1 + 0.5 * wave(*leaf.shape, rate=0.7), stats)
-    logits, found = apply(small().with_variables(Variables(params, stats)), pieces())
+    logits, found = apply(small().with_variables(Variables(params, stats)), segments())
     picture = [[-50.611825, -15.454666, 36.906835], [-14.92765, 7.616031, 22.15222]]
     np.testing.assert_allclose(found["picture_logits"], picture, rtol=1e-5)
     of_texture = [[-2.43076, -1.895787, 1.026284], [3.693528, 5.920131, 1.992536]]
@@ -73,11 +73,11 @@ def test_it_equals_pytorch():
 
 
 def by_numpy(x: np.ndarray) -> np.ndarray:
-    """Statistics of one piece in double precision, `[frames, bins]`."""
+    """Statistics of one segment in double precision, `[frames, bins]`."""
     num_frames = len(x)
     cepstrum = dct(x, axis=1, norm="ortho")[:, :30]
     covariance = np.cov(cepstrum[:, :20].T, bias=True)
-    wide = np.stack([part.mean(1) for part in np.array_split(x, 16, axis=1)], axis=1)
+    wide = np.stack([band.mean(1) for band in np.array_split(x, 16, axis=1)], axis=1)
     wide = (wide - wide.mean(0)) * np.hanning(num_frames)[:, None]
     spectrum = 160 / num_frames * np.abs(np.fft.fft(wide, axis=0))
     edges = sorted({round(edge) for edge in np.geomspace(1, num_frames // 2 + 1, 11)})
@@ -106,7 +106,7 @@ def by_numpy(x: np.ndarray) -> np.ndarray:
 def test_statistics_equal_numpys(shape):
     x = np.random.default_rng(1).random((2, *shape), np.float32) ** 2
     found = jax.jit(texture)(x)
-    wanted = np.stack([by_numpy(np.float64(piece)) for piece in x])
+    wanted = np.stack([by_numpy(np.float64(segment)) for segment in x])
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -115,7 +115,7 @@ def test_statistics_of_silence_are_finite():
 
 
 def test_both_branches_are_trained_apart():
-    network, x, key = small(), pieces(), jax.random.key(0)
+    network, x, key = small(), segments(), jax.random.key(0)
     variables = network.variables
 
     def head(number):
@@ -135,7 +135,7 @@ def test_both_branches_are_trained_apart():
 
 def test_the_loss_of_a_step_is_the_mean_over_the_branches():
     network = small()
-    x, label, key = jnp.asarray(pieces()), jnp.asarray([0, 2]), jax.random.key(0)
+    x, label, key = jnp.asarray(segments()), jnp.asarray([0, 2]), jax.random.key(0)
     wanted = []
     _, dropout_key = jax.random.split(jax.random.fold_in(key, 0))
     _, heads, _ = apply_training(network, x, dropout_key)
@@ -156,15 +156,15 @@ def test_the_loss_of_a_step_is_the_mean_over_the_branches():
     assert abs(wanted[0] - wanted[1]) > 1e-3
 
 
-def test_running_statistics_move_and_what_standardises_does_not():
-    _, _, stats = apply_training(small(), pieces(), jax.random.key(0))
+def test_training_changes_running_statistics_and_not_the_standardisation():
+    _, _, stats = apply_training(small(), segments(), jax.random.key(0))
     for name, before in small().variables.stats.items():
         same = jax.tree.map(np.array_equal, before, stats[name])
         assert all(jax.tree.leaves(same)) == (name == "standardise")
 
 
 @pytest.mark.parametrize("shape", [(15, 128), (128, 29), (3, 32)], ids=str)
-def test_segments_that_are_too_small_are_told(shape):
+def test_segments_that_are_too_small_are_refused(shape):
     with pytest.raises(InputError, match=r"too small; it takes 16 by 30") as error:
         Network.init(ResidualConfig(), shape, CLASSES, 0)
     assert "config.segments.seconds" in str(error.value)

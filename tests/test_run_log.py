@@ -68,7 +68,7 @@ def test_a_last_line_that_was_cut_off_is_left_out(tmp_path, lost):
     assert log.read() == entries("seed_0", 2) + entries("seed_1", 2)
 
 
-def test_tensorboard_that_is_not_installed_is_told_at_once(tmp_path, monkeypatch):
+def test_tensorboard_that_is_not_installed_is_refused_at_once(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(InputError, match=r"config\.tensorboard .*pip install tensorboardX$"):
         RunLog(tmp_path, tensorboard=True)

@@ -20,7 +20,7 @@ def test_every_preset_builds_its_network(module, preset):
 
 
 @pytest.mark.parametrize("preset", ["text", "code"])
-def test_single_channel_sees_257_by_257(preset):
+def test_segments_of_single_channel_are_257_by_257(preset):
     config = freeze(TrainConfig, single_channel.get_config(preset))
     assert (config.segment_frames, config.spectrogram.stft.num_bins) == (257, 257)
 
@@ -63,7 +63,7 @@ def test_the_faithful_presets_augment_nothing():
         ({"seed": 10**20}, ["config.seed", "whole"]),
     ],
 )
-def test_what_does_not_fit_is_told_by_its_key(changes, words):
+def test_what_does_not_fit_is_refused_by_its_key(changes, words):
     config = multi_channel.get_config()
     for key, value in changes.items():
         *sections, name = key.split(".")
@@ -76,7 +76,7 @@ def test_what_does_not_fit_is_told_by_its_key(changes, words):
     assert all(word in str(error.value) for word in words)
 
 
-def test_segments_too_short_for_the_network_are_told():
+def test_segments_too_short_for_the_network_are_refused():
     config = multi_channel.get_config()
     config.segments.seconds = 0.05
     frozen = freeze(TrainConfig, config)

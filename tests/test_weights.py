@@ -1,4 +1,4 @@
-"""Weights in one file: what comes back, and what is refused."""
+"""Weights in one file: what is read back, and what is refused."""
 
 import io
 import pathlib
@@ -77,7 +77,7 @@ def test_the_same_arrays_are_the_same_bytes(file, tmp_path):
     ],
     ids=["another width", "no normalisation", "another layer"],
 )
-def test_weights_of_another_network_are_told_by_their_first_array(file, config, words):
+def test_weights_of_another_network_are_refused_by_their_first_array(file, config, words):
     with pytest.raises(InputError) as error:
         load_weights(file, arrays(config))
     text = str(error.value)
@@ -102,7 +102,7 @@ def test_weights_of_another_network_are_told_by_their_first_array(file, config, 
     ],
     ids=["missing", "empty", "text", "cut", "pickled", "text array", "array", "zip", "spoilt"],
 )
-def test_what_is_no_file_of_weights_is_told_by_its_name(file, spoil):
+def test_what_is_no_file_of_weights_is_refused_by_its_name(file, spoil):
     spoil(file)
     with pytest.raises(InputError) as error:
         load_weights(file, arrays())
