@@ -15,7 +15,7 @@ class Classifier(nnx.Module):
 
     A module that standardises its input has a layer `standardise`, a
     `research.models.layers.Standardise`. It is set from the training segments before the first
-    step; see `Network.standardised`.
+    step; see `Network.with_standardisation`.
 
     Attributes:
       heads: names of the activations that are trained, `[batch, classes]` each. The loss is the

@@ -75,11 +75,11 @@ class Network:
         return dataclasses.replace(self, variables=variables)
 
     @property
-    def standardises(self) -> bool:
+    def has_standardisation(self) -> bool:
         """True if the network has a layer `standardise`."""
         return "standardise" in self.variables.stats
 
-    def standardised(self, mean: jax.Array, scale: jax.Array) -> Self:
+    def with_standardisation(self, mean: jax.Array, scale: jax.Array) -> Self:
         """The network with its layer `standardise` set, `[bins]` each."""
         layer = {"standardise": {"mean": mean, "scale": scale}}
         return self.with_variables(self.variables._replace(stats=self.variables.stats | layer))

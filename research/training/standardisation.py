@@ -24,10 +24,12 @@ def standardise_input(
       train: indices of the training segments.
       batch_size: segments that are read at a time.
     """
-    if not network.standardises:
+    if not network.has_standardisation:
         return network
     mean, scale = _moments(reader, train, batch_size)
-    return network.standardised(jnp.asarray(mean, jnp.float32), jnp.asarray(scale, jnp.float32))
+    return network.with_standardisation(
+        jnp.asarray(mean, jnp.float32), jnp.asarray(scale, jnp.float32)
+    )
 
 
 def _moments(
