@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 
 import hypothesis
@@ -16,6 +17,17 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CLIPS = ROOT / "research" / "clips"
 REAL = ROOT.parent / "shared" / "data" / "clips"  # Real recordings, where there are any.
 RECORDINGS = [*sorted(REAL.glob("*.*")), CLIPS / "band.ogg", CLIPS / "piano.ogg"]
+
+# Programs run for a moment, so they are compiled without optimisations, and once for a test and the
+# scripts that it starts. jax reads this when it is imported.
+PROGRAMS = tempfile.TemporaryDirectory(prefix="programs-")
+os.environ |= {
+    "JAX_COMPILATION_CACHE_DIR": PROGRAMS.name,
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false",
+}
 
 hypothesis.settings.register_profile("few", max_examples=20, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("few")
@@ -45,37 +57,8 @@ def chord() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def script_environment(tmp_path_factory) -> dict[str, str]:
-    """Environment of a script that compiles quickly and keeps its caches out of the home folder."""
-    return {
-        **os.environ,
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
-        "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")),
-    }
-
-
-@pytest.fixture(scope="module")
-def compiled_quickly(script_environment):
-    """Programs that run for a moment are compiled without most optimisations, and once."""
-    import jax
-    from jax.experimental.compilation_cache import compilation_cache
-
-    chosen = {
-        "jax_disable_most_optimizations": True,
-        "jax_compilation_cache_dir": script_environment["JAX_COMPILATION_CACHE_DIR"],
-        "jax_persistent_cache_min_compile_time_secs": 0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: jax.config.values[name] for name in chosen}
-
-    def choose(values: dict) -> None:
-        for name, value in values.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
-
-    choose(chosen)
-    yield
-    choose(before)
+    """Environment of a script that keeps its caches out of the home folder."""
+    return {**os.environ, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from research.data.front_ends.mel import MelConfig
 from research.data.front_ends.stft import SpectrogramConfig
 from research.training.augment import AugmentConfig, augment
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 jitted = jax.jit(
     functools.partial(augment, front_end=SpectrogramConfig()), static_argnames="config"
 )

@@ -6,7 +6,6 @@ import jax
 import librosa
 import numpy as np
 import pytest
-from compiling import quick_jit
 from representing import NUM_TONES, normal, random_representations
 
 from research.transfer.representations import (
@@ -36,7 +35,7 @@ def compiled(name: str):
     """Observations of two recordings, their distance, and that of unrelated ones."""
     term = CONTENT_TERMS[name]
 
-    @quick_jit
+    @jax.jit
     def compare(first, second):
         observed, target = (term.observe(each, Context()) for each in (first, second))
         profile = term.profile(observed)
@@ -197,7 +196,7 @@ def test_a_tone_is_of_the_pitch_class_of_its_note():
     frequencies *= 2 ** (np.resize([-0.25, 0.0, 0.25], 10) / 12)  # Some out of tune.
     time = np.arange(8192) / RATE
     waveform = np.sin(2 * np.pi * frequencies[:, None] * time).astype(np.float32)
-    classes = quick_jit(
+    classes = jax.jit(
         lambda waveform: CONTENT_TERMS["chroma"].observe(
             waveform_representations(waveform, RATE), Context()
         )

@@ -25,7 +25,6 @@ from research.training.standardisation import standardise_input
 
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
 GENRES = ("blues", "rock")
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 # From 1e-5 to 1e6, as in the published tables.
 SCALES = np.logspace(-5, 6, len(FEATURES))
 

@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 import pytest
-from compiling import quick_jit
 from representing import FEATURE_DIMS, context_of, normal, random_representations
 
 from research.transfer.terms.gram import (
@@ -32,7 +31,7 @@ def test_a_gram_term_compares_gram_matrices_over_their_divisor(divisor):
     context = context_of(term, divisor)
     output, style = random_representations(12, 0, 2), random_representations(20, 1)
 
-    @quick_jit
+    @jax.jit
     def compare(output, style):
         observed = term.observe(output, context)
         target = term.describe(term.observe(style, context))
@@ -77,7 +76,7 @@ def test_a_gram_matrix_is_kept_as_frames_where_those_of_both_are_fewer_than_filt
     assert isinstance(kept, GramFrames) == by_frames
 
 
-@quick_jit
+@jax.jit
 def both_forms(generated, style):
     """Distances to a Gram matrix and to the frames it comes from, and the energies of both."""
     frames = cheapest_gram(style, generated.shape[1])

@@ -28,7 +28,6 @@ from research.training.config import TrainConfig
 from research.training.experiment import load_data, plan
 from research.training.run import find_audio_run
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
 VIRIDIS = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)
 # As the published images have them.

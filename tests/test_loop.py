@@ -33,7 +33,6 @@ from research.training.loop import (
 from research.training.optimiser import LearningRate
 from research.training.sharding import make_mesh, replicate
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 SHAPE, CLASSES = (16, 9), 3
 MULTI = MultiChannelConfig(num_filters=(4, 4), width=3)
 SINGLE = SingleChannelConfig(num_filters=(4, 4), width=3, num_features=12, dropout=0.0)

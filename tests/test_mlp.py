@@ -13,7 +13,6 @@ from research.models.network import Network
 from research.settings import freeze
 from research.training.config import TrainConfig
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 apply = jax.jit(Network.__call__)
 apply_training = jax.jit(Network.apply_training)
 

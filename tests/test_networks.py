@@ -16,7 +16,6 @@ from research.models.registry import NETWORKS
 from research.settings import freeze, to_config_dict
 from research.training.config import TrainConfig
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 BATCH, SHAPE, CLASSES = 4, (32, 40), 3
 every_network = pytest.mark.parametrize("name", NETWORKS)
 infer = jax.jit(Network.__call__)

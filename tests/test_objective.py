@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiling import quick_jit
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import butter, correlate, get_window, sosfilt
@@ -151,7 +150,7 @@ def small_problem(kind: str, num_filters: int = 7) -> Problem:
         normal(channels, samples, seed=seed, scale=0.3)
         for seed, channels, samples in ((1, 2, 500), (2, 2, 500), (3, 1, 330))
     )
-    variable = quick_jit(VARIABLES[kind](STFT, BASIS).from_waveform)
+    variable = jax.jit(VARIABLES[kind](STFT, BASIS).from_waveform)
     variable = np.asarray(variable(generated))
     return Problem(constants, variable, content, style)
 
@@ -163,7 +162,7 @@ def test_terms_of_features_are_those_of_the_definition_at_every_scale():
         for scale, divisor in itertools.product(SCALES, DIVISORS)
     ]
 
-    @quick_jit
+    @jax.jit
     def every(variable, constants, content, style):
         loaded = Problem(constants, variable, content, style)
         return [objective.terms(variable, loaded.targets(objective)) for objective in objectives]
@@ -174,7 +173,7 @@ def test_terms_of_features_are_those_of_the_definition_at_every_scale():
         assert terms == pytest.approx(expected, rel=1e-4), objective
 
 
-@functools.partial(quick_jit, static_argnames="objective")
+@functools.partial(jax.jit, static_argnames="objective")
 def terms_and_gradient(variable, constants, content, style, weights, *, objective):
     """Terms, and the gradient of their weighted sum."""
     targets = Problem(constants, variable, content, style).targets(objective)
@@ -239,7 +238,7 @@ def test_a_weight_multiplies_its_term_once():
     check()
 
 
-@quick_jit
+@jax.jit
 def small_targets(constants, content, style, amount):
     """Of Gram matrices, never of frames."""
     objective = Objective("raw_spectrogram", stft=STFT)
@@ -307,7 +306,7 @@ def loss_of_all(variable, content, style, amount, weights):
     return weighted_sum(terms, weights), terms
 
 
-gradient_of_all = quick_jit(jax.grad(loss_of_all, has_aux=True))
+gradient_of_all = jax.jit(jax.grad(loss_of_all, has_aux=True))
 
 
 def measure(variable, content, style, amount=1.0, only: str | None = None):
@@ -393,7 +392,7 @@ def slopes():
     pieces = (piece(HALF_SECOND, 1), piece(HALF_SECOND, 2), piece((1, HALF_SECOND[1]), 3))
     gradients = {name: measure(*pieces, only=name)[1] for name in TERMS}
     weights = dict.fromkeys(TERMS, 1.0)
-    all_terms = quick_jit(lambda *arguments: loss_of_all(*arguments)[1])
+    all_terms = jax.jit(lambda *arguments: loss_of_all(*arguments)[1])
     with jax.enable_x64(True):
         variable, content, style = (np.float64(piece) for piece in pieces)
 
@@ -435,7 +434,7 @@ def texture(seconds: int, band: tuple[float, float], tones: tuple[float, ...], s
     return (0.1 * samples / samples.std())[None].astype(np.float32)
 
 
-@quick_jit
+@jax.jit
 def terms_between(content, style, filters):
     """Terms by scale of a piece that is half content, half style, and of the mean of the two."""
     objective = Objective("raw_spectrogram", stft=StftConfig(128, 64))

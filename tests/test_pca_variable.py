@@ -12,8 +12,6 @@ from research.transfer.variables.base import Basis
 from research.transfer.variables.pca import PcaVariable
 from research.transfer.variables.raw_spectrogram import RawSpectrogramVariable
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 KEY = jax.random.key(5)
 PART = PcaVariable(STFT, make_basis(10))
 

@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 import pytest
-from compiling import quick_jit
 from scipy.signal import correlate
 
 from research.transfer.random_filters import (
@@ -55,7 +54,7 @@ def test_wide_filters_by_spectra_equal_those_by_frames(num_frames):
     assert wide == {f"width_{width}" for width in widths if width >= 8}
     rng = np.random.default_rng(0)
     spectrogram = rng.normal(size=(2, num_frames, 12)).astype(np.float32)
-    see = quick_jit(random_features, static_argnums=2)
+    see = jax.jit(random_features, static_argnums=2)
     expected = see(kernels, spectrogram, "none")
     features = see(transformed, spectrogram, "none")
     for name in expected:
@@ -64,7 +63,7 @@ def test_wide_filters_by_spectra_equal_those_by_frames(num_frames):
     def energy(spectrogram, kernels):
         return sum((f**3).sum() for f in random_features(kernels, spectrogram, "tanh").values())
 
-    slope = quick_jit(jax.grad(energy))
+    slope = jax.jit(jax.grad(energy))
     gradient, wanted = (slope(spectrogram, k) for k in (transformed, kernels))
     np.testing.assert_allclose(gradient, wanted, rtol=1e-3, atol=1e-5)
 

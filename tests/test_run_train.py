@@ -28,7 +28,6 @@ from research.training.augment import AugmentConfig
 from research.training.config import TrainConfig
 from research.training.run import Run
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 RATE = 8000
 PITCHES = {"high": 2000.0, "low": 200.0, "middle": 700.0}
 SMALL = TrainConfig(

@@ -21,7 +21,6 @@ from research.training import commands
 from research.training.config import TrainConfig
 from research.training.run import SHIPPED, Run, fingerprint
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 GTZAN = ROOT.parent / "shared" / "data" / "gtzan"
 
 

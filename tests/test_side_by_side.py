@@ -14,8 +14,6 @@ from research.transfer.side_by_side import transfer_each
 from research.transfer.style_transfer import transfer
 from research.transfer.sweep import combinations, prepare_each, with_settings
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 @pytest.mark.parametrize(("preset", "on_each"), [("default", 3), ("ulyanov", 3), ("ulyanov", 1)])
 def test_a_take_is_what_it_is_alone(preset, on_each, monkeypatch):

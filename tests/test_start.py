@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from bases import COMPLETE, STFT, noise
-from compiling import quick_jit
 
 from research.transfer.constants import Constants
 from research.transfer.level_matching import level_quantiles, match_to_style
@@ -18,8 +17,6 @@ from research.transfer.variables.base import Variable
 from research.transfer.variables.registry import VARIABLES
 
 RATE = 22050
-
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 all_starts = pytest.mark.parametrize("start", STARTS)
 all_variables = pytest.mark.parametrize("variable", VARIABLES)
@@ -61,7 +58,7 @@ def kernels() -> dict:
     return transform_filters(filters)
 
 
-@functools.partial(quick_jit, static_argnames="variable")
+@functools.partial(jax.jit, static_argnames="variable")
 def gradient(values, content, style, kernels, variable):
     """That of the loss, of features and their Gram matrix."""
     objective = Objective(variable, stft=STFT)

@@ -6,7 +6,6 @@ import itertools
 import jax
 import numpy as np
 import pytest
-from compiling import quick_jit
 from hazen import hazen_quantiles
 from representing import (
     FEATURE_DIMS,
@@ -35,7 +34,7 @@ def squared(values: np.ndarray) -> float:
 
 @functools.cache
 def compiled(name: str, method: str):
-    return quick_jit(getattr(STYLE_TERMS[name], method))
+    return jax.jit(getattr(STYLE_TERMS[name], method))
 
 
 def constants_of(name: str):
@@ -45,7 +44,7 @@ def constants_of(name: str):
 @functools.cache
 def compiled_observe(name: str):
     context = context_of(STYLE_TERMS[name])
-    return quick_jit(lambda given: STYLE_TERMS[name].observe(given, context))
+    return jax.jit(lambda given: STYLE_TERMS[name].observe(given, context))
 
 
 def observe(name: str, representations):
@@ -159,7 +158,7 @@ def stacks(values: np.ndarray, width: int) -> np.ndarray:
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_patches_are_windows_over_time(stride):
     values = normal(2, 12, 3)
-    found = quick_jit(lambda values: patches(values, 5, stride))(values)
+    found = jax.jit(lambda values: patches(values, 5, stride))(values)
     np.testing.assert_allclose(found, stacks(values, 5)[:, ::stride], rtol=1e-6)
 
 
@@ -226,7 +225,7 @@ def all_terms(num_samples: int):
     """Descriptions of noise of two channels."""
     waveform = 0.1 * normal(2, num_samples)
 
-    @quick_jit
+    @jax.jit
     def describe_all(waveform):
         features = {
             name: waveform[:, : max(num_samples // 512, 1), None] * np.ones(size, np.float32)

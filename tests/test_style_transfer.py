@@ -28,8 +28,6 @@ ITERATIONS = 6
 CLASSIFIER_STFT = StftConfig(512, 430)  # Of the preset multicomp.
 LAYERS = ("logits", "conv1", "pool1", "conv2", "pool2", "features")
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 def melody(*pitches: float, rate: int = RATE, decay: float = 4.0) -> np.ndarray:
     """A second of decaying notes one after the other, of a peak of 0.1."""

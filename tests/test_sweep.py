@@ -11,8 +11,6 @@ from research.settings import freeze
 from research.transfer.config import ContentSweep, StyleSweep, SweepConfig, TransferConfig
 from research.transfer.sweep import combinations, in_words, prepare_each, with_settings
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 
 def test_takes_are_all_combinations_the_last_key_the_fastest():
     swept = SweepConfig(

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiling import quick_jit
 from representing import (
     FEATURE_DIMS,
     context_of,
@@ -48,7 +47,7 @@ def compiled(key: str):
     """Everything that a term computes of an output, and of what it is compared with."""
     term = term_of(key)
 
-    @quick_jit
+    @jax.jit
     def compute(output: Representations, wanted: Representations):
         def distance(output):
             observed = observe(term, output)
@@ -176,7 +175,7 @@ def test_a_mean_of_two_styles_is_a_style(key):
     kept = [compiled(key)(content, style)["summary"] for style in styles]
     mean = jax.tree.map(lambda one, other: (one + other) / 2, *kept)
 
-    @quick_jit
+    @jax.jit
     def use(content, mean):
         observed = observe(term, content)
         if isinstance(term, StyleTerm):
@@ -191,7 +190,7 @@ def test_a_mean_of_two_styles_is_a_style(key):
 def test_the_energy_of_a_style_is_its_distance_from_nothing(key):
     term = term_of(key)
 
-    @quick_jit
+    @jax.jit
     def both(representations):
         observed = observe(term, representations)
         target = term.describe(observed)
@@ -206,7 +205,7 @@ def test_the_energy_of_a_style_is_its_distance_from_nothing(key):
 def test_a_target_for_one_length_is_at_the_distance_of_the_description(key):
     term = term_of(key)
 
-    @quick_jit
+    @jax.jit
     def both(output, style):
         output, style = observe(term, output), observe(term, style)
         targets = term.describe(style), term.describe_for_length(style, 12)

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from bases import COMPLETE, STFT, direct_log_magnitude, noise
-from compiling import quick_jit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -13,8 +12,6 @@ from hypothesis.extra import numpy as hnp
 from research.audio.phase import PhaseConfig
 from research.transfer.variables.base import Variable
 from research.transfer.variables.registry import VARIABLES
-
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 KEY = jax.random.key(5)
 # Where a log magnitude comes back less exactly, or not below a floor. A new variable needs a line
@@ -43,10 +40,10 @@ def test_names_are_those_of_the_registry(name):
 def test_shapes_of_any_length_and_channels(name, num_channels, num_samples):
     made, waveform = make(name), noise(num_channels, num_samples)
     num_frames = STFT.num_frames(num_samples)
-    variable = quick_jit(made.from_waveform)(waveform)
+    variable = jax.jit(made.from_waveform)(waveform)
     assert variable.shape == made.shape(num_channels, num_samples)
     assert variable.dtype == jnp.float32
-    to_log_magnitude = quick_jit(made.to_log_magnitude, static_argnums=1)
+    to_log_magnitude = jax.jit(made.to_log_magnitude, static_argnums=1)
     spectrogram = to_log_magnitude(variable, num_frames)
     assert spectrogram.shape == (num_channels, num_frames, STFT.num_bins)
     whole = to_log_magnitude(variable, None)
@@ -62,7 +59,7 @@ def test_a_waveform_comes_back_as_its_log_magnitude(name):
     assert (expected == 0.0).any()
     expected = np.maximum(expected, FLOORS.get(name, 0.0))
     made = make(name)
-    variable = quick_jit(made.from_waveform)(waveform)
+    variable = jax.jit(made.from_waveform)(waveform)
     found = made.to_log_magnitude(variable, expected.shape[1])
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=TOLERANCES.get(name, 1e-6))
 
@@ -99,7 +96,7 @@ def test_the_log_magnitude_has_a_finite_gradient(name, num_channels, scale):
     def total(variable):
         return jnp.sum(weight * made.to_log_magnitude(variable, weight.shape[1]))
 
-    gradient = quick_jit(lambda waveform: jax.grad(total)(made.from_waveform(waveform)))(waveform)
+    gradient = jax.jit(lambda waveform: jax.grad(total)(made.from_waveform(waveform)))(waveform)
     assert gradient.shape == made.shape(num_channels, 300)
     assert np.isfinite(gradient).all()
 
