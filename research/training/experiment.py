@@ -232,7 +232,7 @@ def _train(
     def validate(network: Network) -> dict[str, float]:
         indices = fit.split.validation
         truth = fit.reader.labels(indices)
-        log_probs = classify(network, fit.reader, indices, config.batch_size, mesh)
+        log_probs = classify(network, fit.reader, indices, config.batch_size)
         return {
             "validation_loss": float(-log_probs[np.arange(len(truth)), truth].mean()),
             "validation_accuracy": float((log_probs.argmax(1) == truth).mean()),

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from jax.sharding import Mesh
 
 from research.data.splits import describe
 from research.data.tracks import Collection
@@ -19,7 +18,6 @@ from research.training.evaluation import (
 )
 from research.training.experiment import Fit, OnProgress
 from research.training.run import Run
-from research.training.sharding import make_mesh
 
 _SCORES = ("accuracy", "segment_accuracy", "macro_f1", "log_loss")
 
@@ -95,12 +93,12 @@ def score(
     Raises:
       InputError: a checkpoint is missing or damaged.
     """
-    config, mesh = run.config, make_mesh(run.config.batch_size)
+    config = run.config
     subsets = run.subsets_of(collection)
     tests = []
     for number, fit in enumerate(fits):
         on_progress("testing", number, len(fits))
-        tests.append(_test(run, collection, fit, mesh))
+        tests.append(_test(run, collection, fit))
     on_progress("testing", len(fits), len(fits))
 
     seeds = []
@@ -175,10 +173,10 @@ def _together(tests: list[FitTest], tracks: list[TrackScore]) -> dict[str, Any] 
     }
 
 
-def _test(run: Run, collection: Collection, fit: Fit, mesh: Mesh) -> FitTest:
+def _test(run: Run, collection: Collection, fit: Fit) -> FitTest:
     indices = fit.split.test
     network, step = run.restore(fit.name)
-    log_probs = classify(network, fit.reader, indices, run.config.batch_size, mesh)
+    log_probs = classify(network, fit.reader, indices, run.config.batch_size)
     correct = log_probs.argmax(1) == fit.reader.labels(indices)
     means, tracks = by_track(log_probs, fit.reader.segments.track[indices])
     truth = np.array([collection.tracks[track].genre for track in tracks])
