@@ -19,12 +19,8 @@ def make_mesh(batch_size: int) -> Mesh:
 
 
 def mesh_of(tree: Any) -> Mesh:
-    """The mesh whose devices hold the arrays of a tree, such as a network."""
-    leaf = jax.tree.leaves(tree)[0]
-    if not isinstance(leaf, jax.Array):
-        return _mesh(jax.local_devices()[:1])
-    mesh = leaf.sharding.mesh if isinstance(leaf.sharding, NamedSharding) else None
-    return mesh if isinstance(mesh, Mesh) else _mesh(sorted(leaf.devices(), key=lambda d: d.id))
+    """A mesh of the devices that hold the arrays of a tree, such as a network."""
+    return _mesh(sorted(jax.tree.leaves(tree)[0].devices(), key=lambda device: device.id))
 
 
 def _mesh(devices: Sequence[Any]) -> Mesh:
