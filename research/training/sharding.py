@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 T = TypeVar("T")
@@ -19,8 +20,9 @@ def make_mesh(batch_size: int) -> Mesh:
 
 
 def mesh_of(tree: Any) -> Mesh:
-    """A mesh of the devices that hold the arrays of a tree, such as a network."""
-    return _mesh(sorted(jax.tree.leaves(tree)[0].devices(), key=lambda device: device.id))
+    """A mesh of the devices that hold a tree, such as a network; of the default one for NumPy."""
+    devices = jnp.asarray(jax.tree.leaves(tree)[0]).devices()
+    return _mesh(sorted(devices, key=lambda device: device.id))
 
 
 def _mesh(devices: Sequence[Any]) -> Mesh:
