@@ -19,13 +19,15 @@ REAL = ROOT.parent / "shared" / "data" / "clips"  # Real recordings, where there
 RECORDINGS = [*sorted(REAL.glob("*.*")), CLIPS / "band.ogg", CLIPS / "piano.ogg"]
 
 # Programs run for a moment, so they are compiled without optimisations, and once for a test and the
-# scripts that it starts. jax reads this when it is imported.
+# scripts that it starts. jax reads this when it is imported. numba, for librosa, keeps its programs
+# there, too: beside librosa, two processes that compile the same at a time damage each other's.
 PROGRAMS = tempfile.TemporaryDirectory(prefix="programs-")
 os.environ |= {
     "JAX_COMPILATION_CACHE_DIR": PROGRAMS.name,
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "NUMBA_CACHE_DIR": os.path.join(PROGRAMS.name, "numba"),
     "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false",
 }
 
