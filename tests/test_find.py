@@ -8,6 +8,12 @@ import pytest
 from research.audio.find import check_link, find_audio, is_hidden, list_files
 from research.errors import InputError
 
+RECORDINGS = """
+    wav WAV wave mp3 mpga mp2 oga ogg opus flac aif aiff aifc au snd w64 caf rf64 m4a mp4 aac wma
+    webm mka
+"""
+OTHERS = "asd cue log m3u m3u8 pls xspf nfo ini db txt jpg pdf mid dvc part bak"
+
 
 def touch(root: pathlib.Path, *names: str) -> pathlib.Path:
     for name in names:
@@ -31,32 +37,7 @@ def test_a_folder_is_all_audio_under_it(tmp_path):
 
 @pytest.mark.parametrize(
     "suffix",
-    [
-        "wav",
-        "WAV",
-        "wave",
-        "mp3",
-        "mpga",
-        "mp2",
-        "oga",
-        "ogg",
-        "opus",
-        "flac",
-        "aif",
-        "aiff",
-        "aifc",
-        "au",
-        "snd",
-        "w64",
-        "caf",
-        "rf64",
-        "m4a",
-        "mp4",
-        "aac",
-        "wma",
-        "webm",
-        "mka",
-    ],
+    RECORDINGS.split(),
 )
 def test_recordings_have_many_suffixes(tmp_path, suffix):
     touch(tmp_path, f"01. a song.{suffix}")
@@ -65,25 +46,7 @@ def test_recordings_have_many_suffixes(tmp_path, suffix):
 
 @pytest.mark.parametrize(
     "suffix",
-    [
-        "asd",
-        "cue",
-        "log",
-        "m3u",
-        "m3u8",
-        "pls",
-        "xspf",
-        "nfo",
-        "ini",
-        "db",
-        "txt",
-        "jpg",
-        "pdf",
-        "mid",
-        "dvc",
-        "part",
-        "bak",
-    ],
+    OTHERS.split(),
 )
 def test_what_lies_beside_recordings_is_not_audio(tmp_path, suffix):
     touch(tmp_path, "a.wav", f"a.wav.{suffix}", f"b.{suffix}")
