@@ -6,11 +6,11 @@ All but `segment` keep the tracks of a recording, slices and exact duplicates, i
 import collections
 import dataclasses
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from research.data.recordings import group_tracks, recording_key, recording_keys, track_key
+from research.data.same_recording import group_tracks, recording_key, recording_keys, track_key
 from research.data.segments import Segments
 from research.data.tracks import Collection
 from research.errors import InputError
@@ -44,7 +44,7 @@ class SplitConfig:
       validation_share: fraction of the rest, for all but `files` and `all`.
       num_folds: of `kfold`.
       files: the lists, for `files`.
-      recordings: `names` keeps tracks of one recording together, see `data.recordings`; `files` if
+      recordings: `names` keeps tracks of one recording together, see `same_recording`; `files` if
         the names mislead and each file is a recording of its own.
     """
 
@@ -247,7 +247,7 @@ def _by_lists(
         for line in _read_list(path, subset) if path else []:
             key = _find(line, by_key)
             if key is None and by_names:  # The lists name recordings, and the files are slices.
-                key = _find(recording_key(line), by_recording)
+                key = _find(line, by_recording, recording_key)
             if key in listed and listed[key] != subset:
                 raise InputError(
                     f"{path} lists {line}, which is in the {listed[key]} list, too; keep it in one "
@@ -310,8 +310,10 @@ def _read_list(path: str, subset: str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _find(line: str, by_key: Mapping[str, list[int]]) -> str | None:
+def _find(
+    line: str, by_key: Mapping[str, list[int]], key_of: Callable[[str], str] = track_key
+) -> str | None:
     """The key that a line ends with; folders before it are ignored."""
     folders = track_key(line).split("/")
-    ends = ("/".join(folders[i:]) for i in range(len(folders)))
+    ends = (key_of("/".join(folders[i:])) for i in range(len(folders)))
     return next((end for end in ends if end in by_key), None)

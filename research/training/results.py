@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from research.data.recordings import group_tracks
+from research.data.same_recording import group_tracks
 from research.data.splits import describe
 from research.data.tracks import Collection
 from research.training.config import TrainConfig

@@ -12,7 +12,7 @@ import jax
 
 from research.data.front_ends.base import FrontEnd
 from research.data.front_ends.registry import for_audio
-from research.data.recordings import recording_key, recording_keys
+from research.data.same_recording import recording_key, recording_keys
 from research.data.tracks import Collection
 from research.errors import InputError, about
 from research.models.network import Network

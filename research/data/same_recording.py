@@ -53,9 +53,12 @@ _DECIMAL = re.compile(rf"(.*?)(?<![^\W_])(?<!\.)(?:0|[1-9]\d*)\.\d+{_GAP}")
 _LAST = re.compile(rf"(.*?)\d+{_GAP}")
 # What is left of the names of slices without that of the recording.
 _NUMBERS = re.compile(rf"{_GAP}({_NUMBER})(?:{_GAP}{_NUMBER})*{_GAP}")
-_NO_NAME = re.compile(rf"{_GAP}(?:(?:{_PART}|{_NUMBER}){_GAP})*")
+_NO_NAME = re.compile(
+    rf"{_GAP}(?:(?:(?:{_WORD}|of|to|copy)(?![^\W\d_])|{_NUMBER}(?: ?{_UNIT}(?:{_NUMBER}{_UNIT})*)?"
+    rf"(?![^\W_])){_GAP})*"
+)
 # Names that tell no recording, as the name of the genre does not.
-_ORDINARY = {"", "audio", "file", "music", "recording", "sample", "song", "sound", "track"}
+_ORDINARY = {"", "audio", "file", "music", "recording", "sample", "sound", "track"}
 
 
 def group_tracks(tracks: Sequence[Track], by_names: bool = True) -> list[list[int]]:
@@ -164,7 +167,7 @@ def _is_own(folder: str, names: Collection[str]) -> bool:
         return all(_NO_NAME.fullmatch(name.removeprefix(last)) for name in names)
     # Numbers of slices, or their times, follow each other closely; those of a catalogue do not.
     values = sorted({int(match[1]) for match in numbers})
-    step = math.gcd(*(value - values[0] for value in values)) or 1
+    step = math.gcd(*values) or 1
     return (values[-1] - values[0]) // step < 4 * len(values)
 
 
