@@ -472,8 +472,8 @@ def test_too_few_recordings_are_told_with_the_key_that_parts_them():
     with pytest.raises(InputError) as error:
         splits_of(slices(1))
     assert_one_line_about(
-        "genre a of music has 1 different track, too few for the 2 subsets of the split; add tracks "
-        "or take it away, or give config.data.recordings=files if a/a.00000.0.wav and "
+        "genre a of music has 1 different track, too few for the 2 subsets of the split; add "
+        "tracks or take it away, or give config.data.recordings=files if a/a.00000.0.wav and "
         "a/a.00000.1.wav are not of one recording",
         error,
     )
