@@ -1,5 +1,6 @@
 """Data parallelism: weights on every local device, each batch spread over them."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -20,12 +21,13 @@ def make_mesh(batch_size: int) -> Mesh:
 def mesh_of(tree: Any) -> Mesh:
     """The mesh whose devices hold the arrays of a tree, such as a network."""
     leaf = jax.tree.leaves(tree)[0]
-    if isinstance(leaf, jax.Array) and isinstance(leaf.sharding, NamedSharding):
-        return leaf.sharding.mesh
-    return _mesh(list(leaf.devices()) if isinstance(leaf, jax.Array) else jax.local_devices()[:1])
+    if not isinstance(leaf, jax.Array):
+        return _mesh(jax.local_devices()[:1])
+    mesh = leaf.sharding.mesh if isinstance(leaf.sharding, NamedSharding) else None
+    return mesh if isinstance(mesh, Mesh) else _mesh(sorted(leaf.devices(), key=lambda d: d.id))
 
 
-def _mesh(devices: list[jax.Device]) -> Mesh:
+def _mesh(devices: Sequence[Any]) -> Mesh:
     return jax.make_mesh((len(devices),), (_AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
