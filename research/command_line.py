@@ -117,7 +117,7 @@ def _prepare_libraries() -> None:
     if platforms:
         try:
             jax.devices()
-        except RuntimeError as error:
+        except (AssertionError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"JAX_PLATFORMS={platforms}: jax has no such device here ({reason}); unset it, or "
