@@ -11,12 +11,15 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from research.audio.stft import StftConfig, istft, magnitude, stft, windowed_frames
 from research.settings import at_least, one_of
 
 # Time-frequency ratio of the Gaussian nearest to a Hann window: gamma = HANN_GAMMA * n_fft^2.
 HANN_GAMMA = 0.25645
+LEAST_COVERAGE = 0.01
+"""The `window_coverage` under which a waveform that is rendered is mostly error."""
 STARTS = ("random", "content", "phase_gradient")
 
 # Root of each node `[nodes]`, its phase relative to the root `[nodes]`, whether any tree was joined
@@ -39,6 +42,17 @@ class PhaseConfig:
     start: str = one_of("phase_gradient", STARTS)
     num_iterations: int = at_least(100, 0)
     momentum: float = at_least(0.99, 0)
+
+
+def window_coverage(config: StftConfig) -> float:
+    """Smallest sum of squared windows over a sample, as a fraction of the largest; 0 to 1.
+
+    An inverse STFT divides by this sum, and so multiplies errors of magnitude and phase.
+    """
+    squared = np.square(config.window_values(), dtype=np.float64)
+    padded = np.pad(squared, (0, -squared.size % config.hop_length))
+    total = padded.reshape(-1, config.hop_length).sum(axis=0)
+    return float(total.min() / total.max())
 
 
 def _unit(spectrum: jax.Array) -> jax.Array:
