@@ -227,6 +227,7 @@ class Adam:
         self.rate, self.step, self.mean, self.square = rate, 0, 0.0, 0.0
 
     def __call__(self, value: np.ndarray, slope: np.ndarray) -> np.ndarray:
+        """The value after a step."""
         self.step += 1
         self.mean = 0.9 * self.mean + 0.1 * slope
         self.square = 0.999 * self.square + 0.001 * slope**2
