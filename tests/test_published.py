@@ -295,7 +295,7 @@ def network(monkeypatch) -> Network:
 
 def final_features(network: Network, seen: np.ndarray) -> np.ndarray:
     """The 100 features of a segment of 257 frames by 257 bins."""
-    _, found = network(np.asarray(seen, np.float32)[None])
+    _, found = network(jnp.asarray(seen, jnp.float32)[None])
     return np.asarray(found["features"][0], np.float64)
 
 

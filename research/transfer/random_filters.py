@@ -132,8 +132,9 @@ def transform_filters(filters: dict[str, Filters]) -> dict[str, Filters]:
 
 
 def _transform(kernel: Kernel) -> Kernel:
-    is_wide = not isinstance(kernel, FilterSpectra) and kernel.shape[0] >= _WIDE
-    return _spectra(kernel) if is_wide else kernel
+    if isinstance(kernel, FilterSpectra) or kernel.shape[0] < _WIDE:
+        return kernel
+    return _spectra(kernel)
 
 
 def _spectra(kernel: jax.Array) -> FilterSpectra:

@@ -224,7 +224,8 @@ def mix_styles(styles: Sequence[Style], weights: Sequence[float]) -> Style:
     def mix(*parts: Moments | jax.Array) -> Moments | jax.Array:
         moments = [part for part in parts if isinstance(part, Moments)]
         if not moments:
-            return jnp.asarray(mean(*parts), jnp.float32)
+            arrays = [part for part in parts if not isinstance(part, Moments)]
+            return jnp.asarray(mean(*arrays), jnp.float32)
         centre = mean(*(part.mean for part in moments))
         spread = mean(*(np.square(np.asarray(part.mean, np.float64) - centre) for part in moments))
         variance = mean(*(part.variance for part in moments)) + spread
