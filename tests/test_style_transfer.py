@@ -197,7 +197,7 @@ def test_channels_that_are_the_same_stay_so_and_soft_ones_soft():
 
 def test_no_iterations_give_the_start_back():
     minimum = transferred("mono", "band", changed(num_iterations=0)).minimum
-    assert (minimum.losses, minimum.evaluations, minimum.stopped) == ([], 0, "finished")
+    assert (minimum.losses, minimum.evaluations, minimum.stopped) == ([], 1, "finished")
     assert minimum.loss == minimum.history[0].loss
 
 
