@@ -15,6 +15,7 @@ from research.data.front_ends.registry import for_audio
 from research.data.same_recording import recording_key, recording_keys
 from research.data.tracks import Collection
 from research.errors import InputError, about
+from research.files import expand
 from research.models.network import Network
 from research.settings import freeze, to_config_dict
 from research.training.checkpoints import Checkpoints
@@ -173,7 +174,7 @@ def find_run(checkpoint: str, changes: Mapping[str, Any] | None = None) -> Run:
     hint = "give shipped, or the --workdir of a run_train.py run"
     if not checkpoint:
         raise InputError(f"config.checkpoint is empty; {hint}")
-    folder = SHIPPED if checkpoint == "shipped" else pathlib.Path(checkpoint).expanduser()
+    folder = SHIPPED if checkpoint == "shipped" else expand(checkpoint)
     if not folder.is_dir():
         raise InputError(f"config.checkpoint {checkpoint} is no folder; {hint}")
     if not was_trained(folder):
