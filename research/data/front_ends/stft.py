@@ -11,7 +11,7 @@ from research.audio.stft import StftConfig, log_magnitude
 from research.audio.waveform import Waveform
 from research.data.front_ends.base import AudioFrontEnd
 from research.data.front_ends.blocks import transform_blocks
-from research.settings import at_least
+from research.settings import between
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SpectrogramConfig(AudioFrontEnd):
         "mixup",
     )
 
-    sample_rate: int = at_least(22050, 1000)
+    sample_rate: int = between(22050, 1000, 384000)
     stft: StftConfig = StftConfig()
 
     @property
