@@ -65,7 +65,8 @@ def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
             "checkpoint": "",
         }
     )
-    style = str(sounds / "low" / "5.wav")
+    style = str(results / "style.npz")  # Without audio of the style, nothing is judged.
+    transfers.save_style(style, str(sounds / "low"), freeze(TransferConfig, chosen))
     pairs = [(str(sounds / "high" / f"{seconds}.wav"), style) for seconds in LENGTHS]
     for pair, seconds in zip(pairs, LENGTHS, strict=True):
         transfers.transfer(freeze(TransferConfig, chosen), [pair], results / f"transfer_{seconds}")
