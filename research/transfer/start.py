@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.transfer.level_matching import match_to_style
+from research.transfer.reorchestration.reorchestrate import orchestra_of, reorchestrate
 from research.transfer.variables.base import Variable
 
 
@@ -60,6 +61,14 @@ def _matched(inputs: StartInputs, variable: Variable) -> jax.Array:
     return variable.from_waveform(jnp.asarray(matched))
 
 
+def _reorchestrated(inputs: StartInputs, variable: Variable) -> jax.Array:
+    """The content played on the instruments of the style."""
+    assert inputs.style is not None
+    orchestra = orchestra_of(inputs.style, inputs.sample_rate)
+    played = reorchestrate(inputs.content, inputs.sample_rate, orchestra, inputs.amount)
+    return variable.from_waveform(jnp.asarray(played))
+
+
 def _content(inputs: StartInputs, variable: Variable) -> jax.Array:
     """The content as it is."""
     return variable.from_waveform(jnp.asarray(inputs.content))
@@ -87,6 +96,7 @@ def _zeros(inputs: StartInputs, variable: Variable) -> jax.Array:
 
 STARTS = {
     "matched": Start(_matched, needs_style_levels=True),
+    "reorchestrated": Start(_reorchestrated, needs_style_audio=True),
     "content": Start(_content),
     "style": Start(_style, needs_style_audio=True),
     "noise": Start(_noise),
