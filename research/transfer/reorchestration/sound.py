@@ -57,10 +57,10 @@ def _channel_levels(content: np.ndarray) -> np.ndarray:
 
     Ones for one channel. `[channels, frames, bins]` for a complex spectrum of the same shape.
     """
-    from scipy.ndimage import uniform_filter
+    from scipy.ndimage import uniform_filter1d
 
     if len(content) == 1:
         return np.ones((1, 1, 1), np.float32)
-    size = [_CHANNEL_FRAMES, _CHANNEL_BINS]
-    power = uniform_filter(np.square(np.abs(content)), size, axes=(1, 2))
+    power = uniform_filter1d(np.square(np.abs(content)), _CHANNEL_FRAMES, axis=1)
+    power = uniform_filter1d(power, _CHANNEL_BINS, axis=2)
     return np.sqrt(power / np.maximum(power.mean(axis=0), 1e-12))
