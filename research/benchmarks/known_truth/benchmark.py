@@ -1,0 +1,141 @@
+"""Runs of the benchmark: outputs of presets and of folders, measured and put into tables."""
+
+import importlib.util
+import pathlib
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from research.audio.waveform import Waveform, load_waveform, resample, save_waveform
+from research.benchmarks.known_truth.anchors import make_anchors, make_cheats
+from research.benchmarks.known_truth.measures import Closeness, Ruler
+from research.benchmarks.known_truth.pieces import Triple
+from research.benchmarks.known_truth.render import SAMPLE_RATE, Rendered
+from research.errors import InputError, about
+from research.settings import freeze
+from research.transfer.config import TransferConfig
+from research.transfer.style_transfer import transfer
+
+COLUMNS = ("closer", "timbre", "beyond_eq", "notes150", "TRUTH", "lsd", "mfcc")
+Rows = dict[str, Closeness]
+
+
+def load_config(spec: str) -> TransferConfig:
+    """The config of a transfer.
+
+    Args:
+      spec: path of a config file, with a preset after a colon if it is not the default one.
+
+    Raises:
+      InputError: there is no such file or preset, or it is not of a transfer.
+    """
+    path, _, preset = spec.partition(":")
+    if not pathlib.Path(path).is_file():
+        raise InputError(f"config file {path} does not exist; see configs/")
+    module_spec = importlib.util.spec_from_file_location("known_truth_config", path)
+    if module_spec is None or module_spec.loader is None:
+        raise InputError(f"config file {path} is not Python; see configs/")
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
+    try:
+        config = module.get_config(*([preset] if preset else []))
+    except (AttributeError, ValueError) as error:
+        raise InputError(f"config {spec}: {error}") from error
+    with about(spec):
+        return freeze(TransferConfig, config)
+
+
+def measure_triple(
+    triple: Triple,
+    rendered: Rendered,
+    configs: Mapping[str, TransferConfig],
+    folders: Sequence[pathlib.Path],
+    workdir: pathlib.Path,
+    with_anchors: bool = True,
+    with_cheats: bool = False,
+) -> Rows:
+    """Measures of all rows of a triple.
+
+    Args:
+      triple: what to measure.
+      rendered: its recordings.
+      configs: transfers to run, by the name of their row. Their outputs are kept as
+        `outputs/ROW/TRIPLE.wav` in the workdir.
+      folders: outputs made elsewhere, `TRIPLE.wav` in each.
+      workdir: where outputs are kept.
+      with_anchors: also measure `make_anchors`.
+      with_cheats: also measure `make_cheats`.
+
+    Raises:
+      InputError: a transfer or an output that cannot be used.
+    """
+    recordings = rendered.recordings
+    content, style, truth = (
+        recordings[name].samples.mean(axis=0) for name in ("content", "style", "truth")
+    )
+    ruler = Ruler(content, truth, rendered.notes)
+    rows: Rows = {}
+    if with_anchors:
+        rows |= {name: ruler(sound) for name, sound in make_anchors(recordings).items()}
+    if with_cheats:
+        rows |= {name: ruler(sound) for name, sound in make_cheats(content, style).items()}
+    for row, config in configs.items():
+        output = transfer(recordings["content"], recordings["style"], config).output
+        path = workdir / "outputs" / row / f"{triple.name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_waveform(path, output)
+        rows[row] = ruler(_mono(output))
+    for folder in folders:
+        path = folder / f"{triple.name}.wav"
+        if path.is_file():
+            with about(path):
+                rows[folder.name] = ruler(_mono(load_waveform(path)))
+        else:
+            warnings.warn(f"{path} does not exist and is left out", stacklevel=2)
+    return rows
+
+
+def _mono(waveform: Waveform) -> np.ndarray:
+    return resample(waveform, SAMPLE_RATE).samples.mean(axis=0)
+
+
+def table(title: str, rows: Mapping[str, Closeness]) -> str:
+    """The measures of one triple as text, a line a row."""
+    lines = [f"{title:24}" + "".join(f"{column:>10}" for column in COLUMNS)]
+    for name, measured in rows.items():
+        values = [getattr(measured, column) for column in COLUMNS]
+        lines.append(f"  {name:22}" + "".join(f"{value:10.3f}" for value in values))
+    return "\n".join(lines)
+
+
+def summarise(triples: Iterable[Rows]) -> dict[str, dict[str, tuple[float, float | None, int]]]:
+    """Mean, standard error and number of triples, by row and measure.
+
+    The standard error is None for a single triple.
+    """
+    triples = list(triples)
+    summary = {}
+    for name in dict.fromkeys(name for rows in triples for name in rows):
+        measured = [rows[name] for rows in triples if name in rows]
+        summary[name] = {}
+        for column in COLUMNS:
+            values = np.array([getattr(each, column) for each in measured])
+            error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else None
+            mean = float(values.mean())
+            summary[name][column] = (mean, None if error is None else float(error), len(values))
+    return summary
+
+
+def summary_table(
+    title: str, summary: Mapping[str, Mapping[str, tuple[float, float | None, int]]]
+) -> str:
+    """Means and standard errors as text, a line a row."""
+    lines = [f"{title:24}" + "".join(f"{column:>16}" for column in COLUMNS)]
+    for name, measures in summary.items():
+        cells = [
+            f"{mean:.3f}" + ("" if error is None else f" ± {error:.3f}")
+            for mean, error, _ in measures.values()
+        ]
+        lines.append(f"  {name:22}" + "".join(f"{cell:>16}" for cell in cells))
+    return "\n".join(lines)
