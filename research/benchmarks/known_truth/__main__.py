@@ -1,7 +1,7 @@
 """How close a transfer comes to a known truth: piece A on the instruments of the style.
 
     python -m research.benchmarks.known_truth
-    python -m research.benchmarks.known_truth --configs=configs/transfer.py,configs/transfer.py:ulyanov
+    python -m research.benchmarks.known_truth --configs=configs/transfer.py:ulyanov
     python -m research.benchmarks.known_truth --triples=organ_as_harp --outputs=my_outputs
 
 Prints a table a triple, means with standard errors, and one JSON object in the last line.
@@ -62,12 +62,13 @@ def main() -> None:
         group = "held_out" if triple.held_out else "tuning"
         groups.setdefault(group, {})[triple.name] = rows
         print(benchmark.table(triple.name, rows), "\n", flush=True)
-    found = {}
+    by_triple = {}
+    means = {}
     for group, measured in groups.items():
-        summary = benchmark.summarise(measured.values())
-        print(benchmark.summary_table(f"mean of {len(measured)} {group}", summary), "\n")
-        found[group] = summary
-    print(json.dumps(found))
+        means[group] = benchmark.summarise(measured.values())
+        print(benchmark.summary_table(f"mean of {len(measured)} {group}", means[group]), "\n")
+        by_triple |= {name: benchmark.as_json(rows) for name, rows in measured.items()}
+    print(json.dumps({"means": means, "triples": by_triple}))
 
 
 if __name__ == "__main__":

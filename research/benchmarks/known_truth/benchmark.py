@@ -1,5 +1,6 @@
 """Runs of the benchmark: outputs of presets and of folders, measured and put into tables."""
 
+import dataclasses
 import importlib.util
 import pathlib
 import warnings
@@ -109,10 +110,10 @@ def table(title: str, rows: Mapping[str, Closeness]) -> str:
     return "\n".join(lines)
 
 
-def summarise(triples: Iterable[Rows]) -> dict[str, dict[str, tuple[float, float | None, int]]]:
+def summarise(triples: Iterable[Rows]) -> dict[str, dict[str, dict[str, float | int | None]]]:
     """Mean, standard error and number of triples, by row and measure.
 
-    The standard error is None for a single triple.
+    The standard error of a single triple is None.
     """
     triples = list(triples)
     summary = {}
@@ -120,22 +121,31 @@ def summarise(triples: Iterable[Rows]) -> dict[str, dict[str, tuple[float, float
         measured = [rows[name] for rows in triples if name in rows]
         summary[name] = {}
         for column in COLUMNS:
-            values = np.array([getattr(each, column) for each in measured])
+            values = np.array([getattr(each, column) for each in measured], np.float64)
             error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else None
-            mean = float(values.mean())
-            summary[name][column] = (mean, None if error is None else float(error), len(values))
+            summary[name][column] = {
+                "mean": round(float(values.mean()), 4),
+                "error": None if error is None else round(float(error), 4),
+                "triples": len(values),
+            }
     return summary
 
 
-def summary_table(
-    title: str, summary: Mapping[str, Mapping[str, tuple[float, float | None, int]]]
-) -> str:
+def summary_table(title: str, summary: Mapping[str, Mapping[str, Mapping]]) -> str:
     """Means and standard errors as text, a line a row."""
     lines = [f"{title:24}" + "".join(f"{column:>16}" for column in COLUMNS)]
     for name, measures in summary.items():
         cells = [
-            f"{mean:.3f}" + ("" if error is None else f" ± {error:.3f}")
-            for mean, error, _ in measures.values()
+            f"{cell['mean']:.3f}" + ("" if cell["error"] is None else f" ± {cell['error']:.3f}")
+            for cell in measures.values()
         ]
         lines.append(f"  {name:22}" + "".join(f"{cell:>16}" for cell in cells))
     return "\n".join(lines)
+
+
+def as_json(rows: Rows) -> dict[str, dict[str, float]]:
+    """Measures by row, for JSON."""
+    return {
+        name: {key: round(value, 4) for key, value in dataclasses.asdict(measured).items()}
+        for name, measured in rows.items()
+    }

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from research.audio.waveform import fit_length
 from research.benchmarks.known_truth.render import SAMPLE_RATE
 
 _N_FFT, _HOP = 2048, 512
@@ -22,8 +21,7 @@ def equalise_spectrum(content: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     spectrum, other = _stft(content), _stft(target)
     ours, theirs = (
-        ndimage.gaussian_filter1d((np.abs(each) ** 2).mean(axis=1), 4)
-        for each in (spectrum, other)
+        ndimage.gaussian_filter1d((np.abs(each) ** 2).mean(axis=1), 4) for each in (spectrum, other)
     )
     gains = np.clip(np.sqrt(theirs / np.maximum(ours, _TINY)), 1e-3, 1e3)
     return _istft(spectrum * gains[:, None], len(content))
@@ -40,9 +38,7 @@ def equalise_levels(content: np.ndarray, target: np.ndarray) -> np.ndarray:
     return _with_band_gains(spectrum, (means[0] - means[1])[:, None], len(content))
 
 
-def match_quantiles(
-    content: np.ndarray, target: np.ndarray, num_quantiles: int = 50
-) -> np.ndarray:
+def match_quantiles(content: np.ndarray, target: np.ndarray, num_quantiles: int = 50) -> np.ndarray:
     """Content with the target's distribution of levels in each of 80 mel bands, `[samples]`.
 
     Arguments as in `equalise_spectrum`.
@@ -65,7 +61,7 @@ def _stft(samples: np.ndarray) -> np.ndarray:
 def _istft(spectrum: np.ndarray, length: int) -> np.ndarray:
     import librosa
 
-    return fit_length(librosa.istft(spectrum, hop_length=_HOP, length=length), length)
+    return librosa.istft(spectrum, hop_length=_HOP, length=length)
 
 
 def _mel_filters() -> np.ndarray:

@@ -99,7 +99,7 @@ class Ruler:
             raise InputError(f"{name} has shape {samples.shape}; give mono [samples]")
         if not np.isfinite(samples).all():
             raise InputError(f"{name} holds samples that are NaN or infinite")
-        samples = fit_length(samples, self._length)
+        samples = fit_length(samples[None], self._length)[0]
         level = np.sqrt(np.mean(samples**2))
         return (samples * (RMS / level if level > _SILENCE else 1.0)).astype(np.float32)
 

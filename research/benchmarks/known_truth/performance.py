@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from research.benchmarks.known_truth.pieces import DRUMS, Ensemble, Piece, Triple
+from research.benchmarks.known_truth.pieces import DRUMS, Ensemble, Piece
 
 if TYPE_CHECKING:
-    import pretty_midi
+    import pretty_midi  # pyright: ignore[reportMissingImports]
 
 DRUM_VOICE = -1
 _LEAD_IN = 0.04  # Seconds before the first note.
@@ -39,7 +39,7 @@ class Note(NamedTuple):
 @functools.cache
 def read_voices(piece: Piece) -> list[list[tuple[float, float, int]]]:
     """Notes of a score, as start and length in quarter notes and MIDI pitch, by voice."""
-    from music21 import corpus
+    from music21 import corpus  # pyright: ignore[reportMissingImports]
 
     score = corpus.parse(piece.work, number=piece.number)
     parts = list(score.parts)
@@ -54,9 +54,7 @@ def read_voices(piece: Piece) -> list[list[tuple[float, float, int]]]:
         voices.append(sorted(set(notes)))
     if piece.split:
         *upper, left_hand = voices
-        lowest: dict[float, int] = {}
-        for start, _, pitch in left_hand:
-            lowest[start] = min(pitch, lowest.get(start, pitch))
+        lowest = {start: pitch for start, _, pitch in sorted(left_hand, key=lambda note: -note[2])}
         bass = [note for note in left_hand if note[2] == lowest[note[0]]]
         voices = [*upper, [note for note in left_hand if note not in bass], bass]
     return voices
@@ -101,9 +99,8 @@ def perform(
     for at, length in rests:
         notes = [_with_rest(note, at, length) for note in notes]
     if crescendo:
-        first, last = crescendo
         notes = [
-            note._replace(velocity=note.velocity * np.interp(note.start, [0, seconds], [first, last]))
+            note._replace(velocity=note.velocity * np.interp(note.start, [0, seconds], crescendo))
             for note in notes
         ]
     if variation is not None:
@@ -159,10 +156,13 @@ def _without_overlaps(notes: list[Note]) -> list[Note]:
 
 
 def to_midi(
-    notes: list[Note], ensemble: Ensemble, triple: Triple, seconds: float
+    notes: list[Note],
+    ensemble: Ensemble,
+    seconds: float,
+    crescendo: tuple[float, float] | None = None,
 ) -> "pretty_midi.PrettyMIDI":
-    """The notes on instruments, with the triple's crescendo also as expression."""
-    import pretty_midi
+    """The notes on instruments, with a crescendo also as the expression controller."""
+    import pretty_midi  # pyright: ignore[reportMissingImports]
 
     midi = pretty_midi.PrettyMIDI(resolution=960, initial_tempo=120.0)
     voices = sorted({note.voice for note in notes} - {DRUM_VOICE})
@@ -185,10 +185,10 @@ def to_midi(
             for note in notes
             if note.voice == voice
         ]
-        if triple.crescendo:
-            first, last = np.asarray(triple.crescendo) / max(triple.crescendo)
+        if crescendo:
+            course = np.asarray(crescendo) / max(crescendo)
             for time in np.arange(0, seconds, 0.05):
-                value = round(127 * float(np.interp(time, [0, seconds], [first, last])))
+                value = round(127 * float(np.interp(time, [0, seconds], course)))
                 instrument.control_changes.append(pretty_midi.ControlChange(11, value, float(time)))
         midi.instruments.append(instrument)
     return midi

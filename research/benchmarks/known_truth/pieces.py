@@ -81,7 +81,7 @@ class Triple:
     held_out: bool = False
 
 
-STANDARD_KIT, POWER_KIT, ELECTRONIC_KIT, JAZZ_KIT, BRUSH_KIT = 0, 16, 24, 32, 40
+STANDARD_KIT, POWER_KIT, ELECTRONIC_KIT, JAZZ_KIT = 0, 16, 24, 32
 
 # Hits in one bar by General MIDI percussion key. A bar has as many steps as the strings are long.
 DRUMS: dict[str, dict[int, str]] = {
@@ -89,7 +89,12 @@ DRUMS: dict[str, dict[int, str]] = {
     "march": {36: "x.......x.......", 38: "....x.xx....x...", 44: "..x...x...x...x."},
     "swing": {36: "x.....x.....", 44: "...x.....x..", 51: "x..x.xx..x.x", 38: "........x..."},
     "waltz": {36: "x.....", 38: "..x.x.", 51: "x.x.xx"},
-    "dance": {36: "x...x...x...x...", 39: "....x.......x...", 42: "x.x.x.x.x.x.x.xx", 46: "..x...x..."},
+    "dance": {
+        36: "x...x...x...x...",
+        39: "....x.......x...",
+        42: "x.x.x.x.x.x.x.xx",
+        46: "..x...x...",
+    },
 }
 
 
@@ -177,6 +182,24 @@ TRIPLES = (
         Ensemble(("Lead 1 (square)", "Pad 3 (polysynth)", "Synth Bass 1"), kit=ELECTRONIC_KIT),
     ),
     Triple(
+        "synthesiser_as_rock",
+        Piece("bach/bwv269", 96, drums="dance"),
+        Ensemble(
+            ("Lead 2 (sawtooth)", "Electric Piano 1", "Electric Piano 1", "Synth Bass 2"),
+            kit=ELECTRONIC_KIT,
+        ),
+        Piece("bach/bwv347", 104, drums="rock"),
+        Ensemble(
+            (
+                "Distortion Guitar",
+                "Overdriven Guitar",
+                "Overdriven Guitar",
+                "Electric Bass (finger)",
+            ),
+            kit=POWER_KIT,
+        ),
+    ),
+    Triple(
         "voices_as_saxophones",
         Piece("beach/prayer_of_a_tired_child", 92, start=3, parts=(0, 1, 2, 3)),
         Ensemble(("Voice Oohs",), room=0.7, reverb=0.4),
@@ -206,7 +229,7 @@ TRIPLES = (
         Ensemble(
             ("Overdriven Guitar", "Electric Guitar (clean)", "Electric Bass (pick)"), kit=POWER_KIT
         ),
-        Piece("liliuokalani/aloha_oe", 120, start=16, parts=(4, 6), split=True, drums="swing"),
+        Piece("beach/prayer_of_a_tired_child", 92, parts=(4, 5), split=True, drums="swing"),
         Ensemble(("Electric Guitar (jazz)", "Acoustic Grand Piano", "Acoustic Bass"), kit=JAZZ_KIT),
         held_out=True,
     ),

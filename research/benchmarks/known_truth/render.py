@@ -21,12 +21,12 @@ from research.audio.waveform import (
     save_waveform,
 )
 from research.benchmarks.known_truth.performance import DRUM_VOICE, perform, to_midi
-from research.benchmarks.known_truth.pieces import Ensemble, Triple
+from research.benchmarks.known_truth.pieces import DRUMS, Ensemble, Triple
 from research.errors import InputError
 from research.files import atomic_write
 
 if TYPE_CHECKING:
-    import pretty_midi
+    import pretty_midi  # pyright: ignore[reportMissingImports]
 
 SAMPLE_RATE, SECONDS, RMS = 22050, 10.0, 0.1
 SOUNDFONT = "/usr/share/sounds/sf2/FluidR3_GM.sf2"
@@ -108,7 +108,8 @@ def render_triple(
 
 def _fingerprint(triple: Triple, soundfonts: tuple[str, str]) -> str:
     names = [pathlib.Path(font).name for font in soundfonts]
-    text = json.dumps([dataclasses.asdict(triple), names, SAMPLE_RATE, SECONDS, _VERSION])
+    drums = [DRUMS.get(piece.drums or "") for piece in (triple.content, triple.style)]
+    text = json.dumps([dataclasses.asdict(triple), drums, names, SAMPLE_RATE, SECONDS, _VERSION])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -116,20 +117,21 @@ def _render_all(
     triple: Triple, folder: pathlib.Path, soundfonts: tuple[str, str]
 ) -> list[tuple[float, float, int]]:
     """Write all recordings. Returns the notes of the truth."""
+    ours, theirs = triple.content_ensemble, triple.style_ensemble
     how = (SECONDS, f"{triple.name} content", triple.crescendo, triple.rests)
     notes = perform(triple.content, *how)
     others = perform(triple.content, *how, variation=f"{triple.name} variation")
     style = perform(triple.style, SECONDS, f"{triple.name} style")
-    plain = dataclasses.replace(triple, crescendo=None)
-    ours, theirs = triple.content_ensemble, triple.style_ensemble
-    truth = to_midi(notes, theirs, triple, SECONDS)
+    content = to_midi(notes, ours, SECONDS, triple.crescendo)
+    truth = to_midi(notes, theirs, SECONDS, triple.crescendo)
+    variation = to_midi(others, theirs, SECONDS, triple.crescendo)
     truth.write(str(folder / "score.mid"))
     first, second = soundfonts
     sounds = {
-        "content": _play(to_midi(notes, ours, triple, SECONDS), ours, first),
-        "style": _play(to_midi(style, theirs, plain, SECONDS), theirs, first),
+        "content": _play(content, ours, first),
+        "style": _play(to_midi(style, theirs, SECONDS), theirs, first),
         "truth": _play(truth, theirs, first),
-        "other_performance": _play(to_midi(others, theirs, triple, SECONDS), theirs, first),
+        "other_performance": _play(variation, theirs, first),
         "other_soundfont": _play(truth, theirs, second),
     }
     for name, sound in sounds.items():
