@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -89,6 +90,8 @@ def test_an_output_is_cut_or_padded_and_must_be_finite(ruler):
         ruler(np.append(TRUTH[:-1], np.nan))
     with pytest.raises(InputError, match="mono"):
         ruler(TRUTH[None])
+    with pytest.raises(InputError, match="content and truth sound the same"):
+        measures.Ruler(TRUTH, TRUTH, NOTES)
 
 
 @pytest.mark.parametrize("cheat", CHEATS)
@@ -103,6 +106,7 @@ def test_anchors_are_in_order(ruler, equalised):
     measured = {
         name: ruler(sound) for name, sound in anchors.make_anchors(make_rendered()[0]).items()
     }
+    assert (tuple(measured), tuple(CHEATS)) == (anchors.ANCHORS, anchors.CHEATS)
     assert measured["equaliser"] == equalised
     assert measured["style"].TRUTH < 0.1 < equalised.TRUTH < measured["other_soundfont"].TRUTH
     assert measured["crossfade"].TRUTH < equalised.TRUTH
@@ -218,6 +222,8 @@ def test_tuning_and_held_out_share_no_piece():
 
 
 def test_unknown_triple_is_refused():
+    with pytest.raises(InputError, match=r"--triples=: there is none"):
+        pieces.select([])
     with pytest.raises(InputError, match=r"--triples=banjo: there is none; give some of tuning, "):
         pieces.select(["all", "banjo"])
 
@@ -253,6 +259,16 @@ def test_recordings_are_kept_until_their_triple_changes(renderings, tmp_path):
     render.render_triple(dataclasses.replace(triple, rests=((1, 1),)), tmp_path)
     render.render_triple(triple, tmp_path, ("other.sf2", "third.sf2"))
     assert len(renderings) == 3
+
+
+@pytest.mark.parametrize("damage", ["about.json", "truth.wav"])
+def test_a_damaged_folder_is_rendered_anew(renderings, tmp_path, damage):
+    triple = pieces.TRIPLES[0]
+    render.render_triple(triple, tmp_path)
+    path = tmp_path / triple.name / damage
+    path.write_bytes(path.read_bytes()[:40]) if damage == "about.json" else path.unlink()
+    render.render_triple(triple, tmp_path)
+    assert len(renderings) == 2
 
 
 def test_a_failed_rendering_is_not_taken_for_a_whole_one(renderings, tmp_path):
@@ -325,6 +341,30 @@ def test_configs_are_read_by_path_and_preset(tmp_path):
             benchmark.load_config(spec)
 
 
+def test_a_sweep_is_refused(tmp_path):
+    path = tmp_path / "swept.py"
+    path.write_text(
+        "from configs import transfer\n"
+        "def get_config(preset='default'):\n"
+        "    config = transfer.get_config()\n"
+        "    config.sweep.style_weight = (2.0,)\n"
+        "    return config\n"
+    )
+    with pytest.raises(InputError, match=r"swept.py: config.sweep is not for this"):
+        benchmark.load_config(str(path))
+
+
+def test_names_of_rows(tmp_path, monkeypatch):
+    specs = ["configs/transfer.py", "configs/transfer.py:ulyanov"]
+    monkeypatch.chdir(tmp_path)
+    presets, own = benchmark.name_rows(specs, [tmp_path / "mine", pathlib.Path()])
+    assert presets == ["transfer_default", "transfer_ulyanov"]
+    assert own == ["mine", tmp_path.name]
+    for folders in (["a/mine", "b/mine"], ["content"], ["late"], ["transfer_ulyanov"]):
+        with pytest.raises(InputError, match="two rows would be called"):
+            benchmark.name_rows(specs, [pathlib.Path(folder) for folder in folders])
+
+
 def test_rows_of_presets_and_folders(monkeypatch, tmp_path):
     triple, rendered = pieces.TRIPLES[0], make_rendered()
 
@@ -336,9 +376,10 @@ def test_rows_of_presets_and_folders(monkeypatch, tmp_path):
     mine.mkdir()
     save_waveform(mine / f"{triple.name}.wav", Waveform(CONTENT[None], SAMPLE_RATE))
     configs = {"transfer_default": TransferConfig()}
+    folders = {"mine": mine, "none": tmp_path / "none"}
     with pytest.warns(UserWarning, match=f"none/{triple.name}.wav does not exist"):
         rows = benchmark.measure_triple(
-            triple, rendered, configs, [mine, tmp_path / "none"], tmp_path, with_anchors=False
+            triple, rendered, configs, folders, tmp_path, with_anchors=False
         )
     assert rows.keys() == {"transfer_default", "mine"}
     assert pytest.approx(1, abs=1e-3) == rows["transfer_default"].TRUTH

@@ -8,7 +8,6 @@ Prints a table a triple, means with standard errors, and one JSON object in the 
 """
 
 import json
-import pathlib
 
 from absl import flags
 
@@ -49,15 +48,14 @@ def main() -> None:
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"--outputs={folder} is not a folder; give one with TRIPLE.wav in it")
-    configs = {}
-    for spec in CONFIGS.value:
-        path, _, preset = spec.partition(":")
-        configs[f"{pathlib.Path(path).stem}_{preset or 'default'}"] = benchmark.load_config(spec)
+    presets, own = benchmark.name_rows(CONFIGS.value, folders)
+    configs = dict(zip(presets, map(benchmark.load_config, CONFIGS.value), strict=True))
+    outputs = dict(zip(own, folders, strict=True))
     groups: dict[str, dict[str, benchmark.Rows]] = {}
     for triple in triples:
         rendered = render.render_triple(triple, workdir, (SOUNDFONT.value, OTHER_SOUNDFONT.value))
         rows = benchmark.measure_triple(
-            triple, rendered, configs, folders, workdir, ANCHORS.value, CHEATS.value
+            triple, rendered, configs, outputs, workdir, ANCHORS.value, CHEATS.value
         )
         group = "held_out" if triple.held_out else "tuning"
         groups.setdefault(group, {})[triple.name] = rows

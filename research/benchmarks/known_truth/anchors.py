@@ -13,6 +13,19 @@ from research.benchmarks.known_truth.equalisers import (
 from research.benchmarks.known_truth.render import SAMPLE_RATE
 from research.judge.crossfade import crossfade
 
+ANCHORS = (
+    "content",
+    "style",
+    "crossfade",
+    "equaliser",
+    "quantiles",
+    "equaliser_of_truth",
+    "other_performance",
+    "other_soundfont",
+    "truth",
+)
+CHEATS = ("silence", "white_noise", "style_noise", "blurred", "low_pass", "late")
+
 
 def make_anchors(recordings: Mapping[str, Waveform]) -> dict[str, np.ndarray]:
     """Mono samples of each anchor, `[samples]`.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from research.audio.waveform import Waveform, load_waveform, resample, save_waveform
-from research.benchmarks.known_truth.anchors import make_anchors, make_cheats
+from research.benchmarks.known_truth.anchors import ANCHORS, CHEATS, make_anchors, make_cheats
 from research.benchmarks.known_truth.measures import Closeness, Ruler
 from research.benchmarks.known_truth.pieces import Triple
 from research.benchmarks.known_truth.render import SAMPLE_RATE, Rendered
@@ -17,6 +17,7 @@ from research.errors import InputError, about
 from research.settings import freeze
 from research.transfer.config import TransferConfig
 from research.transfer.style_transfer import transfer
+from research.transfer.sweep import combinations
 
 COLUMNS = ("closer", "timbre", "beyond_eq", "notes150", "TRUTH", "lsd", "mfcc")
 Rows = dict[str, Closeness]
@@ -29,7 +30,7 @@ def load_config(spec: str) -> TransferConfig:
       spec: path of a config file, with a preset after a colon if it is not the default one.
 
     Raises:
-      InputError: there is no such file or preset, or it is not of a transfer.
+      InputError: there is no such file or preset, or it is not of a single transfer.
     """
     path, _, preset = spec.partition(":")
     if not pathlib.Path(path).is_file():
@@ -38,20 +39,39 @@ def load_config(spec: str) -> TransferConfig:
     if module_spec is None or module_spec.loader is None:
         raise InputError(f"config file {path} is not Python; see configs/")
     module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
     try:
-        config = module.get_config(*([preset] if preset else []))
-    except (AttributeError, ValueError) as error:
+        module_spec.loader.exec_module(module)
+        found = module.get_config(*([preset] if preset else []))
+    except (AttributeError, ImportError, SyntaxError, TypeError, ValueError) as error:
         raise InputError(f"config {spec}: {error}") from error
-    with about(spec):
-        return freeze(TransferConfig, config)
+    with about(f"config {spec}"):
+        config = freeze(TransferConfig, found)
+        if combinations(config.sweep) != [{}]:
+            raise InputError("config.sweep is not for this benchmark; give a config a value")
+    return config
+
+
+def name_rows(configs: Sequence[str], folders: Sequence[pathlib.Path]) -> tuple[list[str], ...]:
+    """Names of the rows of configs, `file_preset`, and of folders, their own.
+
+    Raises:
+      InputError: two rows would have one name, or that of an anchor or cheat.
+    """
+    split = [spec.partition(":") for spec in configs]
+    presets = [f"{pathlib.Path(path).stem}_{preset or 'default'}" for path, _, preset in split]
+    own = [folder.resolve().name for folder in folders]
+    names = [*ANCHORS, *CHEATS, *presets, *own]
+    for name in presets + own:
+        if names.count(name) > 1:
+            raise InputError(f"two rows would be called {name}; rename a folder or leave one out")
+    return presets, own
 
 
 def measure_triple(
     triple: Triple,
     rendered: Rendered,
     configs: Mapping[str, TransferConfig],
-    folders: Sequence[pathlib.Path],
+    folders: Mapping[str, pathlib.Path],
     workdir: pathlib.Path,
     with_anchors: bool = True,
     with_cheats: bool = False,
@@ -63,7 +83,7 @@ def measure_triple(
       rendered: its recordings.
       configs: transfers to run, by the name of their row. Their outputs are kept as
         `outputs/ROW/TRIPLE.wav` in the workdir.
-      folders: outputs made elsewhere, `TRIPLE.wav` in each.
+      folders: outputs made elsewhere, `TRIPLE.wav` in each, by the name of their row.
       workdir: where outputs are kept.
       with_anchors: also measure `make_anchors`.
       with_cheats: also measure `make_cheats`.
@@ -87,11 +107,11 @@ def measure_triple(
         path.parent.mkdir(parents=True, exist_ok=True)
         save_waveform(path, output)
         rows[row] = ruler(_mono(output))
-    for folder in folders:
+    for row, folder in folders.items():
         path = folder / f"{triple.name}.wav"
         if path.is_file():
             with about(path):
-                rows[folder.name] = ruler(_mono(load_waveform(path)))
+                rows[row] = ruler(_mono(load_waveform(path)))
         else:
             warnings.warn(f"{path} does not exist and is left out", stacklevel=2)
     return rows

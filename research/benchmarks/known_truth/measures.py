@@ -14,6 +14,7 @@ _MELS, _FLOOR_DB = 80, 60.0
 _ONSET_SECONDS = 0.15  # Soft attacks are found late even in the truth itself.
 _SILENCE = 1e-6
 _LEAST_F1 = 0.05
+_TINY = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Ruler:
       notes: of the truth's score: start and end in seconds and MIDI pitch, `[notes, 3]`.
 
     Raises:
-      InputError: audio is not mono or not finite.
+      InputError: audio is not mono or not finite, or content and truth sound the same.
     """
 
     def __init__(self, content: np.ndarray, truth: np.ndarray, notes: np.ndarray):
@@ -61,8 +62,12 @@ class Ruler:
         self._truth, levels = _levels(truth), _levels(content)
         self._content_lsd = log_spectral_distance(levels, self._truth)
         self._content_mfcc = mfcc_distance(levels, self._truth)
+        if not self._content_lsd or not self._content_mfcc:
+            raise InputError(
+                "content and truth sound the same, so nothing can be closer; give another triple"
+            )
         equalised = self._prepare(equalise_levels(content, truth), "equalised content")
-        self._equaliser_lsd = log_spectral_distance(_levels(equalised), self._truth)
+        self._equaliser_lsd = max(log_spectral_distance(_levels(equalised), self._truth), _TINY)
         self._truth_f1 = self._f1(truth)
 
     def __call__(self, output: np.ndarray) -> Closeness:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from research.benchmarks.known_truth.pieces import DRUMS, Ensemble, Piece
+from research.errors import InputError
 
 if TYPE_CHECKING:
     import pretty_midi  # pyright: ignore[reportMissingImports]
@@ -38,10 +39,20 @@ class Note(NamedTuple):
 
 @functools.cache
 def read_voices(piece: Piece) -> list[list[tuple[float, float, int]]]:
-    """Notes of a score, as start and length in quarter notes and MIDI pitch, by voice."""
-    from music21 import corpus  # pyright: ignore[reportMissingImports]
+    """Notes of a score, as start and length in quarter notes and MIDI pitch, by voice.
 
-    score = corpus.parse(piece.work, number=piece.number)
+    Raises:
+      InputError: this version of music21 does not have the score.
+    """
+    import music21  # pyright: ignore[reportMissingImports]
+
+    try:
+        score = music21.corpus.parse(piece.work, number=piece.number)
+    except music21.exceptions21.Music21Exception as error:
+        raise InputError(
+            f"music21 {music21.__version__} cannot read {piece.work} ({error}); install the "
+            "version in research/benchmarks/known_truth/requirements.txt"
+        ) from error
     parts = list(score.parts)
     voices = []
     for part in parts if piece.parts is None else [parts[index] for index in piece.parts]:

@@ -102,14 +102,14 @@ def select(names: list[str]) -> list[Triple]:
     """Triples by name; `tuning`, `held_out` and `all` name several.
 
     Raises:
-      InputError: there is no triple of a name.
+      InputError: there is no triple of a name, or no name.
     """
     groups = {
         "tuning": [triple for triple in TRIPLES if not triple.held_out],
         "held_out": [triple for triple in TRIPLES if triple.held_out],
         "all": list(TRIPLES),
     } | {triple.name: [triple] for triple in TRIPLES}
-    for name in names:
+    for name in names or [""]:
         if name not in groups:
             raise InputError(f"--triples={name}: there is none; give some of {', '.join(groups)}")
     return list(dict.fromkeys(triple for name in names for triple in groups[name]))

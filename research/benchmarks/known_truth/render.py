@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -93,7 +93,8 @@ def render_triple(
     folder = workdir / triple.name
     about = folder / "about.json"
     made_from = _fingerprint(triple, soundfonts)
-    if not about.is_file() or json.loads(about.read_text())["fingerprint"] != made_from:
+    facts = _read_facts(about)
+    if facts.get("fingerprint") != made_from:
         check_tools(soundfonts)
         folder.mkdir(parents=True, exist_ok=True)
         about.unlink(missing_ok=True)  # Written last: it says that the folder is complete.
@@ -102,8 +103,17 @@ def render_triple(
         with atomic_write(about) as path:
             path.write_text(json.dumps(facts))
     recordings = {name: load_waveform(folder / f"{name}.wav") for name in RECORDINGS}
-    notes = np.array(json.loads(about.read_text())["notes"], np.float64).reshape(-1, 3)
-    return Rendered(recordings, notes)
+    return Rendered(recordings, np.array(facts["notes"], np.float64).reshape(-1, 3))
+
+
+def _read_facts(about: pathlib.Path) -> dict[str, Any]:
+    """What `about.json` says; nothing if it or a recording is not there, or if it is damaged."""
+    if not all((about.parent / f"{name}.wav").is_file() for name in RECORDINGS):
+        return {}
+    try:
+        return json.loads(about.read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def _fingerprint(triple: Triple, soundfonts: tuple[str, str]) -> str:
