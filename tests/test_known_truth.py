@@ -36,7 +36,6 @@ CONTENT, STYLE, TRUTH, OTHER_TRUTH = (
         play(TUNE, SAWTOOTH, decay=3.0, hiss=0.1, seed=3),
     )
 )
-CHEATS = anchors.make_cheats(CONTENT, STYLE)
 
 
 def make_rendered() -> render.Rendered:
@@ -51,6 +50,11 @@ def make_rendered() -> render.Rendered:
 @pytest.fixture(scope="module")
 def ruler():
     return measures.Ruler(CONTENT, TRUTH, NOTES)
+
+
+@pytest.fixture(scope="module")
+def cheats():
+    return anchors.make_cheats(CONTENT, STYLE)
 
 
 @pytest.fixture(scope="module")
@@ -94,19 +98,19 @@ def test_an_output_is_cut_or_padded_and_must_be_finite(ruler):
         measures.Ruler(TRUTH, TRUTH, NOTES)
 
 
-@pytest.mark.parametrize("cheat", CHEATS)
-def test_no_cheat_is_as_good_as_the_plain_equaliser(ruler, equalised, cheat):
-    measured = ruler(CHEATS[cheat])
+@pytest.mark.parametrize("cheat", [*anchors.CHEATS, "style"])
+def test_no_cheat_is_as_good_as_the_plain_equaliser(ruler, equalised, cheats, cheat):
+    measured = ruler((cheats | {"style": STYLE})[cheat])
     assert measured.TRUTH < equalised.TRUTH - 0.1
     assert measured.closer < equalised.closer - 0.05
     assert measured.beyond_eq < equalised.beyond_eq - 0.05
 
 
-def test_anchors_are_in_order(ruler, equalised):
+def test_anchors_are_in_order(ruler, equalised, cheats):
     measured = {
         name: ruler(sound) for name, sound in anchors.make_anchors(make_rendered()[0]).items()
     }
-    assert (tuple(measured), tuple(CHEATS)) == (anchors.ANCHORS, anchors.CHEATS)
+    assert (tuple(measured), tuple(cheats)) == (anchors.ANCHORS, anchors.CHEATS)
     assert measured["equaliser"] == equalised
     assert measured["style"].TRUTH < 0.1 < equalised.TRUTH < measured["other_soundfont"].TRUTH
     assert measured["crossfade"].TRUTH < equalised.TRUTH
@@ -304,24 +308,18 @@ def test_all_that_is_missing_is_in_one_line(monkeypatch, tmp_path):
     render.check_tools((str(font), str(font)))
 
 
-@pytest.mark.parametrize(
-    ("flag", "message"),
-    [
-        ("--soundfont=/no/font.sf2", r"known_truth: rendering needs .*fluidsynth, /no/font\.sf2.*"),
-        ("--triples=banjo", "known_truth: --triples=banjo: there is none; give some of .*"),
-    ],
-)
-def test_the_command_ends_with_one_line(flag, message, tmp_path, script_environment):
+def test_the_command_ends_with_one_line(tmp_path, script_environment):
+    command = [sys.executable, "-m", "research.benchmarks.known_truth", "--soundfont=/no/font.sf2"]
     done = subprocess.run(
-        [sys.executable, "-m", "research.benchmarks.known_truth", flag, f"--workdir={tmp_path}/a"],
+        [*command, f"--workdir={tmp_path}/a"],
         capture_output=True,
         text=True,
         cwd=ROOT,
         env=script_environment | {"PATH": ""},
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert len(done.stderr.splitlines()) == 1
-    assert re.fullmatch(message, done.stderr.strip())
+    message = r"known_truth: rendering needs .*fluidsynth, /no/font\.sf2.* apt-get install .*\n"
+    assert re.fullmatch(message, done.stderr)
     assert not any(tmp_path.iterdir())
 
 

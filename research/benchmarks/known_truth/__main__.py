@@ -43,6 +43,8 @@ def main() -> None:
     from research.files import expand
 
     triples = pieces.select(TRIPLES.value)
+    if not (ANCHORS.value or CHEATS.value or CONFIGS.value or OUTPUTS.value):
+        raise InputError("there is nothing to measure; give --configs or --outputs, or --anchors")
     workdir = expand(WORKDIR.value)
     folders = [expand(folder) for folder in OUTPUTS.value]
     for folder in folders:
