@@ -62,5 +62,5 @@ def _channel_levels(content: np.ndarray) -> np.ndarray:
     if len(content) == 1:
         return np.ones((1, 1, 1), np.float32)
     power = uniform_filter1d(np.square(np.abs(content)), _CHANNEL_FRAMES, axis=1)
-    power = uniform_filter1d(power, _CHANNEL_BINS, axis=2)
+    power = uniform_filter1d(power, _CHANNEL_BINS, axis=2).clip(0)  # Sums run below 0 by rounding.
     return np.sqrt(power / np.maximum(power.mean(axis=0), 1e-12))
