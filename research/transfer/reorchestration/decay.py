@@ -10,7 +10,7 @@ _RISE_DB, _BACK = 6.0, 12  # A note begins where its level rises by 6 dB within 
 _SOFTEST = 0.03  # Of the loudest pitch around.
 _AROUND = 21  # Frames.
 _FLOOR = 1e-3
-_LONGEST = 90  # Frames of a course.
+LONGEST = 90  # Frames of a course.
 _ATTACK = 12  # Frames in which a course may rise.
 _SHRINK = 30  # Steps of this number count half.
 _LIMIT_DB = 18.0
@@ -60,8 +60,8 @@ def find_course(levels: np.ndarray, onsets: np.ndarray) -> np.ndarray:
         peaks[frame] = peak
     sounds = (levels[1:] > 0.1 * peaks[1:]) & (levels[1:] > 0.02 * levels.max())
     ages, steps = ages[sounds], steps[sounds]
-    course = np.zeros(_LONGEST)
-    for age in range(1, _LONGEST):
+    course = np.zeros(LONGEST)
+    for age in range(1, LONGEST):
         near = steps[np.abs(ages - age) <= age // 4]
         if near.size > 5:
             step = np.median(near) * near.size / (near.size + _SHRINK)

@@ -12,9 +12,9 @@ _MEDIAN_FRAMES, _MEDIAN_BINS = 17, 31
 _LEAST_PERCUSSION = 0.4
 _NOISY_BINS, _AVERAGED_BINS = 370, 25  # 0 to 4 kHz, and 270 Hz.
 _TONAL, _NOISY = 0.95, 0.70  # Standard deviations.
-_NUM_BANDS, _NUM_QUANTILES = 64, 50
+NUM_BANDS, NUM_QUANTILES = 64, 50
 _REST_DB = 40.0
-_QUANTILES = (np.arange(_NUM_QUANTILES) + 0.5) / _NUM_QUANTILES
+_QUANTILES = (np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES
 
 
 def noisiness(magnitude: np.ndarray) -> float:
@@ -105,12 +105,12 @@ def pull_levels(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.
       wanted: of `level_quantiles`.
       amount: 0 to 1.
     """
-    filters, logs = bands(_NUM_BANDS), _log_bands(magnitude)
-    own = np.quantile(logs, _QUANTILES, axis=0) + 1e-7 * np.arange(_NUM_QUANTILES)[:, None]
+    filters, logs = bands(NUM_BANDS), _log_bands(magnitude)
+    own = np.quantile(logs, _QUANTILES, axis=0) + 1e-7 * np.arange(NUM_QUANTILES)[:, None]
     gains = np.stack(
         [
             np.interp(logs[:, band], own[:, band], wanted[:, band]) - logs[:, band]
-            for band in range(_NUM_BANDS)
+            for band in range(NUM_BANDS)
         ],
         axis=1,
     )
@@ -119,7 +119,7 @@ def pull_levels(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.
 
 
 def _log_bands(magnitude: np.ndarray) -> np.ndarray:
-    return np.log(np.square(magnitude) @ bands(_NUM_BANDS) + 1e-6)
+    return np.log(np.square(magnitude) @ bands(NUM_BANDS) + 1e-6)
 
 
 def match_energy(magnitude: np.ndarray, energy: float) -> np.ndarray:

@@ -50,24 +50,22 @@ def make_target(samples: np.ndarray, magnitude: np.ndarray, orchestra: Orchestra
       magnitude: of its STFT, `[frames, bins]`.
       orchestra: of the style.
     """
-    activations = find_activations(samples)
-    scale = orchestra.level / max(float(activations.levels.mean()), 1e-12)
-    own = learn_templates(magnitude, activations._replace(levels=activations.levels * scale))
+    own = learn_templates(magnitude, find_activations(samples))
     levels = move_to_register(own.levels[:, :-1], orchestra.register)
-    levels = levels * (orchestra.level / max(float(levels.mean()), 1e-12))
+    levels = levels / max(float(levels.mean()), 1e-12)
     onsets = find_onsets(levels)
     levels = change_course(levels, onsets, find_course(levels, onsets), orchestra.course)
     loudness = levels.sum(axis=1, keepdims=True) ** _NOISE_POWER
-    noise = orchestra.noise * loudness / max(float(loudness.mean()), 1e-12)
+    noise = loudness / max(float(loudness.mean()), 1e-12)
     played = np.concatenate([levels, noise], axis=1) @ orchestra.spectra
-    played = match_energy(played + flux(levels) @ orchestra.attacks, orchestra.energy)
-    played = limit_percussion(played, orchestra.percussion)
+    played = match_energy(played + flux(levels) @ orchestra.attacks, float(orchestra.energy))
+    played = limit_percussion(played, float(orchestra.percussion))
     played = keep_rests(lower_excess(played, orchestra.mean_log), magnitude)
     noisy = noisiness(magnitude)
-    amount = _PULL + _NOISY_PULL * max(orchestra.noisiness, _CONTENT_NOISINESS * noisy)
+    amount = _PULL + _NOISY_PULL * max(float(orchestra.noisiness), _CONTENT_NOISINESS * noisy)
     played = pull_levels(played, orchestra.levels, amount)
     return Target(
-        match_energy(played, orchestra.energy).astype(np.float32),
+        match_energy(played, float(orchestra.energy)).astype(np.float32),
         own.levels @ own.spectra,
-        max(orchestra.noisiness, noisy),
+        max(float(orchestra.noisiness), noisy),
     )
