@@ -31,6 +31,11 @@ def at_least(default: Any, minimum: float) -> Any:
     return dataclasses.field(default=default, metadata={"minimum": minimum})
 
 
+def between(default: Any, minimum: float, maximum: float) -> Any:
+    """A field of a number, or of several, none under `minimum` or over `maximum`."""
+    return dataclasses.field(default=default, metadata={"minimum": minimum, "maximum": maximum})
+
+
 def above(default: Any, bound: float, binds: bool = True) -> Any:
     """A field of a finite number, or of several, each over `bound`."""
     return dataclasses.field(default=default, metadata={"bound": bound, "binds": binds})
@@ -166,12 +171,15 @@ def _check(key: str, value: Any, limits: Mapping[str, Any]) -> None:
     if not numbers:
         raise InputError(f"{key} is empty; give at least one number")
     lowest, bound = limits.get("minimum", -math.inf), limits.get("bound", -math.inf)
-    ceiling = limits.get("below", math.inf)
+    ceiling, highest = limits.get("below", math.inf), limits.get("maximum", math.inf)
     wanted = f"of at least {lowest}" if "minimum" in limits else f"above {bound}"
     if "below" in limits:
         wanted += f" and below {ceiling}"
+    if "maximum" in limits:
+        wanted += f" and at most {highest}"
     for number in numbers:
         if not isinstance(number, int | float):
             raise InputError(f"{key} is {number!r}; give a number {wanted}")
-        if not (math.isfinite(number) and number >= lowest and bound < number < ceiling):
+        inside = lowest <= number <= highest and bound < number < ceiling
+        if not (math.isfinite(number) and inside):
             raise InputError(f"{key} is {number}; give a number {wanted}")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from research.audio.phase import PhaseConfig
 from research.audio.stft import StftConfig
-from research.settings import above, at_least, one_of
+from research.audio.waveform import SAMPLE_RATES
+from research.settings import above, at_least, between, one_of
 from research.transfer.optimisers import OptimiserConfig
 from research.transfer.random_filters import FilterConfig
 from research.transfer.scales import SCALES
@@ -145,7 +146,7 @@ class TransferConfig:
     """
 
     seed: int = at_least(0, 0)
-    sample_rate: int = at_least(22050, 1000)
+    sample_rate: int = between(22050, *SAMPLE_RATES)
     mono: bool = False
     rms: float | None = above(0.1, 0)
     keep_rests: bool = True

@@ -5,7 +5,8 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 
-from research.audio.waveform import Waveform, load_waveform, save_waveform
+from research.audio.waveform import Waveform, load_waveform
+from research.audio.writing import save_waveform
 from research.errors import InputError, about
 from research.transfer.assessor import Assessor
 from research.transfer.config import TransferConfig

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from research.audio.waveform import Waveform, match_channels, resample, rms
+from research.audio.levels import rms
+from research.audio.waveform import Waveform, match_channels, resample, without_offset
 from research.errors import InputError
 from research.transfer.config import TransferConfig
 from research.transfer.dynamics import find_sound
@@ -16,17 +17,19 @@ def content_samples(content: Waveform, config: TransferConfig) -> np.ndarray:
       InputError: the recording is too short for the config.
     """
     num_channels = 1 if config.mono else content.samples.shape[0]
-    samples = match_channels(resample(content, config.sample_rate).samples, num_channels)
+    recording = resample(content, config.sample_rate)
+    samples = match_channels(recording.samples, num_channels)
     return _check_length(_scale(samples, config), config, "content")
 
 
 def style_samples(style: Waveform, config: TransferConfig) -> np.ndarray:
-    """Samples of a style, `[1, samples]`: mixed down, and without its rests.
+    """Samples of a style, `[1, samples]`: mixed down, without an offset and without its rests.
 
     Raises:
       InputError: the recording is too short for the config.
     """
-    samples = match_channels(resample(style, config.sample_rate).samples, 1)
+    recording = resample(without_offset(style), config.sample_rate)
+    samples = match_channels(recording.samples, 1)
     if config.keep_rests:
         samples = samples[:, find_sound(samples)]
     return _check_length(_scale(samples, config), config, "style")

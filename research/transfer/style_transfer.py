@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.audio.levels import match_loudness, rms
 from research.audio.waveform import (
     Waveform,
     fit_length,
     match_channels,
-    match_loudness,
     resample,
-    rms,
+    without_offset,
 )
 from research.clock import Clock
 from research.errors import InputError
@@ -37,7 +37,7 @@ class Problem:
     """A transfer before its optimisation.
 
     Attributes:
-      content: the recording as given.
+      content: the recording as given, without an offset.
       samples: the content as the transfer uses it, `[channels, samples]`.
       start: start of the variable.
       objective: the unweighted loss.
@@ -81,7 +81,8 @@ def transfer(
     """Transfer the style of one recording to the content of another.
 
     Channels are transferred together, each with the style of the mean of the style's channels. The
-    output has the content's loudness (root mean square) and no peak above 0.95.
+    output has the content's loudness (root mean square) and no peak above 0.95. Offsets (DC) of the
+    recordings are removed.
 
     Raises:
       InputError: a recording is too short for the config, a checkpoint or file of the config does
@@ -121,6 +122,7 @@ def prepare(
     Raises:
       InputError: as `transfer`.
     """
+    content = without_offset(content)
     samples = content_samples(content, config)
     constants = constants or make_constants(config, content.sample_rate)
     amount = _SMALLEST_AMOUNT + (1 - _SMALLEST_AMOUNT) * config.style_amount

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.stft import StftConfig, log_magnitude
-from research.audio.waveform import Waveform
+from research.audio.waveform import SAMPLE_RATES, Waveform
 from research.data.front_ends.base import AudioFrontEnd
 from research.data.front_ends.blocks import transform_blocks
-from research.settings import at_least
+from research.settings import between
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SpectrogramConfig(AudioFrontEnd):
         "mixup",
     )
 
-    sample_rate: int = at_least(22050, 1000)
+    sample_rate: int = between(22050, *SAMPLE_RATES)
     stft: StftConfig = StftConfig()
 
     @property
@@ -61,7 +61,7 @@ class SpectrogramConfig(AudioFrontEnd):
         """`log(1 + |STFT|)` of the mean of the channels, `[frames, bins]` float16.
 
         Raises:
-          InputError: the waveform is shorter than a frame, or too loud for half precision.
+          InputError: the waveform is shorter than a frame, or far above full scale.
         """
         return transform_blocks(waveform, self.sample_rate, self.stft, _log_magnitude)
 

@@ -1,0 +1,43 @@
+"""Which recordings a file holds, and what it says of their lengths.
+
+Formats are recognised by their bytes. A name may say anything.
+"""
+
+import re
+
+from research.audio.chunks import chunk_recording
+from research.audio.mpeg import mpeg_recordings, skip_tags
+from research.audio.ogg import ogg_recordings
+from research.audio.recording import Data, Recording
+
+# A stream of FLAC and the header of its first block, which always has 34 bytes.
+_FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+
+
+def find_recordings(data: Data) -> list[Recording]:
+    """The recordings in a file, in order.
+
+    Of a format that is not known here, the whole file is one recording that promises nothing.
+    """
+    found = _find(data, skip_tags(data, 0))
+    if len(found) > 1 or any(len(recording.spans) > 1 for recording in found):
+        found = [recording._replace(is_file=False) for recording in found]
+    return found or [Recording(((0, len(data)),))]
+
+
+def _find(data: Data, start: int) -> list[Recording]:
+    found, first = [], start
+    while start < len(data):
+        recording = chunk_recording(data, start)
+        if recording is None:
+            break
+        found.append(recording)
+        start = recording.spans[-1][1]
+    if found:
+        return found
+    if data[first : first + 4] == b"OggS":
+        return ogg_recordings(data, first)
+    if _FLAC.match(data, first):
+        starts = [match.start() for match in _FLAC.finditer(data, first)]
+        return [Recording((span,)) for span in zip(starts, [*starts[1:], len(data)], strict=True)]
+    return mpeg_recordings(data, 0)
