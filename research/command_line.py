@@ -1,4 +1,4 @@
-"""Shared by the scripts: flags, errors as one line, and the cache of compiled programs."""
+"""Shared by the scripts: flags, errors as one line, and what libraries take from the machine."""
 
 import contextlib
 import os
@@ -10,8 +10,14 @@ from collections.abc import Callable, Iterator
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from research import console
 from research.errors import InputError
 from research.files import user_cache
+
+_NO_MEMORY = (
+    "out of memory; give shorter audio, a lower config.sweep.memory_gb or config.batch_size, or "
+    "fewer filters"
+)
 
 
 def define_config(default: pathlib.Path) -> flags.FlagHolder:
@@ -28,6 +34,7 @@ def define_config(default: pathlib.Path) -> flags.FlagHolder:
 
 def run(main: Callable[[], None]) -> None:
     """Parse flags, call `main` and exit, with status 0, or 1 and a one-line message on stderr."""
+    console.prepare()
 
     def guarded(arguments: list[str]) -> None:
         try:
@@ -37,12 +44,21 @@ def run(main: Callable[[], None]) -> None:
                 )
             logging.set_verbosity(logging.WARNING)
             warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-            _keep_compiled_programs()
+            _prepare_libraries()
             main()
         except InputError as error:
             _exit(str(error))
         except KeyboardInterrupt:
             _exit("interrupted")
+        except MemoryError:
+            _exit(_NO_MEMORY)
+        except OSError as error:  # Of the machine, such as a full disk.
+            place = f"{error.filename}: " if error.filename else ""
+            _exit(f"{place}{error.strerror or error}")
+        except RuntimeError as error:  # The errors of XLA have no class of their own in public.
+            if "RESOURCE_EXHAUSTED" not in str(error) and "Out of memory" not in str(error):
+                raise
+            _exit(_NO_MEMORY)
 
     app.run(guarded, flags_parser=_parse_flags)
 
@@ -76,11 +92,34 @@ def _exit(text: str) -> None:
     sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {text}")
 
 
-def _keep_compiled_programs() -> None:
-    """Cache compiled programs on disk, in `$JAX_COMPILATION_CACHE_DIR` or the cache of the user."""
+def _prepare_libraries() -> None:
+    """Choose what the libraries take from the environment.
+
+    Raises:
+      InputError: jax cannot use the devices that `JAX_PLATFORMS` names.
+    """
+    # Figures are files. A notebook names a backend that need not be installed here.
+    os.environ["MPLBACKEND"] = "agg"
+    cache = user_cache()
+    # Beside librosa, numba's default, need not be a place that can be written.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba"))
+
     import jax
 
+    if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
+        warnings.warn("JAX_ENABLE_X64 is ignored: all is computed in 32 bits", stacklevel=2)
+        jax.config.update("jax_enable_x64", False)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(user_cache()))
+        jax.config.update("jax_compilation_cache_dir", str(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    platforms = os.environ.get("JAX_PLATFORMS")
+    if platforms:
+        try:
+            jax.devices()
+        except (AssertionError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"JAX_PLATFORMS={platforms}: jax has no such device here ({reason}); unset it, or "
+                'install jax for it, as pip install "jax[cuda13]" for an NVIDIA GPU'
+            ) from error

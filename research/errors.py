@@ -1,6 +1,7 @@
-"""The exception for errors that the user can correct."""
+"""The exception for errors that the user can correct, and errors that cost no result."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 
 
@@ -19,3 +20,17 @@ def about(what: object) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
+
+
+@contextlib.contextmanager
+def only_warn(what: object) -> Iterator[None]:
+    """Turn any error inside the block into a warning, since the result is written already.
+
+    Args:
+      what: is not written then, such as the name of a figure or page.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = str(error) if isinstance(error, InputError) else repr(error)
+        warnings.warn(f"{what} is not written: {reason}", stacklevel=3)

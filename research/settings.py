@@ -46,6 +46,11 @@ def fraction(default: float) -> Any:
     return dataclasses.field(default=default, metadata={"minimum": 0, "below": 1})
 
 
+def path(default: str | None = None, binds: bool = True) -> Any:
+    """A field of the path of a file or folder, which is not empty."""
+    return dataclasses.field(default=default, metadata={"path": True, "binds": binds})
+
+
 def member_of(default: Any, members: Mapping[str, type]) -> Any:
     """A field that holds an instance of one of several frozen dataclasses, by `name`."""
     return dataclasses.field(default=default, metadata={"members": dict(members)})
@@ -163,6 +168,8 @@ def _check_whole(key: str, value: Any) -> None:
 
 
 def _check(key: str, value: Any, limits: Mapping[str, Any]) -> None:
+    if "path" in limits and value is not None and not value.strip():
+        raise InputError(f"{key} is empty (an unset variable?); give a path, or leave it out")
     if "choices" in limits and value not in limits["choices"]:
         raise InputError(f"{key} is {value!r}; give one of {', '.join(limits['choices'])}")
     if value is None or not {"minimum", "bound"} & set(limits):

@@ -120,7 +120,7 @@ def load_json(path: str | os.PathLike) -> Any:
     path = pathlib.Path(path)
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); give the --workdir of a run that was started"
         ) from error

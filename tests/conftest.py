@@ -19,13 +19,15 @@ REAL = ROOT.parent / "shared" / "data" / "clips"  # Real recordings, where there
 RECORDINGS = [*sorted(REAL.glob("*.*")), CLIPS / "band.ogg", CLIPS / "piano.ogg"]
 
 # Programs run for a moment, so they are compiled without optimisations, and once for a test and the
-# scripts that it starts. jax reads this when it is imported.
+# scripts that it starts. jax reads this when it is imported. numba, for librosa, keeps its programs
+# there, too: beside librosa, two processes that compile the same at a time damage each other's.
 PROGRAMS = tempfile.TemporaryDirectory(prefix="programs-")
 os.environ |= {
     "JAX_COMPILATION_CACHE_DIR": PROGRAMS.name,
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "NUMBA_CACHE_DIR": os.path.join(PROGRAMS.name, "numba"),
     "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false",
 }
 
@@ -109,7 +111,7 @@ def untrained(tmp_path_factory) -> pathlib.Path:
     workdir = tmp_path_factory.mktemp("untrained")
     chosen = single_channel.get_config("smoke")
     chosen.spectrogram.sample_rate = 22050
-    chosen.spectrogram.stft.update(n_fft=512, hop_length=430)
+    chosen.spectrogram.stft.update(n_fft=512, hop_length=258)
     chosen.segments.seconds = 0.5
     chosen.model.update(num_filters=(2, 3), width=3, num_features=7)
     config = freeze(TrainConfig, chosen)

@@ -35,7 +35,8 @@ def test_what_is_kept_is_not_computed_again_and_what_is_damaged_is(tmp_path, mon
     assert num_frames == 1 + round(0.6 * RATE) // 512
     rows, whole = cache.read(digest), cache.path(digest).read_bytes()
     np.testing.assert_array_equal(rows, describe_track(load_waveform(tmp_path / "a.wav")))
-    for damage in (b"", whole[:-8], whole[:-8] + b"\xff" * 8, b"PK\x03\x04"):
+    flipped = whole[:300] + bytes([whole[300] ^ 1]) + whole[301:]
+    for damage in (b"", whole[:-8], whole[:-8] + b"\xff" * 8, b"PK\x03\x04", flipped):
         cache.path(digest).write_bytes(damage)
         with pytest.raises(InputError, match="missing or damaged"):
             cache.read(digest)

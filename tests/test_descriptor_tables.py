@@ -122,3 +122,34 @@ def test_a_file_that_is_no_table_is_refused_by_name(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(InputError, match=r"table\.csv [^\n]*; give"):
         load_descriptors(path)
+
+
+def test_labels_are_clean_and_names_keep_their_bytes(tmp_path):
+    rows = zip(
+        ("blues", " blues ", "hip  hop", "m\udcfasica"), ("a", "b ", "=c", "d\udce9"), strict=True
+    )
+    table = [f"{name}.wav,9,{','.join(57 * ['1'])},{label}" for label, name in rows]
+    path = tmp_path / "table.csv"
+    text = "\n".join([",".join(COLUMNS), *table])
+    path.write_text(text, errors="surrogateescape")
+    found = load_descriptors(path)
+    assert found.labels == ("blues", "blues", "hip hop", "música")
+    assert found.names == ("a.wav", "b .wav", "=c.wav", "d\udce9.wav")
+    save_descriptors(path, found)
+    assert load_descriptors(path).names == found.names
+    path.write_text(text.replace("blues ", "Blues "), errors="surrogateescape")
+    with pytest.raises(InputError, match=r"table\.csv has the genres 'Blues' and 'blues', which"):
+        load_descriptors(path)
+
+
+def test_a_table_with_semicolons_and_decimal_commas_is_read(table, tmp_path):
+    path = tmp_path / "table.csv"
+    save_descriptors(path, table)
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    with path.open("w", newline="", encoding="utf-16") as file:
+        cells = ([row[0], *(cell.replace(".", ",") for cell in row[1:])] for row in rows)
+        csv.writer(file, delimiter=";").writerows(cells)
+    found = load_descriptors(path)
+    np.testing.assert_array_equal(found.features, table.features)
+    assert found.names == table.names

@@ -9,13 +9,12 @@ import jax
 import numpy as np
 import pytest
 import soundfile
-from matplotlib import pyplot
+from matplotlib.figure import Figure
 
 from configs import single_channel
 from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError
 from research.models.network import Network
-from research.report import feature_map
 from research.report.feature_map import Point, draw_points, save_points
 from research.settings import freeze
 from research.training import embed, experiment
@@ -227,9 +226,20 @@ def points_of(num_genres: int) -> list[Point]:
     ]
 
 
-def test_the_figure_shows_genres_subsets_and_recordings(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(feature_map, "save_figure", lambda figure, path: drawn.append(figure))
+@pytest.fixture
+def drawn(monkeypatch) -> list[Figure]:
+    """The figures that are saved."""
+    figures = []
+
+    def save(figure: Figure, path: pathlib.Path, **_) -> None:
+        figures.append(figure)
+        path.write_bytes(b"")
+
+    monkeypatch.setattr(Figure, "savefig", save)
+    return figures
+
+
+def test_the_figure_shows_genres_subsets_and_recordings(tmp_path, drawn):
     takes = [
         Point(name, "", "take", "$jazz_$", float(i), -float(i))
         for i, name in enumerate(("content", "style", "output"))
@@ -252,18 +262,14 @@ def test_the_figure_shows_genres_subsets_and_recordings(tmp_path, monkeypatch):
     [arrow] = [text for text in panel.texts if text.get_text() == ""]
     assert arrow.arrow_patch is not None
     assert (arrow.xyann, arrow.xy) == ((0.0, 0.0), (2.0, -2.0))
-    pyplot.close(figure)
 
 
-def test_the_legend_has_only_what_is_there(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(feature_map, "save_figure", lambda figure, path: drawn.append(figure))
+def test_the_legend_has_only_what_is_there(tmp_path, drawn):
     draw_points(tmp_path / "a.png", points_of(2)[::3], "what", "how")
     [figure] = drawn
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["genre $00$", "genre $01$", "trained on (2 tracks)"]
     assert not figure.axes[0].texts
-    pyplot.close(figure)
 
 
 def test_a_table_that_cannot_be_written_leaves_the_one_before(tmp_path):

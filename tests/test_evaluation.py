@@ -25,7 +25,6 @@ from research.training.evaluation import (
     wilson_interval,
 )
 from research.training.results import FitTest
-from research.training.sharding import make_mesh
 
 SHAPE, CLASSES = (16, 9), 3
 apply = jax.jit(Network.__call__)
@@ -154,20 +153,20 @@ def one_by_one(network, indices) -> np.ndarray:
 def test_ragged_batches_classify_as_one_segment_at_a_time(count):
     network = untrained()
     indices = np.random.default_rng(0).permutation(11)[:count]
-    found = classify(network, Reader(), indices, 4, make_mesh(4))
+    found = classify(network, Reader(), indices, 4)
     assert found.shape == (count, CLASSES)
     np.testing.assert_allclose(found, one_by_one(network, indices), atol=1e-5)
 
 
 def test_a_batch_larger_than_all_segments_classifies_the_same():
-    found = classify(untrained(), Reader(), np.arange(3), 16, make_mesh(16))
+    found = classify(untrained(), Reader(), np.arange(3), 16)
     np.testing.assert_allclose(found, one_by_one(untrained(), range(3)), atol=1e-5)
 
 
 def test_classification_compiles_once_for_all_batches_and_seeds():
     before = log_probabilities._cache_size()
     for seed, count in ((0, 5), (1, 10)):
-        classify(untrained(seed), Reader(), np.arange(count), 5, make_mesh(5))
+        classify(untrained(seed), Reader(), np.arange(count), 5)
     assert log_probabilities._cache_size() == before + 1
 
 

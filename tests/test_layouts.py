@@ -11,6 +11,8 @@ from research.data.layouts.base import Layout
 from research.data.layouts.class_folders import ClassFolders
 from research.data.layouts.gtzan import Gtzan
 from research.data.layouts.registry import LAYOUTS, find_labelled_files
+from research.data.layouts.subset_folders import is_subset
+from research.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,3 +110,63 @@ def test_other_kinds_of_files_are_not_where_gtzan_has_its_own(tmp_path):
     (tmp_path / "genres_original" / "blues").mkdir(parents=True)
     for kind in (AUDIO, IMAGES, dataclasses.replace(AUDIO, name="video")):
         assert Gtzan().matches(tmp_path, kind) == (kind is AUDIO)
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("train", "test"),
+        ("Training", "Testing", "Validation"),
+        ("gtzan_train", "gtzan-val"),
+        ("TrainSet", "devSet"),
+        *((tuple(f"fold{i}" for i in range(1, 11))), tuple(f"Fold {i}" for i in range(3))),
+        ("train",),
+    ],
+)
+def test_subsets_are_not_taken_for_genres(tmp_path, folders):
+    for folder in folders:
+        (tmp_path / folder / "jazz").mkdir(parents=True)
+        (tmp_path / folder / "jazz" / "a.wav").touch()
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "all.csv").touch()
+    words = (
+        f"config.data.root {tmp_path} is split into .*{sorted(folders)[0]}.*, which are no genres"
+    )
+    with pytest.raises(InputError, match=words) as error:
+        find_labelled_files(tmp_path, AUDIO)
+    assert "\n" not in str(error.value) and "config.data.split=files" in str(error.value)
+    # Beside genres, such a name may be one.
+    (tmp_path / "jazz").mkdir()
+    (tmp_path / "jazz" / "a.wav").touch()
+    assert find_labelled_files(tmp_path, AUDIO)
+
+
+@pytest.mark.parametrize("name", ["Test Dept fans", "devotional", "Folk", "contest", "evangelical"])
+def test_genres_are_not_taken_for_subsets(name):
+    assert is_subset(name) == (name == "Test Dept fans")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Blues", "blues"), ("rock", "rock "), ("caf\u00e9", "cafe\u0301")]
+)
+def test_one_genre_written_in_two_ways_is_refused(tmp_path, one, other):
+    for folder in (one, other):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.wav").touch()
+    with pytest.raises(InputError, match="differ in capitals, blanks or accents only") as error:
+        find_labelled_files(tmp_path, AUDIO)
+    assert repr(one) in str(error.value) and repr(other) in str(error.value)
+
+
+def test_genres_are_clean_text(tmp_path):
+    for folder in (" hip   hop ", "cafe\u0301", "m\udcfasica"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.wav").touch()
+    found = {one.genre for one in find_labelled_files(tmp_path, AUDIO)}
+    assert found == {"hip hop", "café", "música"}
+
+
+def test_a_genre_that_is_a_link_to_nothing_is_told(tmp_path):
+    (tmp_path / "jazz").symlink_to("/nowhere/jazz")
+    with pytest.raises(InputError, match=f"^{tmp_path}/jazz is a link to /nowhere/jazz, which"):
+        find_labelled_files(tmp_path, AUDIO)

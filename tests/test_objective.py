@@ -14,8 +14,8 @@ from scipy.signal import butter, correlate, get_window, sosfilt
 
 from research.audio.stft import StftConfig
 from research.transfer.constants import Constants
+from research.transfer.evaluation import evaluate, weighted_sum
 from research.transfer.objective import Objective
-from research.transfer.optimise import evaluate, weighted_sum
 from research.transfer.representations import OF_WAVEFORM
 from research.transfer.scales import SCALES
 from research.transfer.terms.gram import DIVISORS, GramFrames

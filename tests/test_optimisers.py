@@ -69,12 +69,55 @@ def test_the_best_iterate_is_kept(name, learning_rate):
 
 
 @every_optimiser
-def test_evaluations_are_those_that_were_made(name):
-    bowl, minimum = descend(name, 10, patience=0)
-    # Terms are computed once more after each of two chunks and at the end; the evaluation of the
-    # start is counted where the first iteration uses it.
-    others = 3 if OPTIMISERS[name].searches_line else 4
-    assert minimum.evaluations == len(bowl.calls) - others >= 10
+@pytest.mark.parametrize(
+    ("num_iterations", "changes"),
+    [
+        (0, {}),
+        (10, {"patience": 0}),
+        (12, {"patience": 0}),  # The last chunk is not full.
+        (12, {"patience": 0, "unrolled": True}),
+        (40, {"patience": 3}),  # It ends within a chunk.
+        (15, {"learning_rate": 3.0}),  # The best iterate is not the last.
+    ],
+)
+def test_evaluations_are_all_that_were_made(name, num_iterations, changes):
+    bowl, minimum = descend(name, num_iterations, **changes)
+    assert minimum.evaluations == len(bowl.calls) >= 1
+
+
+def test_only_steps_need_gradients():
+    """Reports of terms are of values alone, and so is a start without a line search."""
+    gradients = []
+
+    @jax.custom_vjp
+    def watched(x):
+        return x
+
+    def backward(_, slope):
+        jax.debug.callback(lambda _: gradients.append(1), slope)
+        return (slope,)
+
+    watched.defvjp(lambda x: (x, None), backward)
+
+    class Watched(Bowl):
+        def terms(self, variable, targets):
+            return super().terms(watched(variable), targets)
+
+    for name in OPTIMISERS:
+        gradients.clear()
+        loss = Watched()
+        minimum = minimise(
+            loss,
+            jnp.zeros(4),
+            jnp.asarray(LOWEST),
+            {"height": 1.0},
+            config=config_of(name, patience=0),
+            num_iterations=10,
+        )
+        jax.effects_barrier()
+        reports = len(minimum.history) - OPTIMISERS[name].searches_line
+        last = minimum.evaluations - minimum.history[-1].evaluations
+        assert len(gradients) == minimum.evaluations - reports - last
 
 
 @every_optimiser

@@ -87,3 +87,26 @@ def test_a_bad_table_is_told_with_its_line(inside, text, message):
     assert str(inside / "pairs.tsv") in str(error.value)
     with pytest.raises(InputError, match="cannot be read"):
         load_pairs(inside / "none.tsv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'"a ""b"".wav";c\xc3\xa9.wav\n',
+        b'content;style\r\n"a ""b"".wav";c\xe9.wav\r\n',
+        'content\tstyle\n"a ""b"".wav"\tcé.wav\n'.encode("utf-16"),
+    ],
+)
+def test_a_table_of_a_spreadsheet_is_read(tmp_path, content):
+    for name in ('a "b".wav', "cé.wav"):
+        (tmp_path / name).touch()
+    (tmp_path / "pairs.csv").write_bytes(content)
+    assert load_pairs(tmp_path / "pairs.csv") == [
+        (str(tmp_path / 'a "b".wav'), str(tmp_path / "cé.wav"))
+    ]
+
+
+def test_files_whose_names_are_not_utf8_are_found(tmp_path):
+    (tmp_path / "c\udce9.wav").touch()
+    (tmp_path / "pairs.tsv").write_bytes(b"c\xe9.wav\tc\xe9.wav\n")
+    assert load_pairs(tmp_path / "pairs.tsv") == [2 * (str(tmp_path / "c\udce9.wav"),)]

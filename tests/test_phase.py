@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import librosa
 import numpy as np
 import pytest
-from scipy import sparse
+from scipy import optimize, signal, sparse
 from scipy.sparse import csgraph
 
 from research.audio.phase import (
@@ -16,6 +16,8 @@ from research.audio.phase import (
     random_phase,
     recover_phase,
     spectral_convergence,
+    window_coverage,
+    window_gamma,
 )
 from research.audio.stft import StftConfig, istft, magnitude, stft
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
@@ -250,3 +252,47 @@ def test_gradient_start_ends_better_than_random_start_on_music(recording):
         result = recover(target, config=config, start=name, num_iterations=32, length=88200)
         ends[name] = float(spectral_convergence(result, target, config))
     assert ends["random"] - ends["phase_gradient"] >= 4.0, ends
+
+
+@pytest.mark.parametrize(
+    "window", ["hann", "hamming", "blackman", "nuttall", "blackmanharris", "cosine", "triang"]
+)
+@pytest.mark.parametrize("win_length", [0, 300])
+def test_gamma_is_that_of_the_gaussian_nearest_to_the_window(window, win_length):
+    length = win_length or 1024
+    values = np.pad(signal.get_window(window, length), 4 * length)
+    time = np.arange(values.size) - values.size // 2
+
+    def miss(ratio: float) -> float:
+        gaussian = np.exp(-np.pi * np.square(time) / (ratio * length**2))
+        return np.square(values / values.max() - gaussian).sum()
+
+    fitted = optimize.minimize_scalar(miss, bounds=(0.01, 3.0), method="bounded")
+    config = StftConfig(1024, 128, window, win_length)
+    assert window_gamma(config) == pytest.approx(fitted.x * length**2, rel=0.01)
+
+
+def test_gamma_of_known_windows():
+    """As LTFAT's `pghi_findgamma` has them."""
+    for window, ratio in (("hann", 0.25645), ("hamming", 0.29794), ("blackman", 0.17954)):
+        assert window_gamma(StftConfig(2048, 512, window)) == ratio * 2048**2
+
+
+@pytest.mark.parametrize(
+    ("window", "win_length"), [("hann", 1024), ("blackman", 2048), ("hamming", 1024)]
+)
+def test_gradient_phase_of_music_with_other_windows(clips, window, win_length):
+    loaded = load_waveform(clips["piano"])
+    start = Waveform(loaded.samples[:, : 3 * loaded.sample_rate], loaded.sample_rate)
+    waveform = match_channels(resample(start, 22050).samples, 1)[0]
+    config = StftConfig(2048, 256, window, win_length)
+    target = magnitude(stft(waveform, config))
+    result = recover(target, config=config, num_iterations=0, length=waveform.size)
+    assert spectral_convergence(result, target, config) < -15.0
+
+
+def test_coverage_of_windows_by_hand():
+    assert window_coverage(StftConfig(1024, 256)) == pytest.approx(1.0)
+    assert window_coverage(StftConfig(1024, 512)) == pytest.approx(0.5)  # 2 (1/2)^2 of 1.
+    assert window_coverage(StftConfig(1024, 512, win_length=512)) == pytest.approx(0.0, abs=1e-9)
+    assert window_coverage(StftConfig(512, 430)) < 0.01 < window_coverage(StftConfig(512, 258))

@@ -68,6 +68,36 @@ def test_wide_filters_by_spectra_equal_those_by_frames(num_frames):
     np.testing.assert_allclose(gradient, wanted, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("width", [3, 4, 11])
+def test_a_conv1d_keeps_all_frames_and_has_a_bias(width):
+    """As PyTorch's with `padding="same"`: an even width has the longer padding after the end."""
+    config = FilterConfig(widths=(width,), num_filters=6, layer="conv1d")
+    filters = make_filters(config, 9)
+    spectrogram = np.random.default_rng(0).normal(size=(2, 14, 9)).astype(np.float32)
+    layer = filters[f"width_{width}"]
+    padded = np.pad(spectrogram, ((0, 0), ((width - 1) // 2, width // 2), (0, 0)))
+    for seen in (filters, transform_filters(filters)):
+        found = random_features(seen, spectrogram, "relu")[f"width_{width}"]
+        assert found.shape == (2, 14, 6)
+        for channel, f in np.ndindex(2, 6):
+            kernel = np.float64(layer.kernel[:, :, f])
+            column = correlate(np.float64(padded[channel]), kernel, mode="valid", method="direct")
+            expected = np.maximum(column[:, 0] + np.float64(layer.bias[f]), 0)
+            np.testing.assert_allclose(found[channel, :, f], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_and_biases_of_a_conv1d_are_uniform():
+    config = FilterConfig(widths=(3,), num_filters=700, layer="conv1d")
+    layer = make_filters(config, 65)["width_3"]
+    assert layer.kernel.shape == (3, 65, 700)
+    for values in (np.ravel(layer.kernel), np.asarray(layer.bias)):
+        scaled = values * np.sqrt(65 * 3)
+        assert np.abs(scaled).max() <= 1.000001
+        counts, _ = np.histogram(scaled, bins=4, range=(-1, 1))
+        assert counts / len(values) == pytest.approx(0.25, abs=0.06)
+    assert abs(np.corrcoef(layer.kernel[0, 0], layer.bias)[0, 1]) < 0.1
+
+
 def test_filters_of_fewer_bins_see_the_lowest():
     kernels = make_filters(FilterConfig(widths=(3,), num_filters=4), 5)
     spectrogram = np.random.default_rng(0).normal(size=(1, 8, 9)).astype(np.float32)

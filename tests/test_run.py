@@ -16,7 +16,7 @@ from research.data.tracks import Collection, Track
 from research.errors import InputError
 from research.models.multi_channel import MultiChannelConfig
 from research.models.network import Network
-from research.settings import to_config_dict
+from research.settings import freeze, to_config_dict
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.loop import StepConfig, start_state, to_saved
@@ -161,3 +161,37 @@ def test_shipped_weights_of_another_shape_are_told(tmp_path):
     with pytest.raises(InputError, match=r"seed_0\.npz is of another network: params/") as error:
         Run.load(copy).restore("seed_0")
     assert "\n" not in str(error.value)
+
+
+def test_slices_and_copies_are_recognised_by_the_names_of_their_recordings():
+    names = [fingerprint(f"blues/blues{number:05d}.png") for number in range(3)]
+    fits = {"f": {"train": names[:1], "validation": names[1:2], "test": names[2:]}}
+    run = run_of({name: f"image {name}" for name in names}, fits, TrainConfig(), "stft")
+    now = {"blues.00000.3.wav", "BLUES_00000.mp3", "x/blues.00000.wav", "blues.00000/4.wav"}
+    others = {"blues.00002.1.wav", "blues.00003.wav", "blue.00000.wav", "caf\udce9.wav"}
+    found = run.subsets_of(collection(**{name: name for name in now | others}))["f"]
+    assert {name: found.get(name) for name in now} == dict.fromkeys(now, "train")
+    assert not others & found.keys()
+    assert run.by_names
+    # A run knows its own files by what they hold.
+    own = run_of({"blues/1.wav": "one"}, {"f": {}}, TrainConfig(), "stft")
+    assert not own.by_names
+
+
+def test_runs_of_before_split_files_whatever_their_names(tmp_path):
+    save_run(tmp_path, TrainConfig())
+    assert Run.load(tmp_path).config.data.recordings == "names"
+    saved = json.loads((tmp_path / "config.json").read_text())
+    del saved["data"]["recordings"]
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    assert Run.load(tmp_path).config.data.recordings == "files"
+    claim_config(tmp_path / "config.json", TrainConfig(), binding=True)
+
+
+@pytest.mark.parametrize("key", ["root", "cache", "files.train", "files.validation", "files.test"])
+def test_paths_are_not_empty(key):
+    config = to_config_dict(TrainConfig())
+    for value in ("", " "):
+        config.update_from_flattened_dict({f"data.{key}": value})
+        with pytest.raises(InputError, match=rf"^config\.data\.{key} is empty .*; give a path"):
+            freeze(TrainConfig, config)

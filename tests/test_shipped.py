@@ -60,8 +60,11 @@ def test_they_are_small_and_know_no_place():
     }
 
 
-def test_predicts_where_nothing_was_trained(run, clips, tmp_path):
-    result = run("--mode=predict", f"--input={clips['band']}", f"--workdir={tmp_path / 'new'}")
+@pytest.mark.parametrize("num_devices", ["1", "3", "8"])
+def test_predicts_where_nothing_was_trained(run, clips, tmp_path, num_devices):
+    """A clip has fewer segments than a batch of the training, and may have fewer than devices."""
+    arguments = (f"--input={clips['band']}", f"--workdir={tmp_path / 'new'}")
+    result = run("--mode=predict", *arguments, JAX_NUM_CPU_DEVICES=num_devices)
     assert result.returncode == 0, result.stderr
     first = f"warning: no training in {tmp_path / 'new'}: the shipped weights are used\n"
     assert result.stderr.endswith(first)

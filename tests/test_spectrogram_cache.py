@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import zlib
 
 import hypothesis
 import hypothesis.strategies as st
@@ -173,6 +174,66 @@ def test_cache_holds_nothing_but_spectrograms_and_the_index(cache, file):
     [(digest, _)] = cache.add([file])
     paths = sorted(path for path in cache.root.rglob("*") if path.is_file())
     assert paths == sorted([cache.path(digest), cache.root / "digests.json"])
+
+
+def test_files_that_change_places_are_decoded_anew(cache, tmp_path):
+    files = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for seed, file in enumerate(files):
+        soundfile.write(file, noise(20000, seed), 22050)
+        os.utime(file, (1585051200, 1585051200))
+    first, second = cache.add(files)
+    files[0].rename(tmp_path / "c.wav")
+    files[1].rename(files[0])
+    (tmp_path / "c.wav").rename(files[1])
+    assert cache.add(files) == [second, first]
+
+
+def test_a_file_written_over_in_place_with_its_old_times_is_decoded_anew(cache, file, tmp_path):
+    [(before, _)] = cache.add([file])
+    status = file.stat()
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    with file.open("rb+") as out:
+        out.write(content)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    [(after, _)] = cache.add([file])
+    assert after != before
+
+
+def test_a_changed_bit_of_a_spectrogram_is_found_and_computed_anew(cache, file):
+    first = cache.add([file])
+    path = cache.path(first[0][0])
+    whole = path.read_bytes()
+    assert whole[-8:] == f"{zlib.crc32(whole[:-8]):08x}".encode()
+    for place in (200, len(whole) // 2, len(whole) - 9, len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert cache.add([file]) == first
+        assert path.read_bytes() == whole
+
+
+def test_spectrograms_and_index_of_before_are_made_anew(cache, file, monkeypatch):
+    first = cache.add([file])
+    path, index = cache.path(first[0][0]), cache.root / "digests.json"
+    whole = path.read_bytes()
+    status = file.stat()
+    index.write_text(
+        json.dumps({str(file.resolve()): [status.st_size, status.st_mtime_ns, first[0][0]]})
+    )
+    path.write_bytes(whole[:-8])
+    assert cache.add([file]) == first
+    assert path.read_bytes() == whole
+    assert len(json.loads(index.read_text())[str(file.resolve())]) == 5
+
+
+def test_a_link_that_leads_nowhere_is_told_with_its_target(cache, file, tmp_path):
+    (tmp_path / "gone.wav").symlink_to(".git/annex/objects/gone.wav")
+    (tmp_path / "self.wav").symlink_to("self.wav")
+    gone, itself, entry = cache.add([tmp_path / "gone.wav", tmp_path / "self.wav", file])
+    assert str(gone).startswith(
+        f"{tmp_path / 'gone.wav'} is a link to .git/annex/objects/gone.wav, which does not exist; "
+    )
+    assert "self.wav, which does not exist" in str(itself)
+    assert [entry] == cache.add([file])
 
 
 def test_read_copies_exactly_these_frames(cache, file):
@@ -443,6 +504,8 @@ cache = SpectrogramCache(sys.argv[1], SpectrogramConfig())
 cache.folder.mkdir(parents=True)
 tracks = [Track(f"a/{i}.wav", 0, f"{i:032x}", 1292) for i in range(10000)]
 np.save(cache.root / "one.npy", np.ones((1292, 1025), np.float16))
+with open(cache.root / "one.npy", "ab") as file:
+    file.write(bytes(8))  # The place of the checksum, which is not verified by every read.
 for track in tracks:
     cache.path(track.digest).hardlink_to(cache.root / "one.npy")
 segments = place_segments([1292] * 10000, 216, SegmentConfig(), 0)

@@ -1,6 +1,7 @@
 """Splits: a track is in one subset, except where the split says otherwise."""
 
 import collections
+import dataclasses
 
 import hypothesis
 import hypothesis.strategies as st
@@ -416,3 +417,110 @@ def test_list_that_cannot_be_read_is_told_by_its_key(tmp_path, subset, kind):
     with pytest.raises(InputError, match=rf"config\.data\.files\.{subset} ") as error:
         splits_of(collect_sizes([3, 3]), split="files", files=files)
     assert_one_line_about(path, error)
+
+
+def slices(num_recordings=6, count=4, name="{genre}.{i:05d}.{k}.wav"):
+    """Two genres of recordings in slices, each of other sound."""
+    tracks = [
+        Track(f"{genre}/{name.format(genre=genre, i=i, k=k)}", number, f"{genre}{i}{k}", 600)
+        for number, genre in enumerate("ab")
+        for i in range(num_recordings)
+        for k in range(count)
+    ]
+    return Collection("music", ("a", "b"), tuple(tracks), {})
+
+
+@pytest.mark.parametrize("name", ["{genre}.{i:05d}.{k}.wav", "x{i}_{k}.wav", "x{i}/{k}.wav"])
+@pytest.mark.parametrize("split", ["track", "kfold"])
+def test_slices_stay_on_one_side_and_count_once(split, name):
+    collection = slices(name=name)
+    splits = splits_of(collection, split=split, num_folds=3, validation_share=0.3)
+    for one in splits:
+        sides = [{i // 4 for i in tracks_of(collection, part)} for part in one.subsets.values()]
+        assert sum(map(len, sides)) == 12 == len(set.union(*sides))
+        assert sum(len(tracks_of(collection, part)) for part in one.subsets.values()) == 48
+    if split == "track":
+        assert genres_of(collection, splits[0].test) == [4, 4]  # One of six recordings.
+
+
+def test_files_may_be_recordings_of_their_own():
+    collection = slices(count=5)
+    [split] = splits_of(collection, recordings="files")
+    assert genres_of(collection, split.test) == [6, 6]
+    # The order of random numbers is that of tracks whose names tell nothing.
+    plain = dataclasses.replace(
+        collection,
+        tracks=tuple(
+            dataclasses.replace(track, name=f"{track.name[0]}/{i:05d}.wav")
+            for i, track in enumerate(collection.tracks)
+        ),
+    )
+    for recordings in ("names", "files"):
+        [other] = splits_of(plain, recordings=recordings)
+        np.testing.assert_array_equal(split.test, other.test)
+
+
+def test_splits_of_tracks_without_slices_stay_as_they_were():
+    [split] = splits_of(collect({"a": ["p", "q", "r", "q", "s"], "b": ["t", "u", "v", "w"]}), 3)
+    order = np.random.default_rng([3, 0x5B117])
+    first, second = order.permutation(4)[0], order.permutation(4)[0]
+    wanted = [[0], [1, 3], [2], [4]][first] + [5 + second]
+    assert sorted(tracks_of(collect_sizes([5, 4]), split.test)) == wanted
+
+
+def test_too_few_recordings_are_told_with_the_key_that_parts_them():
+    with pytest.raises(InputError) as error:
+        splits_of(slices(1))
+    assert_one_line_about(
+        "genre a of music has 1 different track, too few for the 2 subsets of the split; add "
+        "tracks or take it away, or give config.data.recordings=files if a/a.00000.0.wav and "
+        "a/a.00000.1.wav are not of one recording",
+        error,
+    )
+
+
+def test_lists_of_recordings_take_their_slices(by_lists):
+    collection = slices(2, 2)
+    split = by_lists(
+        collection, train=["a/a.00000.wav", "x/b/b00000.png"], test=["a/a.00001", "b/b.00001"]
+    )
+    assert names_of(collection, split.train) == [
+        f"{genre}/{genre}.00000.{k}.wav" for genre in "ab" for k in range(2)
+    ]
+    assert len(tracks_of(collection, split.test)) == 4
+    assert split.left_out == {}
+
+
+def test_listed_slices_of_tested_recordings_are_left_out_and_told(by_lists):
+    collection = slices(2, 2)
+    lists = {
+        "train": ["a/a.00000.0", "a/a.00001.0", "b/b.00000.0"],
+        "test": ["a/a.00001.1", "b/b.00001.0", "b/b.00001.1"],
+    }
+    with pytest.warns(UserWarning, match=r"^1 listed tracks are left out: .*recordings=files$"):
+        split = by_lists(collection, **lists)
+    assert names_of(collection, split.train) == ["a/a.00000.0.wav", "b/b.00000.0.wav"]
+    assert len(tracks_of(collection, split.test)) == 3
+    reason = "of the recording of a tested or validated track"
+    assert split.left_out[reason] == ["a/a.00001.0.wav"]
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.encode("utf-16"),
+        lambda text: text.encode("cp1252"),
+        lambda text: text.replace("\n", "\r\n").encode(),
+    ],
+)
+def test_lists_of_any_encoding_name_files_of_any(tmp_path, encode):
+    names = ["a/café", "a/caf\udce9 2", "b/cafe\u0301", "b/x"]
+    tracks = [Track(f"{name}.wav", name[0] == "b", name, 600) for name in names]
+    collection = Collection("music", ("a", "b"), tuple(tracks), {})
+    (tmp_path / "train").write_bytes(encode("a/café.wav\nb/x.wav\n"))
+    (tmp_path / "test").write_bytes(encode("a/café 2.wav\nb/café.wav\n"))
+    files = FileLists(str(tmp_path / "train"), None, str(tmp_path / "test"))
+    [split] = splits_of(collection, split="files", files=files)
+    assert tracks_of(collection, split.train) == {0, 3}
+    assert tracks_of(collection, split.test) == {1, 2}

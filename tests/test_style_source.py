@@ -30,6 +30,7 @@ from research.transfer.style_source import (
     parse_source,
 )
 from research.transfer.terms.gram import gram
+from research.transfer.terms.squared_error import Moments, moments
 
 RATE = 22050
 
@@ -304,14 +305,28 @@ def test_a_single_style_is_as_it_was():
 
 @hypothesis.given(st.lists(st.floats(0.01, 1), min_size=2, max_size=5))
 def test_a_mix_is_the_weighted_mean_of_all_arrays(raw):
+    """Of variances once they are second moments."""
+
+    def with_second_moments(style: Style) -> Style:
+        return jax.tree.map(
+            lambda part: (
+                part._replace(variance=part.variance + jnp.square(part.mean))
+                if isinstance(part, Moments)
+                else part
+            ),
+            style,
+            is_leaf=lambda part: isinstance(part, Moments),
+        )
+
     weights = [weight / sum(raw) for weight in raw]
     styles = [make_style(seed) for seed in range(len(raw))]
-    mix = mix_styles(styles, weights)
+    mix = with_second_moments(mix_styles(styles, weights))
     assert jax.tree.structure(mix) == jax.tree.structure(styles[0])
+    styles = [with_second_moments(style) for style in styles]
     for mixed, *arrays in zip(*map(jax.tree.leaves, (mix, *styles)), strict=True):
         assert isinstance(mixed, jax.Array) and mixed.dtype == jnp.float32
         expected = np.average(np.asarray(arrays, np.float64), axis=0, weights=weights)
-        np.testing.assert_allclose(mixed, expected, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(mixed, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_style_mixed_with_itself_is_itself():
@@ -337,3 +352,15 @@ def test_quantiles_become_those_of_the_barycentre():
     mix = mix_styles(styles, [0.7, 0.3])
     at = (np.arange(256) + 0.5) / 256
     np.testing.assert_allclose(mix.levels[0, :, 0], norm.ppf(at, -0.5, 0.95), atol=1e-3)
+
+
+@pytest.mark.parametrize("weights", [(0.5, 0.5), (0.25, 0.75)])
+def test_moments_of_a_mix_are_those_of_the_frames_put_together(weights):
+    random = np.random.default_rng(3)
+    frames = [random.normal(5.0 * i, 1 + i, (1, round(400 * w), 6)) for i, w in enumerate(weights)]
+    parts = [moments(jnp.asarray(each, jnp.float32)) for each in frames]
+    mix = mix_styles([Style({}, {"features": {"width_3": each}}, None) for each in parts], weights)
+    together = np.concatenate(frames, axis=1)[0]
+    found = mix.profiles["features"]["width_3"]
+    np.testing.assert_allclose(found.mean, together.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(found.variance, together.var(axis=0), rtol=1e-4)

@@ -1,5 +1,6 @@
 """Folders of genres: their layouts, and what is wrong with them."""
 
+import json
 import pathlib
 import warnings
 
@@ -290,3 +291,35 @@ def test_real_tracks_load(tmp_path, load, gtzan):
         "rock.00001",
     ]
     assert collection.duplicates == []
+
+
+def test_links_are_followed_and_those_that_lead_nowhere_are_bad_files(root, load, tmp_path):
+    write(tmp_path / "elsewhere" / "more.wav")
+    (root / "blues" / "lp").symlink_to(tmp_path / "elsewhere")
+    (root / "rock" / "gone.wav").symlink_to(".git/annex/gone.wav")
+    with pytest.warns(SkippedFileWarning, match=r"gone\.wav is a link to \.git/annex/gone"):
+        collection = load(root, 1 / 8)
+    assert "blues/lp/more.wav" in names_of(collection)
+    assert list(collection.skipped) == ["rock/gone.wav"]
+    with pytest.raises(InputError, match="1 of the 8 audio files"):
+        load(root, 0.1)
+
+
+def test_names_that_are_not_utf8_pass_through(root, load):
+    name = b"caf\xe9.wav".decode(errors="surrogateescape")
+    write(root / "rock" / "x.wav").rename(root / "rock" / name)
+    with warnings.catch_warnings(action="ignore"):  # Soundfile cannot open it.
+        collection = load(root, max_bad_share=0.6)
+    assert f"rock/{name}" in {*names_of(collection), *collection.skipped}
+    for names in (collection.digests, collection.skipped):
+        assert json.loads(json.dumps(names)) == names
+
+
+def test_files_of_other_programs_beside_tracks_are_not_bad(root, load):
+    good = load(root)
+    for name in ("rock.00000.wav.asd", "album.m3u", "rip.log"):
+        (root / "rock" / name).write_bytes(bytes(99))
+    (root / "rock" / "@eaDir").mkdir()
+    (root / "rock" / "@eaDir" / "x.wav").write_bytes(bytes(99))
+    with pytest.warns(SkippedFileWarning, match="3 files in .* are no audio by their names"):
+        assert load(root, max_bad_share=0.0).tracks == good.tracks

@@ -11,12 +11,15 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from research.audio.stft import StftConfig, istft, magnitude, stft, windowed_frames
 from research.settings import at_least, one_of
 
-# Time-frequency ratio of the Gaussian nearest to a Hann window: gamma = HANN_GAMMA * n_fft^2.
-HANN_GAMMA = 0.25645
+# Time-frequency ratios of the Gaussians nearest to windows (LTFAT, `pghi_findgamma`).
+_GAMMAS = {"hann": 0.25645, "hamming": 0.29794, "blackman": 0.17954}
+LEAST_COVERAGE = 0.01
+"""The `window_coverage` under which a waveform that is rendered is mostly error."""
 STARTS = ("random", "content", "phase_gradient")
 
 # Root of each node `[nodes]`, its phase relative to the root `[nodes]`, whether any tree was joined
@@ -39,6 +42,17 @@ class PhaseConfig:
     start: str = one_of("phase_gradient", STARTS)
     num_iterations: int = at_least(100, 0)
     momentum: float = at_least(0.99, 0)
+
+
+def window_coverage(config: StftConfig) -> float:
+    """Smallest sum of squared windows over a sample, as a fraction of the largest; 0 to 1.
+
+    An inverse STFT divides by this sum, and so multiplies errors of magnitude and phase.
+    """
+    squared = np.square(config.window_values(), dtype=np.float64)
+    padded = np.pad(squared, (0, -squared.size % config.hop_length))
+    total = padded.reshape(-1, config.hop_length).sum(axis=0)
+    return float(total.min() / total.max())
 
 
 def _unit(spectrum: jax.Array) -> jax.Array:
@@ -115,11 +129,36 @@ def random_phase(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return jax.lax.complex(jnp.cos(angle), jnp.sin(angle))
 
 
+@functools.cache
+def window_gamma(config: StftConfig) -> float:
+    """`gamma` of the Gaussian `exp(-pi n^2 / gamma)` nearest to the window, in samples squared.
+
+    It is a constant of the kind of window times the square of its length. Of windows without a
+    known constant it is fitted: the least squared difference, with the peak of the window at 1.
+    """
+    length = config.win_length or config.n_fft
+    if config.window in _GAMMAS:
+        return _GAMMAS[config.window] * length**2
+    window = config.window_values().astype(np.float64)
+    window = np.pad(window / window.max(), config.n_fft)
+    squared = np.square(np.arange(window.size) - window.size // 2)
+
+    def miss(gamma: float) -> float:
+        return float(np.square(window - np.exp(-np.pi * squared / gamma)).sum())
+
+    low, high = 0.01 * length**2, 3.0 * length**2
+    for _ in range(4):  # Each round narrows the interval to a sixteenth.
+        tried = np.geomspace(low, high, 33)
+        best = int(np.argmin([miss(gamma) for gamma in tried]))
+        low, high = tried[max(best - 1, 0)], tried[min(best + 1, 32)]
+    return float(np.sqrt(low * high))
+
+
 def phase_gradient(target: jax.Array, config: StftConfig) -> tuple[jax.Array, jax.Array]:
     """Phase derivatives from magnitudes, for a window that is close to a Gaussian.
 
-    With `s = log target`, hop `a`, `M = n_fft` and `gamma = 0.25645 M^2` (Prusa et al. 2017,
-    eq. 16 and 17; frames begin at their first sample, hence the -pi):
+    With `s = log target`, hop `a`, `M = n_fft` and `gamma` of the window (Prusa et al. 2017, eq. 16
+    and 17; frames begin at their first sample, hence the -pi):
       along time       `a M / (2 gamma) (s[t, k + 1] - s[t, k - 1]) + 2 pi a k / M`
       along frequency  `-gamma / (2 a M) (s[t + 1, k] - s[t - 1, k]) - pi`
 
@@ -131,7 +170,7 @@ def phase_gradient(target: jax.Array, config: StftConfig) -> tuple[jax.Array, ja
       Derivatives in radians per hop and in radians per bin, each `[..., frames, bins]`.
     """
     size, hop = config.n_fft, config.hop_length
-    gamma = HANN_GAMMA * size**2
+    gamma = window_gamma(config)
     peak = jnp.max(target, axis=(-2, -1), keepdims=True)
     log = jnp.log(jnp.maximum(target, jnp.maximum(1e-7 * peak, 1e-30)))
     edges = [(0, 0)] * (log.ndim - 2)

@@ -5,7 +5,6 @@ Samples are float32 `[channels, samples]`, full scale 1.
 
 import dataclasses
 import hashlib
-import mimetypes
 import os
 import pathlib
 
@@ -45,15 +44,6 @@ class Waveform:
         digest.update(f"{kind}{self.sample_rate} Hz, {len(self.samples)} channels".encode())
         digest.update(self.samples.data)
         return digest.hexdigest()
-
-
-def may_be_audio(path: str | os.PathLike) -> bool:
-    """False if the suffix of a file is that of something else, such as an image or a text."""
-    path = pathlib.Path(path)
-    kind, _ = mimetypes.guess_type(path.name)
-    return path.suffix.lower() not in (".npy", ".npz") and (
-        kind is None or kind.split("/")[0] in ("audio", "video")
-    )
 
 
 def load_waveform(path: str | os.PathLike) -> Waveform:

@@ -16,9 +16,9 @@ import numpy as np
 from research.audio.stft import log_magnitude
 from research.benchmarks.race import race
 from research.transfer.constants import Constants
+from research.transfer.evaluation import weighted_sum
 from research.transfer.objective import Objective, Targets
-from research.transfer.optimise import weighted_sum
-from research.transfer.random_filters import FilterConfig, make_filters, transform_filters
+from research.transfer.random_filters import FilterConfig, Filters, make_filters, transform_filters
 
 NUM_FRAMES, NUM_BINS, STEPS = 430, 1025, 3
 FILTERS = FilterConfig(widths=(11,), num_filters=4096)
@@ -33,12 +33,14 @@ def main() -> None:
     waveforms = [jax.random.normal(key, (1, length)) for key in keys]
     variable, content, style = (log_magnitude(waveform, OBJECTIVE.stft) for waveform in waveforms)
     kernels = make_filters(FILTERS, NUM_BINS)
+    kernel = kernels["width_11"]
+    assert isinstance(kernel, jax.Array)
     targets = jax.jit(_targets)(kernels, *waveforms[1:])
     entrants = {
         "project": _project(variable, targets),
         "librosa": None,
-        "pytorch": _pytorch(variable, content, style, kernels["width_11"]),
-        "floor": _floor(kernels["width_11"], targets),
+        "pytorch": _pytorch(variable, content, style, kernel),
+        "floor": _floor(kernel, targets),
     }
     if entrants["pytorch"] is not None:
         _compare(variable, targets, entrants["pytorch"]())
@@ -46,7 +48,7 @@ def main() -> None:
     race(title, entrants, num_rounds=7)
 
 
-def _targets(kernels: dict[str, jax.Array], content: jax.Array, style: jax.Array) -> Targets:
+def _targets(kernels: dict[str, Filters], content: jax.Array, style: jax.Array) -> Targets:
     constants = Constants(transform_filters(kernels), {})
     described = OBJECTIVE.describe_style(constants, style, NUM_FRAMES)
     return OBJECTIVE.make_targets(constants, content, described)

@@ -16,7 +16,7 @@ import numpy as np
 
 from research.audio.waveform import load_waveform
 from research.data.descriptors import FEATURES, HOP_LENGTH, describe_track
-from research.data.track_cache import Entry, TrackCache, collect
+from research.data.track_cache import Entry, TrackCache, collect, is_whole
 from research.errors import InputError
 
 # Raise it when descriptors are computed in another way: all are computed again.
@@ -73,6 +73,9 @@ class DescriptorCache(TrackCache):
     def _load(self, digest: str) -> np.ndarray | None:
         try:
             with self.path(digest).open("rb") as file:
+                if not is_whole(file):
+                    return None
+                file.seek(0)
                 rows = np.lib.format.read_array(file, allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None

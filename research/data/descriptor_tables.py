@@ -14,8 +14,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from research.data.descriptors import FEATURES
+from research.data.labels import check_different, clean_label
 from research.errors import InputError
-from research.tables import save_table
+from research.tables import read_rows, save_table
 
 COLUMNS = ("filename", "length", *FEATURES, "label")
 
@@ -67,33 +68,33 @@ def save_descriptors(path: str | os.PathLike, table: DescriptorTable) -> None:
 
 
 def load_descriptors(path: str | os.PathLike) -> DescriptorTable:
-    """Read a table, a published one or one of `save_descriptors`.
+    """Read a table, a published one or one of `save_descriptors`, or a copy by a spreadsheet.
+
+    Blanks around names are taken off, and labels are those of `clean_label`.
 
     Raises:
       InputError: the file cannot be read, has other columns, no rows, a row of another width, a row
-        without a name or genre, or a value that is not a finite number.
+        without a name or genre, a value that is not a finite number, or one label in two ways.
     """
     path = pathlib.Path(path).expanduser()
-    rows = []
     try:
-        # File names need not be UTF-8, and spreadsheets begin with a byte order mark.
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            reader = csv.reader(file)
-            _check_header(path, next(reader, []))
-            for cells in reader:
-                if cells:
-                    rows.append(_read_row(f"{path} line {reader.line_num}", cells))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        found = read_rows(path)
+        _, header = next(found, (0, []))
+        _check_header(path, header)
+        rows = [_read_row(f"{path} line {number}", cells) for number, cells in found]
+    except (OSError, UnicodeError, csv.Error) as error:
         raise InputError(
             f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give a CSV file "
             "of descriptors, such as --mode=describe writes"
         ) from error
     if not rows:
         raise InputError(f"{path} holds no rows under its header; give a table with tracks in it")
+    check_different((label for _, _, label in rows), str(path))
     return _table(rows)
 
 
 def _check_header(path: pathlib.Path, header: list[str]) -> None:
+    header = [column.strip() for column in header]
     hint = "give the 60 columns of GTZAN's feature tables in their order"
     missing = [column for column in COLUMNS if column not in header]
     if missing:
@@ -108,9 +109,9 @@ def _check_header(path: pathlib.Path, header: list[str]) -> None:
 def _read_row(place: str, cells: list[str]) -> tuple[str, np.ndarray, str]:
     if len(cells) != len(COLUMNS):
         raise InputError(f"{place} has {len(cells)} columns, not {len(COLUMNS)}; get a whole copy")
-    name, label = cells[0], cells[-1]
+    name, label = cells[0].strip(), clean_label(cells[-1])
     for column, cell in (("filename", name), ("label", label)):
-        if not cell.strip():
+        if not cell:
             raise InputError(f"{place}: column {column} is empty; fill it in or take the row out")
     values = []
     for column, cell in zip(COLUMNS[1:-1], cells[1:-1], strict=True):

@@ -2,7 +2,7 @@
 
 A spectrogram is a `.npy` file of half precision, named by a digest of the decoded file, in a
 subfolder named by its front end. Segments, splits and data sets share the files. A file of the
-wrong size or header is computed again.
+wrong size, header or checksum is computed again.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from research.data.track_cache import Entry, TrackCache, collect
+from research.data.track_cache import CHECKSUM_BYTES, Entry, TrackCache, collect, is_whole
 from research.errors import InputError
 from research.files import atomic_write, user_cache
 
@@ -61,7 +61,7 @@ class FrameSource(Protocol):
 class SpectrogramCache(TrackCache):
     """Spectrograms on disk, `[frames, bins]` float16 each, read a segment at a time.
 
-    A file that is known by path, size and modification time is not decoded again unless its
+    A file that is known by path, inode, size, and times of change is not decoded again unless its
     spectrogram is missing or damaged.
 
     Args:
@@ -92,16 +92,16 @@ class SpectrogramCache(TrackCache):
         finally:
             for (file, stamp), entry in zip(stamped, entries, strict=False):
                 if not isinstance(entry, InputError):
-                    known[str(file.resolve())] = [*stamp, entry[0]]
+                    known[os.path.realpath(file)] = [*stamp, entry[0]]
             with atomic_write(index) as temporary:
                 temporary.write_text(json.dumps(known))
         return entries
 
     def _add_stamped(
-        self, known: dict[str, list], stamped: tuple[pathlib.Path, tuple[int, int]]
+        self, known: dict[str, list], stamped: tuple[pathlib.Path, tuple[int, ...]]
     ) -> Entry:
         file, stamp = stamped
-        *before, digest = known.get(str(file.resolve()), (None, None, ""))
+        *before, digest = known.get(os.path.realpath(file), ("",))
         num_frames = self._num_frames(digest) if tuple(before) == stamp else None
         return self.add_one(file) if num_frames is None else (digest, num_frames)
 
@@ -114,7 +114,8 @@ class SpectrogramCache(TrackCache):
     def _num_frames(self, digest: str) -> int | None:
         try:
             with self.path(digest).open("rb", buffering=0) as file:
-                return self._check(file)
+                num_frames = self._check(file)
+                return num_frames if num_frames is not None and is_whole(file) else None
         except OSError:
             return None
 
@@ -124,7 +125,7 @@ class SpectrogramCache(TrackCache):
         if header is None:
             return None
         num_frames, num_bins = map(int, header.groups())
-        size = _HEADER_BYTES + 2 * num_frames * num_bins
+        size = _HEADER_BYTES + 2 * num_frames * num_bins + CHECKSUM_BYTES
         whole = num_bins == self.num_bins and os.fstat(file.fileno()).st_size == size
         return num_frames if whole else None
 
@@ -139,7 +140,8 @@ class SpectrogramCache(TrackCache):
         path = self.path(digest)
         try:
             with path.open("rb", buffering=0) as file:
-                whole = self._check(file) is not None
+                num_frames = self._check(file)
+                whole = num_frames is not None and start + len(out) <= num_frames
                 file.seek(_HEADER_BYTES + start * out[0].nbytes)
                 whole = whole and file.readinto(out.data) == out.nbytes
         except OSError:
@@ -152,7 +154,7 @@ class SpectrogramCache(TrackCache):
 
 
 def _read_index(path: pathlib.Path) -> dict[str, list]:
-    """Size, modification time and digest by path; damaged entries are left out."""
+    """`_stamp` and digest by path; damaged and older entries are left out."""
     try:
         index = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -162,11 +164,17 @@ def _read_index(path: pathlib.Path) -> dict[str, list]:
     return {
         file: entry
         for file, entry in index.items()
-        if isinstance(entry, list) and list(map(type, entry)) == [int, int, str]
+        if isinstance(entry, list) and list(map(type, entry)) == [int, int, int, int, str]
     }
 
 
-def _stamp(file: pathlib.Path) -> tuple[int, int]:
-    """Size in bytes and modification time in ns."""
-    status = file.stat()
-    return status.st_size, status.st_mtime_ns
+def _stamp(file: pathlib.Path) -> tuple[int, ...]:
+    """Size in bytes, inode, and times in ns when content and inode changed; empty of no file.
+
+    Archives give many files one size and modification time, and moving them keeps both.
+    """
+    try:
+        status = file.stat()
+    except OSError:
+        return ()
+    return status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns

@@ -1,21 +1,21 @@
 """Splits of a collection into training, validation and test subsets.
 
-All but `segment` keep each track, and all exact duplicates of it, in one subset.
+All but `segment` keep the tracks of a recording, slices and exact duplicates, in one subset.
 """
 
 import collections
 import dataclasses
-import pathlib
-import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from research.data.same_recording import group_tracks, recording_key, recording_keys, track_key
 from research.data.segments import Segments
 from research.data.tracks import Collection
 from research.errors import InputError
-from research.settings import at_least, fraction, one_of
+from research.settings import at_least, fraction, one_of, path
+from research.tables import read_lines
 
 SPLITS = ("track", "kfold", "files", "all", "segment")
 SUBSETS = ("train", "validation", "test")
@@ -28,9 +28,9 @@ class FileLists:
     Suffixes are ignored. `validation` is optional.
     """
 
-    train: str | None = None
-    validation: str | None = None
-    test: str | None = None
+    train: str | None = path()
+    validation: str | None = path()
+    test: str | None = path()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +44,8 @@ class SplitConfig:
       validation_share: fraction of the rest, for all but `files` and `all`.
       num_folds: of `kfold`.
       files: the lists, for `files`.
+      recordings: `names` keeps tracks of one recording together, see `same_recording`; `files` if
+        the names mislead and each file is a recording of its own.
     """
 
     split: str = one_of("track", SPLITS)
@@ -51,6 +53,7 @@ class SplitConfig:
     validation_share: float = fraction(0.0)
     num_folds: int = at_least(5, 2)
     files: FileLists = FileLists()
+    recordings: str = one_of("names", ("names", "files"))
 
     @property
     def leaks(self) -> bool:
@@ -121,12 +124,12 @@ def make_splits(
             )
         return [Split(None, np.sort(train), np.sort(validation), np.sort(test))]
     if config.split == "files":
-        tracks, left_out = _by_lists(collection, config.files)
+        tracks, left_out = _by_lists(collection, config.files, config.recordings == "names")
         return [_by_tracks(segments, None, tracks, left_out)]
     if config.split == "all":
         return [_by_tracks(segments, None, {"test": range(len(collection.tracks))})]
 
-    groups = _shuffled_groups(collection, random)
+    groups = _shuffled_groups(collection, random, config.recordings == "names")
     if config.split == "kfold":
         _need(collection, groups, config.num_folds, f"the {config.num_folds} folds of kfold")
         turn, folds = 0, [[] for _ in range(config.num_folds)]
@@ -165,13 +168,12 @@ def _flat(groups: list[list[int]]) -> list[int]:
     return [track for group in groups for track in group]
 
 
-def _shuffled_groups(collection: Collection, random: np.random.Generator) -> list[list[list[int]]]:
-    """For each genre its groups of exact duplicates, in random order: indices of tracks."""
-    same = collections.defaultdict(list)
-    for index, track in enumerate(collection.tracks):
-        same[track.digest].append(index)
+def _shuffled_groups(
+    collection: Collection, random: np.random.Generator, by_names: bool
+) -> list[list[list[int]]]:
+    """For each genre its recordings, in random order: indices of tracks."""
     genres = [[] for _ in collection.genres]
-    for group in same.values():
+    for group in group_tracks(collection.tracks, by_names):
         genres[collection.tracks[group[0]].genre].append(group)
     return [[genre[i] for i in random.permutation(len(genre))] for genre in genres]
 
@@ -182,7 +184,21 @@ def _need(collection: Collection, groups: list[list], number: int, what: str) ->
             raise InputError(
                 f"genre {name} of {collection.root} has {len(genre)} different track"
                 f"{'s' * (len(genre) != 1)}, too few for {what}; add tracks or take it away"
+                f"{_hint(collection, genre)}"
             )
+
+
+def _hint(collection: Collection, groups: list[list[int]]) -> str:
+    """What to do if names have put several files into one recording."""
+    for group in groups:
+        one, *others = (collection.tracks[index] for index in group)
+        for other in others:
+            if other.digest != one.digest:
+                return (
+                    f", or give config.data.recordings=files if {one.name} and {other.name} are "
+                    "not of one recording"
+                )
+    return ""
 
 
 def _take(groups: list[list[list[int]]], fraction: float) -> list[list[int]]:
@@ -208,12 +224,17 @@ def _by_tracks(
 
 
 def _by_lists(
-    collection: Collection, files: FileLists
+    collection: Collection, files: FileLists, by_names: bool
 ) -> tuple[dict[str, list[int]], dict[str, list[str]]]:
     """Indices of the tracks of each subset, and names of those left out by reason."""
+    names = [track.name for track in collection.tracks]
+    recordings = recording_keys(names) if by_names else names
     by_key = collections.defaultdict(list)
-    for index, track in enumerate(collection.tracks):
-        by_key[track_key(track.name)].append(index)
+    for index, name in enumerate(names):
+        by_key[track_key(name)].append(index)
+    by_recording = collections.defaultdict(list)
+    for index, key in enumerate(recordings):
+        by_recording[key].append(index)
     subsets, listed = {}, {}
     # Reasons are kept in data.json and compared when a run is continued: do not reword them.
     left_out = collections.defaultdict(list)
@@ -225,6 +246,8 @@ def _by_lists(
             )
         for line in _read_list(path, subset) if path else []:
             key = _find(line, by_key)
+            if key is None and by_names:  # The lists name recordings, and the files are slices.
+                key = _find(line, by_recording, recording_key)
             if key in listed and listed[key] != subset:
                 raise InputError(
                     f"{path} lists {line}, which is in the {listed[key]} list, too; keep it in one "
@@ -234,24 +257,30 @@ def _by_lists(
                 left_out["listed and not there"].append(line)
             elif key not in listed:
                 listed[key] = subset
-                subsets[subset] += by_key[key]
+                subsets[subset] += by_key.get(key) or by_recording[key]
         if path and not subsets[subset]:
             raise InputError(
-                f"none of the tracks that {path} lists is in {collection.root}; lines look like "
-                f"{collection.tracks[0].name}"
+                f"config.data.files.{subset} names no track: none of those that {path} lists is in "
+                f"{collection.root}; lines look like {names[0]}"
             )
+    found = {index for indices in subsets.values() for index in indices}
     left_out["there and not listed"] = [
-        track.name for track in collection.tracks if track_key(track.name) not in listed
+        name for index, name in enumerate(names) if index not in found
     ]
-    # Duplicates of a tested track must neither be trained on nor choose the checkpoint.
-    taken = set()
-    for subset in reversed(SUBSETS):
-        tracks = [(index, collection.tracks[index]) for index in subsets[subset]]
-        subsets[subset] = [index for index, track in tracks if track.digest not in taken]
-        left_out["duplicate of a tested or validated track"] += [
-            track.name for _, track in tracks if track.digest in taken
-        ]
-        taken |= {track.digest for _, track in tracks}
+    # Neither duplicates of a tested track nor other slices of its recording may be trained on or
+    # choose the checkpoint.
+    for reason, keys in (
+        ("duplicate of a tested or validated track", [one.digest for one in collection.tracks]),
+        ("of the recording of a tested or validated track", recordings),
+    ):
+        taken = set()
+        for subset in reversed(SUBSETS):
+            indices = subsets[subset]
+            subsets[subset] = [index for index in indices if keys[index] not in taken]
+            left_out[reason] += [names[index] for index in indices if keys[index] in taken]
+            taken |= {keys[index] for index in indices}
+    if left_out["of the recording of a tested or validated track"]:
+        warnings.warn(_of_one_recording(left_out), stacklevel=2)
     there = {collection.tracks[index].genre for index in subsets["train"]}
     missing = [name for genre, name in enumerate(collection.genres) if genre not in there]
     if missing:
@@ -262,30 +291,29 @@ def _by_lists(
     return subsets, lists
 
 
+def _of_one_recording(left_out: Mapping[str, list[str]]) -> str:
+    names = left_out["of the recording of a tested or validated track"]
+    return (
+        f"{len(names)} listed tracks are left out: by their names they are of the recordings of "
+        f"tested or validated tracks (first {names[0]}); if they are not, give "
+        "config.data.recordings=files"
+    )
+
+
 def _read_list(path: str, subset: str) -> list[str]:
     try:
-        lines = pathlib.Path(path).expanduser().read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_lines(path)
+    except (OSError, UnicodeError) as error:
         raise InputError(
             f"config.data.files.{subset} {path} cannot be read ({error}); give a text file"
         ) from error
     return [line.strip() for line in lines if line.strip()]
 
 
-def _find(line: str, by_key: Mapping[str, list[int]]) -> str | None:
-    """The track key that a line ends with; folders before it are ignored."""
+def _find(
+    line: str, by_key: Mapping[str, list[int]], key_of: Callable[[str], str] = track_key
+) -> str | None:
+    """The key that a line ends with; folders before it are ignored."""
     folders = track_key(line).split("/")
-    ends = ("/".join(folders[i:]) for i in range(len(folders)))
+    ends = (key_of("/".join(folders[i:])) for i in range(len(folders)))
     return next((end for end in ends if end in by_key), None)
-
-
-def track_key(name: str) -> str:
-    """A track name in lower case without its suffix; a number is not a suffix.
-
-    GTZAN's images lack a dot: `blues00029.png` becomes `blues.00029`.
-    """
-    path = pathlib.PurePosixPath(name.replace("\\", "/").lower())
-    if not path.name:
-        return ""
-    key = str(path if path.suffix[1:].isdigit() else path.with_suffix(""))
-    return re.sub(r"(?<=[a-z])(?=\d{5}$)", ".", key)

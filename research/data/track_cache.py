@@ -4,14 +4,19 @@ import abc
 import os
 import pathlib
 import shutil
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
+from research.audio.find import check_link
 from research.errors import InputError, about
 from research.files import atomic_write
+
+CHECKSUM_BYTES = 8
+_BLOCK_BYTES = 1 << 20
 
 Entry = tuple[str, int] | InputError
 """Digest of what was decoded from a file and number of its frames, or why it cannot be used."""
@@ -19,6 +24,8 @@ Entry = tuple[str, int] | InputError
 
 class TrackCache(abc.ABC):
     """One `.npy` file a track, named by the digest of what was decoded.
+
+    A checksum follows the array, see `is_whole`; NumPy reads the file all the same.
 
     Args:
       folder: made when the first file is added.
@@ -79,6 +86,7 @@ class TrackCache(abc.ABC):
     def add_one(self, file: pathlib.Path) -> Entry:
         """The same for one file, in this thread; the folder must exist."""
         try:
+            check_link(file)
             digest, compute = self._decode(file)
             num_frames = self._num_frames(digest)
             if num_frames is not None:
@@ -93,9 +101,26 @@ class TrackCache(abc.ABC):
                 f"the cache {self.folder} has {free >> 20} MiB left on its disk; make room or "
                 f"{self._mend}"
             )
-        with atomic_write(self.path(digest)) as temporary, temporary.open("wb") as out:
+        with atomic_write(self.path(digest)) as temporary, temporary.open("wb+") as out:
             np.save(out, array)
+            out.seek(0)
+            out.write(_checksum(out, os.fstat(out.fileno()).st_size))
         return digest, self._count(array)
+
+
+def is_whole(file: BinaryIO) -> bool:
+    """True if an open file ends in the checksum of all that comes before."""
+    file.seek(0)
+    return _checksum(file, os.fstat(file.fileno()).st_size - CHECKSUM_BYTES) == file.read()
+
+
+def _checksum(file: BinaryIO, size: int) -> bytes:
+    """CRC-32 of the next `size` bytes of a file, as eight digits."""
+    value = 0
+    while size > 0 and (block := file.read(min(size, _BLOCK_BYTES))):
+        value = zlib.crc32(block, value)
+        size -= len(block)
+    return f"{value:08x}".encode()
 
 
 def collect(

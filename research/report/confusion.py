@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from research.report.figures import load_pyplot, save_figure
+from research.report.figures import draw_png
 
 
 def draw_confusion(
@@ -22,23 +22,21 @@ def draw_confusion(
     Raises:
       InputError: the file cannot be written.
     """
-    pyplot = load_pyplot()
     counts = np.array(confusion)
     fractions = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     size = 2.5 + 0.55 * len(genres)
-    figure, panel = pyplot.subplots(figsize=(size, size), layout="constrained")
-    panel.imshow(fractions, vmin=0, vmax=1, cmap="magma")
-    for row, column in np.argwhere(counts):
-        panel.text(
-            column,
-            row,
-            counts[row, column],
-            ha="center",
-            va="center",
-            color="black" if fractions[row, column] > 0.6 else "white",
-        )
-    panel.set_xticks(range(len(genres)), genres, rotation=45, ha="right")
-    panel.set_yticks(range(len(genres)), genres)
-    panel.set(xlabel="predicted", ylabel="true")
-    panel.set_title(title, fontsize="small", wrap=True)
-    save_figure(figure, path)
+    with draw_png(path, (size, size)) as (_, panel):
+        panel.imshow(fractions, vmin=0, vmax=1, cmap="magma")
+        for row, column in np.argwhere(counts):
+            panel.text(
+                column,
+                row,
+                counts[row, column],
+                ha="center",
+                va="center",
+                color="black" if fractions[row, column] > 0.6 else "white",
+            )
+        panel.set_xticks(range(len(genres)), genres, rotation=45, ha="right")
+        panel.set_yticks(range(len(genres)), genres)
+        panel.set(xlabel="predicted", ylabel="true")
+        panel.set_title(title, fontsize="small", wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from research.report.figures import load_pyplot, save_figure
+from research.report.figures import draw_png
 from research.tables import save_table
 
 if TYPE_CHECKING:
@@ -88,40 +88,36 @@ def draw_points(path: str | os.PathLike, points: Sequence[Point], title: str, ca
     Raises:
       InputError: the file cannot be written.
     """
-    pyplot = load_pyplot()
-    figure, panel = pyplot.subplots(figsize=(10.5, 8), layout="constrained")
-    genres = sorted({point.genre for point in points if point.genre})
-    numbers = {genre: number for number, genre in enumerate(genres)}
-    parts = [part for part in _LEGEND if any(point.part == part for point in points)]
-    for part in parts:
-        for genre, number in numbers.items():
-            places = [(p.x, p.y) for p in points if (p.part, p.genre) == (part, genre)]
-            panel.scatter(*np.reshape(places, (-1, 2)).T, **_marker_style(part, number))
-    entries = {
-        genre: panel.scatter([], [], **_marker_style("test", number))
-        for genre, number in numbers.items()
-    }
-    for part in parts:
-        count = sum(point.part == part for point in points)
-        label = f"{_LEGEND[part]} ({count} tracks)"
-        entries[label] = panel.scatter([], [], **_marker_style(part, None))
-    legend = figure.legend(
-        entries.values(),
-        entries.keys(),
-        loc="outside right upper",
-        frameon=False,
-        ncols=1 + len(entries) // 32,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    panel.set(xticks=[], yticks=[])
-    panel.set_aspect("equal", adjustable="datalim")
-    panel.margins(0.09)
-    _draw_takes(panel, [point for point in points if point.part == "take"])
-    panel.spines[:].set_color("0.8")
-    panel.set_title(title, fontsize="medium", wrap=True, parse_math=False)
-    panel.set_xlabel(caption, fontsize="small", color="0.4")
-    save_figure(figure, path)
+    with draw_png(path, (10.5, 8)) as (figure, panel):
+        genres = sorted({point.genre for point in points if point.genre})
+        numbers = {genre: number for number, genre in enumerate(genres)}
+        parts = [part for part in _LEGEND if any(point.part == part for point in points)]
+        for part in parts:
+            for genre, number in numbers.items():
+                places = [(p.x, p.y) for p in points if (p.part, p.genre) == (part, genre)]
+                panel.scatter(*np.reshape(places, (-1, 2)).T, **_marker_style(part, number))
+        entries = {
+            genre: panel.scatter([], [], **_marker_style("test", number))
+            for genre, number in numbers.items()
+        }
+        for part in parts:
+            count = sum(point.part == part for point in points)
+            label = f"{_LEGEND[part]} ({count} tracks)"
+            entries[label] = panel.scatter([], [], **_marker_style(part, None))
+        figure.legend(
+            entries.values(),
+            entries.keys(),
+            loc="outside right upper",
+            frameon=False,
+            ncols=1 + len(entries) // 32,
+        )
+        panel.set(xticks=[], yticks=[])
+        panel.set_aspect("equal", adjustable="datalim")
+        panel.margins(0.09)
+        _draw_takes(panel, [point for point in points if point.part == "take"])
+        panel.spines[:].set_color("0.8")
+        panel.set_title(title, fontsize="medium", wrap=True)
+        panel.set_xlabel(caption, fontsize="small", color="0.4")
 
 
 def _marker_style(part: str, number: int | None) -> dict[str, Any]:
@@ -164,7 +160,6 @@ def _draw_takes(panel: "Axes", takes: Sequence[Point]) -> None:
             fontsize="small",
             fontweight="bold",
             path_effects=[withStroke(linewidth=2.5, foreground="white", alpha=0.8)],
-            parse_math=False,
             zorder=7,
         )
     if {"content", "output"} <= places.keys():

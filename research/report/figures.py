@@ -1,8 +1,9 @@
-"""Shared by all figures: matplotlib without a display, and PNG files written atomically."""
+"""Shared by all figures: a PNG file that is drawn without a display."""
 
+import contextlib
 import os
-import types
 import typing
+from collections.abc import Iterator
 
 from research.files import atomic_write
 
@@ -10,22 +11,34 @@ if typing.TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def load_pyplot() -> types.ModuleType:
-    """The module `matplotlib.pyplot` with the Agg backend. It is imported on the first call."""
-    import matplotlib
+@contextlib.contextmanager
+def draw_png(
+    path: str | os.PathLike,
+    size: tuple[float, float],
+    num_rows: int = 1,
+    num_columns: int = 1,
+    **options: typing.Any,
+) -> Iterator[tuple["Figure", typing.Any]]:
+    """Yields a figure and its axes; at the end of the block it is written as a PNG, atomically.
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    Texts are set as they are: a dollar sign in a name does not begin a formula.
 
-    return pyplot
-
-
-def save_figure(figure: "Figure", path: str | os.PathLike) -> None:
-    """Write a figure as a PNG of 100 dots per inch, atomically, and close it.
+    Args:
+      path: the PNG file.
+      size: width and height in units of 100 pixels.
+      num_rows: rows of axes.
+      num_columns: columns of axes.
+      **options: more arguments of `Figure.subplots`.
 
     Raises:
       InputError: the file cannot be written.
     """
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
-    load_pyplot().close(figure)
+    # Without pyplot, no backend is loaded or changed.
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context({"text.parse_math": False}):
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure, figure.subplots(num_rows, num_columns, **options)
+        with atomic_write(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=100)

@@ -8,7 +8,7 @@ import numpy as np
 
 from research.audio.stft import StftConfig, magnitude, stft
 from research.audio.waveform import Waveform, resample
-from research.report.figures import load_pyplot, save_figure
+from research.report.figures import draw_png
 
 RANGE_DB = 80.0
 LOWEST_HZ = 40.0
@@ -30,24 +30,21 @@ def draw_spectrograms(
     Raises:
       InputError: the file cannot be written.
     """
-    pyplot = load_pyplot()
     heights = frequencies(sample_rate)
-    figure, axes = pyplot.subplots(
-        len(waveforms), 1, figsize=(10, 2.6 * len(waveforms)), sharex=True, layout="constrained"
-    )
     levels = decibels(list(waveforms.values()), sample_rate, config)
-    panels, images = list(np.atleast_1d(axes)), []
-    for panel, title, rows in zip(panels, waveforms, levels, strict=True):
-        seconds = np.arange(rows.shape[1]) * config.hop_length / sample_rate
-        image = panel.pcolormesh(
-            seconds, heights, rows, vmin=-RANGE_DB, vmax=0, cmap="magma", shading="nearest"
-        )
-        images.append(image)
-        panel.set(title=title, ylabel="Hz", yscale="log")
-        panel.set_yticks([100, 1000, 10000], ["100", "1000", "10000"])
-    panels[-1].set_xlabel("seconds")
-    figure.colorbar(images[-1], ax=axes, label="dB below the loudest")
-    save_figure(figure, path)
+    rows = len(waveforms)
+    with draw_png(path, (10, 2.6 * rows), num_rows=rows, sharex=True) as (figure, axes):
+        panels, images = list(np.atleast_1d(axes)), []
+        for panel, title, level in zip(panels, waveforms, levels, strict=True):
+            seconds = np.arange(level.shape[1]) * config.hop_length / sample_rate
+            image = panel.pcolormesh(
+                seconds, heights, level, vmin=-RANGE_DB, vmax=0, cmap="magma", shading="nearest"
+            )
+            images.append(image)
+            panel.set(title=title, ylabel="Hz", yscale="log")
+            panel.set_yticks([100, 1000, 10000], ["100", "1000", "10000"])
+        panels[-1].set_xlabel("seconds")
+        figure.colorbar(images[-1], ax=axes, label="dB below the loudest")
 
 
 def frequencies(sample_rate: int) -> np.ndarray:

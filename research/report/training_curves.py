@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from research.report.figures import load_pyplot, save_figure
+from research.report.figures import draw_png
 
 
 def draw_curves(path: str | os.PathLike, log: Sequence[dict[str, Any]]) -> None:
@@ -18,24 +18,22 @@ def draw_curves(path: str | os.PathLike, log: Sequence[dict[str, Any]]) -> None:
     Raises:
       InputError: the file cannot be written.
     """
-    pyplot = load_pyplot()
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
     fits = list(dict.fromkeys(entry["fit"] for entry in log))
-    for panel, name in zip(axes, ("loss", "accuracy"), strict=True):
-        for number, fit in enumerate(fits):
-            entries = [entry for entry in log if entry["fit"] == fit]
-            epochs = [entry["epoch"] for entry in entries]
-            color = f"C{number % 10}"
-            panel.plot(epochs, [entry[name] for entry in entries], ".-", color=color, label=fit)
-            validated = [entry for entry in entries if f"validation_{name}" in entry]
-            panel.plot(
-                [entry["epoch"] for entry in validated],
-                [entry[f"validation_{name}"] for entry in validated],
-                ".--",
-                color=color,
-            )
-        panel.set(xlabel="epoch", title=f"{name} (dashed: validation)", ylim=(0, None))
-    axes[1].set_ylim(0, 1)
-    if len(fits) <= 10:
-        axes[1].legend(fontsize="small")
-    save_figure(figure, path)
+    with draw_png(path, (10, 4), num_columns=2) as (_, axes):
+        for panel, name in zip(axes, ("loss", "accuracy"), strict=True):
+            for number, fit in enumerate(fits):
+                entries = [entry for entry in log if entry["fit"] == fit]
+                epochs = [entry["epoch"] for entry in entries]
+                color = f"C{number % 10}"
+                panel.plot(epochs, [entry[name] for entry in entries], ".-", color=color, label=fit)
+                validated = [entry for entry in entries if f"validation_{name}" in entry]
+                panel.plot(
+                    [entry["epoch"] for entry in validated],
+                    [entry[f"validation_{name}"] for entry in validated],
+                    ".--",
+                    color=color,
+                )
+            panel.set(xlabel="epoch", title=f"{name} (dashed: validation)", ylim=(0, None))
+        axes[1].set_ylim(0, 1)
+        if len(fits) <= 10:
+            axes[1].legend(fontsize="small")

@@ -13,8 +13,8 @@ from research.data.descriptor_tables import save_descriptors, tables
 from research.data.front_ends.registry import convert, for_audio, for_input
 from research.data.pca import save_pca
 from research.data.tracks import Collection, load_collection
-from research.errors import InputError
-from research.files import exclusive_lock
+from research.errors import InputError, only_warn
+from research.files import check_place, exclusive_lock
 from research.progress import CountingBar
 from research.report.confusion import draw_confusion
 from research.report.feature_map import draw_points, save_points
@@ -55,7 +55,8 @@ def train(config: TrainConfig, workdir: pathlib.Path) -> None:
         num_classes = len(collection.genres)
         experiment.train(config, fits, num_classes, workdir, log=log, on_progress=bar, say=bar.say)
         _test(Run.load(workdir), collection, fits, workdir, bar)
-        draw_curves(workdir / "curves.png", log.read())
+        with only_warn(workdir / "curves.png"):
+            draw_curves(workdir / "curves.png", log.read())
 
 
 def evaluate(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) -> None:
@@ -105,20 +106,25 @@ def predict(
     run = _find_networks("predict", config, workdir, changes)
     run = run.with_front_end(for_input(run.config.spectrogram, path))
     files = run.config.spectrogram.find_inputs(path, "--input")
-    predictions = {}
-    for file, prediction in predict_files(Ensemble.restore(run), files):
-        if isinstance(prediction, InputError):
-            if len(files) == 1:
-                raise prediction
-            warnings.warn(f"skipped: {prediction}", stacklevel=2)
-            continue
-        predictions[str(file)] = prediction
-        best = list(ranked(prediction["probabilities"]).items())[:3]
-        print(f"{file}: " + ", ".join(f"{genre} {value:.0%}" for genre, value in best))
-    if not predictions:
-        raise InputError(f"none of the {len(files)} files in {path} can be used")
-    save_json(make_workdir(workdir) / "predictions.json", predictions)
-    print(f"Wrote {workdir / 'predictions.json'}")
+    ensemble, predictions = Ensemble.restore(run), {}
+    written = make_workdir(workdir) / "predictions.json"
+    check_place(written)
+    try:
+        for file, prediction in predict_files(ensemble, files):
+            if isinstance(prediction, InputError):
+                if len(files) == 1:
+                    raise prediction
+                warnings.warn(f"skipped: {prediction}", stacklevel=2)
+                continue
+            predictions[str(file)] = prediction
+            best = list(ranked(prediction["probabilities"]).items())[:3]
+            print(f"{file}: " + ", ".join(f"{genre} {value:.0%}" for genre, value in best))
+        if not predictions:
+            raise InputError(f"none of the {len(files)} files in {path} can be used")
+    finally:  # What was predicted before an interruption is kept.
+        if predictions:
+            save_json(written, predictions)
+    print(f"Wrote {written}")
 
 
 def pca(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) -> None:
@@ -192,6 +198,7 @@ def embed(
         data = f" on {collection.root}" if run.config.data.root else ""
         which = f"{name}, the first of {1 + len(others)} fits" if others else name
         make_workdir(workdir)
+        save_points(workdir / "embedding.csv", found.points)
         draw_points(
             workdir / "embedding.png",
             found.points,
@@ -199,7 +206,6 @@ def embed(
             f"t-SNE of {found.num_features} features, perplexity {found.perplexity:.3g}: "
             "neighbours are similar, long distances mean little",
         )
-        save_points(workdir / "embedding.csv", found.points)
         bar.say(
             f"{which}: {embedding.in_words(found)}\n"
             f"Wrote {workdir / 'embedding.png'} and {workdir / 'embedding.csv'}"
@@ -333,9 +339,10 @@ def _test(
     found, tracks = results.score(run, collection, fits, bar)
     save_json(workdir / "results.json", found)
     save_table(workdir / "tracks.csv", results.TrackScore._fields, tracks)
-    draw_confusion(
-        workdir / "confusion.png", found["confusion"], found["genres"], found["protocol"]
-    )
+    with only_warn(workdir / "confusion.png"):
+        draw_confusion(
+            workdir / "confusion.png", found["confusion"], found["genres"], found["protocol"]
+        )
     bar.say(
         f"{results.in_words(found)}\nWrote {workdir / 'results.json'} and {workdir / 'tracks.csv'}"
     )

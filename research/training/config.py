@@ -12,7 +12,7 @@ from research.data.synthetic import SyntheticConfig
 from research.models.base import NetworkConfig
 from research.models.multi_channel import MultiChannelConfig
 from research.models.registry import NETWORKS
-from research.settings import above, at_least, fraction, member_of, one_of, unbound
+from research.settings import above, at_least, fraction, member_of, one_of, path, unbound
 from research.training.augment import AugmentConfig
 from research.training.optimiser import OPTIMISERS, SCHEDULES
 
@@ -29,10 +29,10 @@ class DataConfig(SplitConfig):
       cache: folder of the spectrograms; None for the user's cache folder.
     """
 
-    root: str | None = unbound(None)
+    root: str | None = path(binds=False)
     synthetic: SyntheticConfig = SyntheticConfig()
     max_bad_share: float = fraction(0.2)
-    cache: str | None = unbound(None)
+    cache: str | None = path(binds=False)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,6 @@ from research.training.evaluation import by_track, in_batches, wilson_interval
 from research.training.experiment import Fit
 from research.training.predict import cut_segments
 from research.training.run import Run
-from research.training.sharding import make_mesh
 
 _NUM_NEIGHBOURS = 5
 _MIN_TRACKS = 4
@@ -113,14 +112,11 @@ def mean_features(
     Raises:
       InputError: a recording is shorter than a frame, or far above full scale.
     """
-    mesh = make_mesh(config.batch_size)
 
     def compute(
         read: Callable[[np.ndarray], np.ndarray], indices: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        return in_batches(
-            features_and_log_probabilities, network, read, indices, config.batch_size, mesh
-        )
+        return in_batches(features_and_log_probabilities, network, read, indices, config.batch_size)
 
     indices = _used(fit)
     segments = compute(lambda chosen: fit.reader.read(chosen).spectrogram, indices)

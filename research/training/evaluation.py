@@ -6,11 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 
 from research.data.batches import SegmentReader, read_ahead
 from research.models.network import Network
-from research.training.sharding import shard
+from research.training.sharding import mesh_of, shard
 
 
 @jax.jit
@@ -21,11 +20,11 @@ def log_probabilities(network: Network, spectrogram: jax.Array) -> jax.Array:
 
 
 def classify(
-    network: Network, reader: SegmentReader, indices: np.ndarray, batch_size: int, mesh: Mesh
+    network: Network, reader: SegmentReader, indices: np.ndarray, batch_size: int
 ) -> np.ndarray:
     """Log-probabilities of the segments of these indices, `[segments, classes]`."""
     return in_batches(
-        log_probabilities, network, lambda i: reader.read(i).spectrogram, indices, batch_size, mesh
+        log_probabilities, network, lambda i: reader.read(i).spectrogram, indices, batch_size
     )
 
 
@@ -35,24 +34,25 @@ def in_batches(
     read: Callable[[np.ndarray], np.ndarray],
     indices: np.ndarray,
     batch_size: int,
-    mesh: Mesh,
 ) -> Any:
     """The result of a function for any number of segments, computed batch by batch.
 
-    The last batch is padded with copies of its last segment, whose results are dropped.
+    Each batch is spread over the devices of the network. The last batch is padded with copies of
+    its last segment, whose results are dropped.
 
     Args:
       function: of the network and a batch `[batch, frames, bins]`; returns a tree of arrays
         `[batch, ...]`.
-      network: on the devices of `mesh`.
+      network: its arrays are on one device, or copied to several.
       read: returns the segments of an array of indices.
       indices: of the segments, `[segments]`.
-      batch_size: segments in a batch.
-      mesh: devices that each batch is spread over.
+      batch_size: segments in a batch; more, if the devices do not divide it evenly.
 
     Returns:
       The tree of `function`, with NumPy arrays `[segments, ...]`.
     """
+    mesh = mesh_of(network)
+    batch_size += -batch_size % mesh.size
     padded = np.pad(indices, (0, -len(indices) % batch_size), "edge").reshape(-1, batch_size)
     results = [
         # Fetched at once, so that the device holds few batches in memory.

@@ -18,6 +18,7 @@ from research.data.splits import Split, make_splits
 from research.data.synthetic import make_synthetic
 from research.data.tracks import Collection
 from research.errors import InputError
+from research.files import expand
 from research.models.network import Network
 from research.training import loop
 from research.training.checkpoints import Checkpoints
@@ -59,7 +60,7 @@ def load_data(config: TrainConfig, on_progress: OnProgress) -> tuple[Collection,
       InputError: see `FrontEnd.load_tracks`; or `config.data.root` is None, and the front end reads
         no audio, which the synthetic set is.
     """
-    folder = pathlib.Path(config.data.cache).expanduser() if config.data.cache else default_cache()
+    folder = expand(config.data.cache) if config.data.cache else default_cache()
     root = config.data.root
     if root is None and not config.spectrogram.from_audio:
         raise InputError(
@@ -232,7 +233,7 @@ def _train(
     def validate(network: Network) -> dict[str, float]:
         indices = fit.split.validation
         truth = fit.reader.labels(indices)
-        log_probs = classify(network, fit.reader, indices, config.batch_size, mesh)
+        log_probs = classify(network, fit.reader, indices, config.batch_size)
         return {
             "validation_loss": float(-log_probs[np.arange(len(truth)), truth].mean()),
             "validation_accuracy": float((log_probs.argmax(1) == truth).mean()),

@@ -14,7 +14,6 @@ from research.models.network import Network
 from research.training.config import TrainConfig
 from research.training.evaluation import in_batches, log_probabilities, normalise
 from research.training.run import Run, find_audio_run
-from research.training.sharding import make_mesh
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +93,8 @@ def predict_frames(ensemble: Ensemble, frames: np.ndarray) -> dict[str, Any]:
     windows, starts = cut_segments(frames, config)
     # Few segments do not fill a batch. Powers of two keep the number of compiled sizes small.
     batch_size = min(config.batch_size, 1 << (len(starts) - 1).bit_length())
-    mesh = make_mesh(batch_size)
     each = [
-        in_batches(log_probabilities, network, windows.__getitem__, starts, batch_size, mesh)
+        in_batches(log_probabilities, network, windows.__getitem__, starts, batch_size)
         for network in ensemble.networks
     ]
     log_probs = np.asarray(np.mean(each, axis=0, dtype=np.float64))

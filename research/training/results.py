@@ -3,8 +3,8 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from jax.sharding import Mesh
 
+from research.data.same_recording import group_tracks
 from research.data.splits import describe
 from research.data.tracks import Collection
 from research.training.config import TrainConfig
@@ -19,7 +19,6 @@ from research.training.evaluation import (
 )
 from research.training.experiment import Fit, OnProgress
 from research.training.run import Run
-from research.training.sharding import make_mesh
 
 _SCORES = ("accuracy", "segment_accuracy", "macro_f1", "log_loss")
 
@@ -95,12 +94,12 @@ def score(
     Raises:
       InputError: a checkpoint is missing or damaged.
     """
-    config, mesh = run.config, make_mesh(run.config.batch_size)
+    config = run.config
     subsets = run.subsets_of(collection)
     tests = []
     for number, fit in enumerate(fits):
         on_progress("testing", number, len(fits))
-        tests.append(_test(run, collection, fit, mesh))
+        tests.append(_test(run, collection, fit))
     on_progress("testing", len(fits), len(fits))
 
     seeds = []
@@ -114,7 +113,10 @@ def score(
     }
     confusion = np.sum([test.confusion for test in tests], axis=0)
     tested = np.bincount(np.concatenate([test.tracks for test in tests]))
-    number = effective_number(tested)
+    recording = _recordings(collection, by_names=True)
+    kept = _recordings(collection, config.data.recordings == "names")
+    # Slices of one recording are right or wrong together.
+    number = effective_number(np.bincount(kept[: len(tested)], tested))
     used = {
         track
         for fit, test in zip(fits, tests, strict=True)
@@ -131,10 +133,13 @@ def score(
         "model": config.model.name,
         "genres": list(collection.genres),
         "num_files": len(collection.tracks) + len(collection.skipped),
+        "num_recordings": len(np.unique(recording)),
+        "recordings": config.data.recordings,
         "num_tracks": each[0]["num_tracks"],
         "num_segments": each[0]["num_segments"],
         "num_tested": int(np.count_nonzero(tested)),
         "num_used_in_training": len(used),
+        "recognised_by": "names" if run.by_names else "digests",
         **mean,
         "accuracy_interval": list(wilson_interval(mean["accuracy"] * number, number)),
         "spread": spread,
@@ -147,6 +152,14 @@ def score(
         "duplicates": collection.duplicates,
     }
     return results, tracks
+
+
+def _recordings(collection: Collection, by_names: bool) -> np.ndarray:
+    """The number of the recording of each track, `[tracks]`."""
+    numbers = np.zeros(len(collection.tracks), int)
+    for number, group in enumerate(group_tracks(collection.tracks, by_names)):
+        numbers[group] = number
+    return numbers
 
 
 def _of_tracks(tests: list[FitTest], collection: Collection, used: set[int]) -> list[TrackScore]:
@@ -175,10 +188,10 @@ def _together(tests: list[FitTest], tracks: list[TrackScore]) -> dict[str, Any] 
     }
 
 
-def _test(run: Run, collection: Collection, fit: Fit, mesh: Mesh) -> FitTest:
+def _test(run: Run, collection: Collection, fit: Fit) -> FitTest:
     indices = fit.split.test
     network, step = run.restore(fit.name)
-    log_probs = classify(network, fit.reader, indices, run.config.batch_size, mesh)
+    log_probs = classify(network, fit.reader, indices, run.config.batch_size)
     correct = log_probs.argmax(1) == fit.reader.labels(indices)
     means, tracks = by_track(log_probs, fit.reader.segments.track[indices])
     truth = np.array([collection.tracks[track].genre for track in tracks])
@@ -223,15 +236,33 @@ def in_words(results: dict[str, Any]) -> str:
         f"{results['num_tested']} tracks{repeated}), {results['segment_accuracy']:.1%} by segment, "
         f"macro F1 {results['macro_f1']:.3f}, cross-entropy {results['log_loss']:.3f}",
     ]
+    num_files = results["num_files"] - len(results["skipped"])
+    num_copies = sum(len(group) - 1 for group in results["duplicates"])
+    if results["num_recordings"] < num_files - num_copies:
+        which = f"{num_files} files of {results['num_recordings']} recordings, by their names"
+        if results["recordings"] == "files" and not results["leaks"]:
+            lines.append(
+                f"{which}, which were not kept together: if these are slices, the number LEAKS"
+            )
+        elif results["recordings"] == "names":
+            kept = "" if results["leaks"] else ", which are kept together"
+            lines.append(f"{which}{kept}; the interval counts recordings")
     if results["together"] is not None:
         low, high = results["together"]["accuracy_interval"]
         lines.append(
             f"the {len(results['fits'])} networks together: {results['together']['accuracy']:.1%} "
             f"({low:.1%} to {high:.1%})"
         )
+    by_names = results["recognised_by"] == "names"
     if results["num_used_in_training"] and not results["leaks"]:
+        how = ", by their names (other music of the same name counts, too)" if by_names else ""
         lines.append(
-            f"{results['num_used_in_training']} of these tracks were used in training: the number "
-            "says nothing of new music"
+            f"{results['num_used_in_training']} of these tracks were used in training{how}: the "
+            "number says nothing of new music"
+        )
+    elif by_names and not results["leaks"]:
+        lines.append(
+            "none of these tracks has the name of one that was used in training; under other names "
+            "they cannot be recognised"
         )
     return "\n".join(lines)

@@ -12,9 +12,10 @@ import jax
 
 from research.data.front_ends.base import FrontEnd
 from research.data.front_ends.registry import for_audio
-from research.data.splits import track_key
+from research.data.same_recording import recording_key, recording_keys
 from research.data.tracks import Collection
 from research.errors import InputError, about
+from research.files import expand
 from research.models.network import Network
 from research.settings import freeze, to_config_dict
 from research.training.checkpoints import Checkpoints
@@ -62,6 +63,8 @@ class Run:
         """
         path = folder / "config.json"
         saved = load_dict(path, {"model": dict, "data": dict})
+        # Runs from before this key split files, whatever their names.
+        saved["data"].setdefault("recordings", "files")
         config = trained = freeze(TrainConfig, saved, f"{path}: config")
         if changes:
             values = to_config_dict(config).to_dict()
@@ -114,27 +117,43 @@ class Run:
     def subsets_of(self, collection: Collection) -> dict[str, dict[str, str]]:
         """For each fit, the subset of its training that tracks of a collection were in.
 
-        A track is recognised by its digest, whatever its name is. If the front end is another than
-        that of the training, it is recognised by its name, too: `blues.00000.wav` is
-        `blues00000.png`. The shipped weights know their tracks by `fingerprint`. A track of which
-        any segment was trained on is in `train`.
+        A track is recognised by its digest, whatever its name is; `by_names` by the name of its
+        recording, too: `blues.00000.wav` and its slice `blues.00000.3.wav` are `blues00000.png`.
+        The shipped weights know their tracks by `fingerprint`. A track of which any segment was
+        trained on is in `train`.
 
         Returns:
           By fit, `train` or `validation` by the digest of a track. Other tracks are missing.
         """
-        by_name = self.front_end != self.config.spectrogram.name
+        known = list(self.tracks)
+        hashes = known if self._hashed else map(_hash, recording_keys(known))
+        hash_of = dict(zip(known, hashes, strict=True))
+        now = recording_keys([track.name for track in collection.tracks]) if self.by_names else []
         found = {}
         for fit, lists in self.fits.items():
             names = {name: subset for subset in ("validation", "train") for name in lists[subset]}
             found[fit] = {self.tracks[name]: subset for name, subset in names.items()}
-            if by_name:
-                names |= {fingerprint(name): subset for name, subset in names.items()}
-            found[fit] |= {
-                track.digest: names[fingerprint(track.name)]
-                for track in collection.tracks
-                if fingerprint(track.name) in names
-            }
+            # Slices of one recording may be in both.
+            subsets = {hash_of[name]: subset for name, subset in names.items()}
+            subsets |= {hash_of[name]: "train" for name in lists["train"]}
+            for track, key in zip(collection.tracks, map(_hash, now), strict=False):
+                if key in subsets:
+                    found[fit][track.digest] = subsets[key]
         return found
+
+    @property
+    def by_names(self) -> bool:
+        """True if tracks are recognised by their names, too, which other tracks may have.
+
+        So it is with another front end than that of the training, whose digests are others, and
+        with the shipped weights.
+        """
+        return self._hashed or self.front_end != self.config.spectrogram.name
+
+    @property
+    def _hashed(self) -> bool:
+        """True if tracks are named by `fingerprint`; other names have a genre and a slash."""
+        return not any("/" in name for name in self.tracks)
 
 
 def was_trained(folder: pathlib.Path) -> bool:
@@ -155,7 +174,7 @@ def find_run(checkpoint: str, changes: Mapping[str, Any] | None = None) -> Run:
     hint = "give shipped, or the --workdir of a run_train.py run"
     if not checkpoint:
         raise InputError(f"config.checkpoint is empty; {hint}")
-    folder = SHIPPED if checkpoint == "shipped" else pathlib.Path(checkpoint).expanduser()
+    folder = SHIPPED if checkpoint == "shipped" else expand(checkpoint)
     if not folder.is_dir():
         raise InputError(f"config.checkpoint {checkpoint} is no folder; {hint}")
     if not was_trained(folder):
@@ -182,5 +201,9 @@ def find_audio_run(checkpoint: str) -> Run:
 
 
 def fingerprint(name: str) -> str:
-    """A hash of the genre and name of a track that is the same for its audio and its image."""
-    return hashlib.blake2b(track_key(name).encode(), digest_size=8).hexdigest()
+    """A hash of the genre and recording of a track, the same for audio, image and slices."""
+    return _hash(recording_key(name))
+
+
+def _hash(key: str) -> str:
+    return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()

@@ -8,6 +8,8 @@ from typing import Any
 from research.errors import InputError
 from research.files import atomic_write
 
+_KEYS = {"fit", "epoch", "step", "loss", "accuracy"}
+
 
 class RunLog:
     """Appends to `metrics.jsonl` in a workdir, and to TensorBoard files.
@@ -56,13 +58,17 @@ class RunLog:
             self._writers[fit].flush()
 
     def read(self) -> list[dict[str, Any]]:
-        """All entries; an incomplete last line of a killed run is left out."""
+        """All entries; damaged lines, such as the last one of a killed run, are left out."""
         entries = []
-        for line in self._path.read_text().splitlines() if self._path.exists() else []:
+        for line in (
+            self._path.read_text(errors="replace").splitlines() if self._path.exists() else []
+        ):
             try:
-                entries.append(json.loads(line))
-            except ValueError:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if isinstance(entry, dict) and entry.keys() >= _KEYS:
+                entries.append(entry)
         return entries
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from research.audio.waveform import load_waveform
 from research.audio.writing import check_writable, save_waveform
-from research.errors import InputError
-from research.files import check_place, exclusive_lock
+from research.errors import InputError, only_warn
+from research.files import check_kept, check_place, exclusive_lock, expand
 from research.progress import CountingBar, ProgressBar
 from research.report.spectrograms import draw_spectrograms
 from research.settings import to_config_dict
@@ -19,11 +19,11 @@ from research.transfer.comparison import write_comparison
 from research.transfer.config import TransferConfig
 from research.transfer.experiment import make_takes
 from research.transfer.optimise import Progress
-from research.transfer.plan import PlannedTake, check_recordings, identify, plan
+from research.transfer.plan import PlannedTake, check_recordings, identify, input_files, plan
 from research.transfer.results import write_results
 from research.transfer.side_by_side import use_every_core
 from research.transfer.style_file import check_style_file_name
-from research.transfer.style_source import make_style_file
+from research.transfer.style_source import make_style_file, parse_source
 from research.transfer.sweep import combinations
 from research.transfer.takes import find_takes
 from research.workdir import claim, claim_config, environment, make_workdir, save_json
@@ -78,23 +78,26 @@ def _make_one(
     content = load_waveform(take.content)
     for path in outputs:
         check_writable(path, len(content.samples), content.sample_rate)
-    with ProgressBar(config.num_iterations) as bar:
+    check_kept(input_files([take]), outputs)
+    chosen = _as_json(config)
+    with exclusive_lock(workdir), ProgressBar(config.num_iterations) as bar:
 
         def on_progress(done: int, steps: list[Progress]) -> None:
             bar(steps[0].iteration, steps[0].evaluations, steps[0].loss)
 
-        [(take, result)] = make_takes(config, [take], 1, on_progress)
-    if isinstance(result, InputError):
-        raise result
-    for path in outputs[1:]:
-        save_waveform(path, result.output)
-    chosen, made_by = _as_json(config), environment(config.seed)
-    save_json(workdir / "config.json", chosen)
-    save_json(workdir / "environment.json", made_by)
-    [pair] = write_results([take], chosen, made_by, workdir)
-    sounds = {"content": pair.content, "style": pair.style, "output": result.output}
-    sounds = {name: sound for name, sound in sounds.items() if sound is not None}
-    draw_spectrograms(workdir / "spectrograms.png", sounds, config.sample_rate, config.stft)
+        made_by = environment(config.seed)
+        documents = {"config.json": chosen, "environment.json": made_by}
+        [(take, result)] = make_takes(config, [take], 1, on_progress, documents)
+        if isinstance(result, InputError):
+            raise result
+        for path in outputs[1:]:
+            save_waveform(path, result.output)
+        [pair] = write_results([take], chosen, made_by, workdir)
+        sounds = {"content": pair.content, "style": pair.style, "output": result.output}
+        sounds = {name: sound for name, sound in sounds.items() if sound is not None}
+        picture = workdir / "spectrograms.png"
+        with only_warn(picture):
+            draw_spectrograms(picture, sounds, config.sample_rate, config.stft)
     metrics = pair.takes[0].metrics
     if metrics["stopped"] == "non-finite":
         raise InputError(
@@ -118,6 +121,7 @@ def _make_many(
 ) -> None:
     if find_takes(workdir) == [workdir]:
         raise InputError(f"{workdir} holds a single run; give another --workdir")
+    check_kept(input_files(takes), [take.folder / "output.wav" for take in takes])
     use_every_core(len(takes))
     with exclusive_lock(make_workdir(workdir)), CountingBar() as bar:
         chosen, binding = _as_json(config), bool(find_takes(workdir))
@@ -174,6 +178,7 @@ def save_style(output: str | os.PathLike, style: str, config: TransferConfig) ->
     """
     check_style_file_name(output)
     check_place(output)
+    check_kept([part.path for part in parse_source(style)], [output])
     num_files = make_style_file(output, style, config)
     print(f"Wrote {output}, the style of {num_files} file{'s' if num_files > 1 else ''}")
 
@@ -188,7 +193,7 @@ def compare(runs: Sequence[str | os.PathLike], workdir: str | os.PathLike | None
     Raises:
       InputError: a folder is no such workdir, or a recording cannot be read any more.
     """
-    folders = [pathlib.Path(run).expanduser() for run in dict.fromkeys(runs)]
+    folders = [expand(run) for run in dict.fromkeys(runs)]
     folder = make_workdir(workdir or "results/compare")
     num_takes = write_comparison(folder, folders)
     print(f"Wrote {num_takes} takes into {folder / 'comparison.csv'} and .html")

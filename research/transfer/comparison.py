@@ -5,12 +5,12 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from research.errors import InputError
+from research.errors import InputError, only_warn
 from research.report.page import Take, write_report
 from research.tables import save_records
 from research.transfer.results import numbers_of
 from research.transfer.sweep import in_words
-from research.transfer.takes import find_takes, load_pair, load_take, short_name
+from research.transfer.takes import find_takes, load_metrics, load_pair, load_take, short_name
 from research.workdir import flat, load_json
 
 _MOST_IN_NAME = 3  # Settings.
@@ -71,7 +71,8 @@ def write_comparison(workdir: pathlib.Path, runs: Sequence[pathlib.Path]) -> int
         record | {key: short_name(record[key]) for key in ("content", "style")}
         for record in records
     ]
-    write_report(workdir / "comparison.html", loaded, common, {}, shown)
+    with only_warn(workdir / "comparison.html"):
+        write_report(workdir / "comparison.html", loaded, common, {}, shown)
     return len(entries)
 
 
@@ -105,7 +106,7 @@ def _load(run: pathlib.Path, name: str) -> list[_Entry]:
     }
     entries = []
     for folder in folders:
-        metrics = load_json(folder / "metrics.json")
+        metrics = load_metrics(folder)
         own = name if folder == run else f"{name}/{folder.name}"
         entries.append(_Entry(name, own, folder, config | metrics.get("settings", {}), metrics))
     return entries

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from research.audio.phase import PhaseConfig
+from research.audio.phase import LEAST_COVERAGE, PhaseConfig, window_coverage
 from research.audio.stft import StftConfig
 from research.audio.waveform import SAMPLE_RATES
 from research.settings import above, at_least, between, one_of
@@ -80,6 +80,23 @@ class ContentSweep(_PerTerm):
 @_fields_of(STYLE_TERMS, *_values)
 class StyleSweep(_PerTerm):
     """Weights to try for each style term, or None."""
+
+
+def _check_invertible(stft: StftConfig) -> None:
+    """Check that a waveform can be rendered from a spectrogram.
+
+    Raises:
+      ValueError: the windows leave gaps.
+    """
+    length = stft.win_length or stft.n_fft
+    hop = stft.hop_length
+    while window_coverage(dataclasses.replace(stft, hop_length=hop)) < LEAST_COVERAGE:
+        hop = length // 2 if hop > length // 2 else hop // 2
+    if hop < stft.hop_length:
+        raise ValueError(
+            f"stft.hop_length is {stft.hop_length}, so windows of {length} samples leave gaps in "
+            f"the waveform of a spectrogram; give at most {hop}, or variable=waveform"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +201,8 @@ class TransferConfig:
                 raise ValueError(f"{key} needs variable=waveform, not {self.variable}")
         if self.needs_features and not (self.features.num_filters or self.layers):
             raise ValueError("terms of features need features.num_filters or layers")
+        if not VARIABLES[self.variable].is_waveform:
+            _check_invertible(self.stft)
         if VARIABLES[self.variable].needs_basis and not self.pca:
             raise ValueError(
                 f"variable={self.variable} needs pca, a file of run_train.py --mode=pca"

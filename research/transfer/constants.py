@@ -10,7 +10,7 @@ from research.audio.stft import log_magnitude
 from research.errors import InputError
 from research.transfer.config import TransferConfig
 from research.transfer.random_filters import (
-    Kernel,
+    Filters,
     make_filters,
     random_features,
     transform_filters,
@@ -33,7 +33,7 @@ class Constants(NamedTuple):
       basis: principal components of a pca variable, or None.
     """
 
-    filters: dict[str, Kernel]
+    filters: dict[str, Filters]
     terms: dict[str, Any]
     classifier: "ClassifierLayers | None" = None
     basis: Basis | None = None

@@ -3,7 +3,9 @@
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from research.audio.waveform import Waveform, load_waveform
 from research.audio.writing import save_waveform
@@ -32,6 +34,7 @@ def make_takes(
     takes: list[PlannedTake],
     num_planned: int,
     on_progress: Callable[[int, list[Progress]], None],
+    documents: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[tuple[PlannedTake, Transfer | InputError]]:
     """Make takes; each is saved before it is yielded.
 
@@ -41,6 +44,7 @@ def make_takes(
       num_planned: number of takes that were planned, done or not. As many are optimised at once as
         if none were done, since the same program gives the same takes.
       on_progress: see `transfer_each`.
+      documents: JSON values by the name of a file, which is written beside each output.
 
     Yields:
       The takes in order, each with its result, or with an error if its loss was never finite.
@@ -73,12 +77,18 @@ def make_takes(
             del sessions[next(iter(sessions))]
         take.folder.mkdir(parents=True, exist_ok=True)
         if isinstance(result, Transfer):
-            _save(take, result, sessions[take.pair])
+            _save(take, result, sessions[take.pair], documents)
         yield take, result
 
 
-def _save(take: PlannedTake, result: Transfer, session: _Session) -> None:
-    """Write `output.wav`, and then `metrics.json`, which marks the take as done."""
+def _save(
+    take: PlannedTake, result: Transfer, session: _Session, documents: Mapping[str, Any]
+) -> None:
+    """Write `output.wav` and documents, and then `metrics.json`, which marks the take as done."""
+    # From here on, the files of a take before it do not belong together.
+    (take.folder / "metrics.json").unlink(missing_ok=True)
+    for name, value in documents.items():
+        save_json(take.folder / name, value)
     save_waveform(take.folder / "output.wav", result.output)
     recording, minimum = load_waveform(take.folder / "output.wav"), result.minimum
     started = time.perf_counter()

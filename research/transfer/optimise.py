@@ -7,23 +7,24 @@ the history and decides whether to go on.
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from research.transfer.evaluation import (
+    Loss,
+    by_take,
+    differentiate_each,
+    evaluate_each,
+    of_one,
+    to_float32,
+    weighted_sum,
+)
 from research.transfer.layout import Layout, lay_out
 from research.transfer.optimisers import OPTIMISERS, OptimiserConfig
-
-
-class Loss(Protocol):
-    """A weighted sum of terms; hashable, since it is a static argument of jitted functions."""
-
-    def terms(self, variable: jax.Array, targets: Any) -> dict[str, jax.Array]:
-        """Unweighted terms by name, each a scalar."""
-        ...
 
 
 class Progress(NamedTuple):
@@ -31,7 +32,7 @@ class Progress(NamedTuple):
 
     Attributes:
       iteration: number of iterations so far.
-      evaluations: number of losses with gradients computed so far.
+      evaluations: number of times that the loss was computed so far, with or without its gradient.
       loss: of the current iterate.
       terms: unweighted terms of the current iterate.
     """
@@ -51,7 +52,8 @@ class Minimum(NamedTuple):
       terms: unweighted terms of the best iterate.
       losses: one for each iteration, the start first.
       history: the start, and the end of every chunk.
-      evaluations: number of losses with gradients computed.
+      evaluations: number of times that the loss was computed: with its gradient at the start and in
+        every step, and without it where terms are reported.
       stopped: "finished", "converged" (no progress for `patience` iterations) or "non-finite".
     """
 
@@ -105,10 +107,7 @@ def _run_chunk(carry, targets, weights, num_iterations, *, objective, config, la
             updates, state = optimiser.update(
                 gradient, carry.optimiser, variable, value=loss, grad=gradient, value_fn=loss_of
             )
-            taken = 1
-            if searches_line:  # And the value and gradient of the start.
-                first = carry.evaluations == 0
-                taken = optax.tree.get(state, "num_linesearch_steps") + first
+            taken = optax.tree.get(state, "num_linesearch_steps") if searches_line else 1
             better = loss < carry.best_loss
             carry = carry._replace(
                 best=jnp.where(better, variable, carry.best),
@@ -129,44 +128,15 @@ def _run_chunk(carry, targets, weights, num_iterations, *, objective, config, la
         def step(carry, index):
             done = carry.failed | _stalled(carry, config) | (index >= num_iterations)
             if config.unrolled:  # A branch is as slow as a loop.
-                after = (*iterate(carry),)
-                return jax.tree.map(functools.partial(jnp.where, done), (carry, jnp.nan), after)
+                after, loss = iterate(carry)
+                kept = functools.partial(jnp.where, done)
+                chosen, loss = jax.tree.map(kept, (carry, jnp.nan), (after, loss))
+                return chosen._replace(evaluations=after.evaluations), loss
             return jax.lax.cond(done, lambda c: (c, jnp.nan), iterate, carry)
 
         return jax.lax.scan(step, carry, jnp.arange(config.log_every), unroll=config.unrolled)
 
     return layout.each(run_take, (carry, weights, num_iterations), targets)
-
-
-@functools.partial(jax.jit, static_argnames=("objective", "layout"))
-def _evaluate(variables, targets, weights, *, objective, layout):
-    """Loss, terms and gradient: one program for all of them, since compiling it takes seconds."""
-
-    def evaluate_take(take, targets):
-        variable, weights = take
-
-        def loss_of(variable):
-            terms = objective.terms(variable, targets)
-            return weighted_sum(terms, weights), terms
-
-        (loss, terms), gradient = jax.value_and_grad(loss_of, has_aux=True)(variable)
-        return loss, terms, gradient
-
-    return layout.each(evaluate_take, (variables, weights), targets)
-
-
-def evaluate(
-    objective: Loss, variable: jax.Array | np.ndarray, targets: Any, weights: dict[str, float]
-) -> tuple[float, dict[str, float]]:
-    """Loss and unweighted terms of a variable, in float32 as in `minimise`."""
-    loss, terms, _ = _evaluate(
-        variable[None],
-        targets,
-        _to_float32(_of_one(weights)),
-        objective=objective,
-        layout=lay_out(jax.devices()[:1], targets, False),
-    )
-    return _by_take(loss, terms)[0]
 
 
 def minimise(
@@ -184,7 +154,7 @@ def minimise(
         objective,
         variable[None],
         targets,
-        _of_one(weights),
+        of_one(weights),
         config=config,
         num_iterations=num_iterations,
         on_progress=lambda progress: on_progress(progress[0]),
@@ -236,13 +206,18 @@ def minimise_each(
       devices: of jax; takes are spread over them in equal numbers; by default the first one.
       on_progress: called at the end of every chunk, with a `Progress` for each take.
     """
-    weights = _to_float32(weights)
+    weights = to_float32(weights)
     layout = lay_out(devices or jax.devices()[:1], targets, own)
     variables, weights = jax.device_put((jnp.asarray(variables), weights), layout.spread)
     run = functools.partial(_run_chunk, objective=objective, config=config, layout=layout)
-    assess = functools.partial(_evaluate, objective=objective, layout=layout)
-    loss, terms, gradient = assess(variables, targets, weights)
-    records = [_Record([Progress(0, 0, *at)]) for at in _by_take(loss, terms)]
+    assess = functools.partial(evaluate_each, objective=objective, layout=layout)
+    if OPTIMISERS[config.name].searches_line:
+        loss, terms, gradient = differentiate_each(
+            variables, targets, weights, objective=objective, layout=layout
+        )
+    else:
+        (loss, terms), gradient = assess(variables, targets, weights), None
+    records = [_Record([Progress(0, 1, *at)]) for at in by_take(loss, terms)]
     carry = _start(variables, loss, gradient, config, layout)
     iteration = 0
     while iteration < num_iterations and any(one.stopped == "finished" for one in records):
@@ -252,35 +227,46 @@ def minimise_each(
         # On one device jit returns some arrays without the axis, and would compile anew for them.
         carry = jax.device_put(carry, layout.spread)
         iteration += length
-        loss, terms, _ = assess(carry.variable, targets, weights)
+        loss, terms = assess(carry.variable, targets, weights)
         evaluations, losses = np.asarray(carry.evaluations), np.asarray(chunk)[:, :length]
         failed = np.asarray(carry.failed) | ~np.isfinite(loss)
         stalled = np.asarray(_stalled(carry, config))
-        for take, (record, at) in enumerate(zip(records, _by_take(loss, terms), strict=True)):
-            end = Progress(iteration, int(evaluations[take]), *at)
+        for take, (record, at) in enumerate(zip(records, by_take(loss, terms), strict=True)):
+            # Those of the steps, and one for each entry of the history.
+            count = int(evaluations[take]) + len(record.history) + 1
+            end = Progress(iteration, count, *at)
             record.add(end, losses[take], failed[take], stalled[take])
         on_progress([record.history[-1] for record in records])
     ended_best = (iteration == 0) | (np.asarray(loss) < np.asarray(carry.best_loss))
     pick = ended_best.reshape(-1, *[1] * (variables.ndim - 1))
     best = jnp.where(pick, carry.variable, carry.best)
-    loss, terms, _ = assess(best, targets, weights)
+    if not ended_best.all():
+        loss, terms = assess(best, targets, weights)
     found = np.asarray(best)  # From all devices, since what comes next is on one.
-    counts = np.asarray(carry.evaluations).tolist()
-    ends = zip(found, _by_take(loss, terms), records, counts, strict=True)
     return [
-        Minimum(jnp.asarray(array), *at, record.losses, record.history, count, record.stopped)
-        for array, at, record, count in ends
+        Minimum(
+            variable=jnp.asarray(array),
+            loss=at[0],
+            terms=at[1],
+            losses=record.losses,
+            history=record.history,
+            evaluations=record.history[-1].evaluations + (not ended),
+            stopped=record.stopped,
+        )
+        for array, at, record, ended in zip(
+            found, by_take(loss, terms), records, ended_best.tolist(), strict=True
+        )
     ]
 
 
 def _start(
     variables: jax.Array,
     loss: jax.Array,
-    gradient: jax.Array,
+    gradient: jax.Array | None,
     config: OptimiserConfig,
     layout: Layout,
 ) -> _Carry:
-    """The carries of takes at their starts."""
+    """The carries of takes at their starts; the gradient is None unless a line search needs it."""
     num_takes, kind = len(variables), OPTIMISERS[config.name]
     optimiser = jax.vmap(kind.make(config).init)(variables)
     if kind.searches_line:
@@ -312,10 +298,10 @@ def bytes_of_take(
     That is what the compiled loss and gradient need, twice, since a line search compares two; and
     the state of the optimiser, twice, since every iteration makes a new one.
     """
-    lowered = _evaluate.lower(
+    lowered = differentiate_each.lower(
         variable[None],
         targets,
-        _to_float32(_of_one(weights)),
+        to_float32(of_one(weights)),
         objective=objective,
         layout=lay_out(jax.devices()[:1], targets, False),
     )
@@ -324,27 +310,3 @@ def bytes_of_take(
     sizes = (leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     remembered = 3 * variable.nbytes + sum(sizes)
     return 2 * (needed.temp_size_in_bytes + remembered) + needed.argument_size_in_bytes
-
-
-def weighted_sum(terms: dict[str, Any], weights: dict[str, Any]) -> Any:
-    """`sum over terms of weight * term`."""
-    return sum(weights[name] * terms[name] for name in terms)
-
-
-def _by_take(loss: jax.Array, terms: dict[str, jax.Array]) -> list[tuple[float, dict[str, float]]]:
-    """Losses and terms `[takes]` as numbers of each take."""
-    lists = {name: np.asarray(values).tolist() for name, values in terms.items()}
-    return [
-        (value, {name: values[take] for name, values in lists.items()})
-        for take, value in enumerate(np.asarray(loss).tolist())
-    ]
-
-
-def _of_one(weights: dict[str, float]) -> dict[str, list[float]]:
-    """Weights of a single take as those of several."""
-    return {name: [weight] for name, weight in weights.items()}
-
-
-def _to_float32(weights: dict[str, Any]) -> dict[str, np.ndarray]:
-    with np.errstate(over="ignore"):  # To infinity, which makes the loss infinite.
-        return {name: np.asarray(values, np.float32) for name, values in weights.items()}

@@ -2,9 +2,11 @@
 
 import os
 import pathlib
+from collections.abc import Callable
 
 from research.audio.find import find_audio
 from research.errors import InputError, about
+from research.tables import as_text, read_lines, split_cells
 from research.transfer.style_source import parse_source
 
 
@@ -35,10 +37,11 @@ def _find_contents(text: str) -> list[str]:
 
 
 def load_pairs(path: str | os.PathLike) -> list[tuple[str, str]]:
-    """The pairs of a table: on each line a content and a style, separated by a tab.
+    """The pairs of a table: on each line a content and a style, separated by a tab or semicolon.
 
     Paths are relative to the folder of the table, also those of a mix. Empty lines, lines that
-    begin with `#`, and a first line of the words content and style are skipped.
+    begin with `#`, and a first line of the words content and style are skipped. See `read_lines`
+    for encodings, and `split_cells` for cells in quotes.
 
     Raises:
       InputError: the table cannot be read, has a line of another form, or names a file that does
@@ -46,13 +49,13 @@ def load_pairs(path: str | os.PathLike) -> list[tuple[str, str]]:
     """
     path = pathlib.Path(path).expanduser()
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_lines(path)
+    except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"--pairs {path} cannot be read ({reason}); give a table") from error
     pairs = []
     for number, line in enumerate(lines, 1):
-        cells = [cell.strip() for cell in line.rstrip().split("\t")]
+        cells = split_cells(line.rstrip())
         header = not pairs and [cell.lower() for cell in cells] == ["content", "style"]
         if not line.strip() or line.startswith("#") or header:
             continue
@@ -60,10 +63,25 @@ def load_pairs(path: str | os.PathLike) -> list[tuple[str, str]]:
             if len(cells) != 2 or not all(cells):
                 raise InputError("give a content and a style with a tab between")
             content, style = cells
-            pairs.append((_locate(content, path.parent), _locate_style(style, path.parent)))
+            located = (_locate, content), (_locate_style, style)
+            one, other = (_read_either(locate, cell, path.parent) for locate, cell in located)
+            pairs.append((one, other))
     if not pairs:
         raise InputError(f"--pairs {path} holds no pairs; give a content and a style a line")
     return pairs
+
+
+def _read_either(
+    locate: Callable[[str, pathlib.Path], str], cell: str, folder: pathlib.Path
+) -> str:
+    """What a cell names: files are called by the same bytes, or by the same text in UTF-8."""
+    text = as_text(cell)
+    if text != cell:
+        try:
+            return locate(cell, folder)
+        except InputError:
+            pass
+    return locate(text, folder)
 
 
 def _locate(file: str, folder: pathlib.Path) -> str:

@@ -77,16 +77,21 @@ def _absolute(name: str) -> str:
 def identify(takes: Iterable[PlannedTake]) -> dict[str, Any]:
     """What the takes are made of, as JSON values: names, settings, and SHA-256 of the files."""
     takes = list(takes)
-    names = dict.fromkeys(name for take in takes for name in take.pair)
-    paths = dict.fromkeys(part.path for name in names for part in parse_source(name))
+    paths = input_files(takes)
     return {
         "takes": {take.folder.name: [*take.pair, take.settings] for take in takes},
-        "files": {
-            str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in paths
-            if path.is_file()
-        },
+        "files": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths},
     }
+
+
+def input_files(takes: Iterable[PlannedTake]) -> list[pathlib.Path]:
+    """The contents of takes, and the files that their styles are made of."""
+    parts = [part for name in _names(takes) for part in parse_source(name)]
+    return list(dict.fromkeys(part.path for part in parts if part.path.is_file()))
+
+
+def _names(takes: Iterable[PlannedTake]) -> Iterable[str]:
+    return dict.fromkeys(name for take in takes for name in take.pair)
 
 
 def check_recordings(takes: Iterable[PlannedTake]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from research.settings import above, at_least, one_of
 
+LAYERS = ("ulyanov", "conv1d")
 NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh, "elu": jax.nn.elu, "none": lambda x: x}
 
 
@@ -26,6 +27,8 @@ class FilterConfig:
       widths: number of frames of a filter.
       num_filters: number of filters of each width; 0 for no features.
       nonlinearity: a key of `NONLINEARITIES`, applied to the output of the filters.
+      layer: "ulyanov" (normal weights, no bias, no padding) or "conv1d" (as PyTorch makes that
+        layer: uniform weights and biases; with padding, as many frames as in the input).
       max_hz: highest frequency of their input, Hz. The highest tenth of the frequency range does
         not survive resampling, so it would be optimised in vain.
       seed: seed of the filters and of the random projections of terms.
@@ -34,25 +37,9 @@ class FilterConfig:
     widths: tuple[int, ...] = at_least((11,), 1)
     num_filters: int = at_least(1024, 0)
     nonlinearity: str = one_of("relu", NONLINEARITIES)
+    layer: str = one_of("ulyanov", LAYERS)
     max_hz: float = above(10000.0, 0)
     seed: int = at_least(0, 0)
-
-
-def make_filters(config: FilterConfig, num_bins: int) -> dict[str, jax.Array]:
-    """Kernels `{"width_11": [11, bins, filters]}` of independent normal weights.
-
-    Their input is the lowest `num_bins` bins of a spectrogram. The standard deviation of the
-    weights is `sqrt(2) sqrt(2 / ((bins + filters) width))`, as in Ulyanov & Lebedev (2016).
-    """
-    if config.num_filters == 0:
-        return {}
-    key = jax.random.key(config.seed)
-    kernels = {}
-    for width in config.widths:
-        scale = (4 / ((num_bins + config.num_filters) * width)) ** 0.5
-        shape = (width, num_bins, config.num_filters)
-        kernels[f"width_{width}"] = scale * jax.random.normal(jax.random.fold_in(key, width), shape)
-    return kernels
 
 
 _WIDE = 8  # Smallest width, in frames, at which spectra are faster.
@@ -80,14 +67,74 @@ class FilterSpectra:
 
 
 Kernel = jax.Array | FilterSpectra
+"""Filters without a bias, `[width, bins, filters]` or their spectra."""
 
 
-def transform_filters(kernels: dict[str, jax.Array]) -> dict[str, Kernel]:
-    """Kernels of `make_filters`, the wide ones as `FilterSpectra`."""
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class PaddedFilters:
+    """Filters with a bias, for a spectrogram with zeros before and after it.
+
+    Attributes:
+      kernel: the filters.
+      bias: `[filters]`, added to their outputs.
+      width: number of frames of a filter.
+    """
+
+    kernel: Kernel
+    bias: jax.Array
+    width: int = dataclasses.field(metadata={"static": True})
+
+
+Filters = Kernel | PaddedFilters
+
+
+def make_filters(config: FilterConfig, num_bins: int) -> dict[str, Filters]:
+    """Filters `{"width_11": ...}` of independent random weights, `[11, bins, filters]`.
+
+    Their input is the lowest `num_bins` bins of a spectrogram. With the layer "ulyanov" the weights
+    are normal with a standard deviation of `sqrt(2) sqrt(2 / ((bins + filters) width))`, as in
+    Ulyanov & Lebedev (2016). With "conv1d" weights and biases are uniform from `-a` to `a`, `a = 1
+    / sqrt(bins width)`, as `torch.nn.Conv1d` starts.
+    """
+    if config.num_filters == 0:
+        return {}
+    make = {"ulyanov": _ulyanov, "conv1d": _conv1d}[config.layer]
+    key = jax.random.key(config.seed)
     return {
-        name: _spectra(kernel) if kernel.shape[0] >= _WIDE else kernel
-        for name, kernel in kernels.items()
+        f"width_{width}": make(jax.random.fold_in(key, width), width, num_bins, config.num_filters)
+        for width in config.widths
     }
+
+
+def _ulyanov(key: jax.Array, width: int, num_bins: int, num_filters: int) -> jax.Array:
+    scale = (4 / ((num_bins + num_filters) * width)) ** 0.5
+    return scale * jax.random.normal(key, (width, num_bins, num_filters))
+
+
+def _conv1d(key: jax.Array, width: int, num_bins: int, num_filters: int) -> PaddedFilters:
+    limit = (num_bins * width) ** -0.5
+    of_weights, of_biases = jax.random.split(key)
+    shape = width, num_bins, num_filters
+    weights = jax.random.uniform(of_weights, shape, minval=-limit, maxval=limit)
+    bias = jax.random.uniform(of_biases, (num_filters,), minval=-limit, maxval=limit)
+    return PaddedFilters(weights, bias, width)
+
+
+def transform_filters(filters: dict[str, Filters]) -> dict[str, Filters]:
+    """Filters of `make_filters`, the wide ones as `FilterSpectra`."""
+    return {
+        name: dataclasses.replace(each, kernel=_transform(each.kernel))
+        if isinstance(each, PaddedFilters)
+        else _transform(each)
+        for name, each in filters.items()
+    }
+
+
+def _transform(kernel: Kernel) -> Kernel:
+    if isinstance(kernel, FilterSpectra) or kernel.shape[0] < _WIDE:
+        return kernel
+    return _spectra(kernel)
 
 
 def _spectra(kernel: jax.Array) -> FilterSpectra:
@@ -105,26 +152,30 @@ def _waves(block: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def random_features(
-    kernels: dict[str, Kernel], spectrogram: jax.Array, nonlinearity: str
+    filters: dict[str, Filters], spectrogram: jax.Array, nonlinearity: str
 ) -> dict[str, jax.Array]:
-    """Outputs of random filters, without padding.
+    """Outputs of random filters.
 
     Args:
-      kernels: those of `make_filters` or `transform_filters`.
+      filters: those of `make_filters` or `transform_filters`.
       spectrogram: `[channels, frames, bins]`.
       nonlinearity: a key of `NONLINEARITIES`.
 
     Returns:
-      `{"width_11": [channels, frames - 10, filters]}`.
+      `{"width_11": [channels, frames - 10, filters]}`, of `PaddedFilters` all frames.
     """
     activation = NONLINEARITIES[nonlinearity]
-    features = {}
-    for name, kernel in kernels.items():
-        if isinstance(kernel, FilterSpectra):
-            features[name] = activation(_by_spectra(spectrogram, kernel))
-        else:
-            features[name] = activation(_by_frames(spectrogram, kernel))
-    return features
+    return {name: activation(_apply(each, spectrogram)) for name, each in filters.items()}
+
+
+def _apply(filters: Filters, spectrogram: jax.Array) -> jax.Array:
+    if isinstance(filters, PaddedFilters):
+        before = (filters.width - 1) // 2
+        padding = (0, 0), (before, filters.width - 1 - before), (0, 0)
+        return _apply(filters.kernel, jnp.pad(spectrogram, padding)) + filters.bias
+    if isinstance(filters, FilterSpectra):
+        return _by_spectra(spectrogram, filters)
+    return _by_frames(spectrogram, filters)
 
 
 def _by_frames(spectrogram: jax.Array, kernel: jax.Array) -> jax.Array:

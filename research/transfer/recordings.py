@@ -1,13 +1,12 @@
 """The recordings of a finished transfer: content, style and output."""
 
-import pathlib
 import warnings
 
 from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError, about
+from research.files import expand
 from research.transfer.style_source import parse_source
-from research.transfer.takes import TAKES
-from research.workdir import load_json
+from research.transfer.takes import TAKES, load_metrics
 
 
 def load_recordings(transfer: str) -> dict[str, Waveform]:
@@ -21,14 +20,15 @@ def load_recordings(transfer: str) -> dict[str, Waveform]:
     Raises:
       InputError: a file is missing or damaged.
     """
-    folder = pathlib.Path(transfer).expanduser()
+    folder = expand(transfer)
     if (folder / TAKES).is_dir():
         raise InputError(f"--transfer {folder} holds a sweep; give a take, {folder / TAKES}/000")
     with about(f"--transfer {transfer}"):
-        content, style = _names(folder / "metrics.json")
+        metrics = load_metrics(folder)
+        content, style = metrics["content"], metrics["style"]
         output = load_waveform(folder / "output.wav")
     with about(f"--transfer {transfer} (its paths are from where it was run)"):
-        recordings = {"content": load_waveform(pathlib.Path(content).expanduser())}
+        recordings = {"content": load_waveform(expand(content))}
         part, *others = parse_source(style)
         if others or not part.is_audio_file:
             warnings.warn(
@@ -39,15 +39,3 @@ def load_recordings(transfer: str) -> dict[str, Waveform]:
         else:
             recordings["style"] = load_waveform(part.path)
     return recordings | {"output": output}
-
-
-def _names(path: pathlib.Path) -> tuple[str, str]:
-    """What `--content` and `--style` were."""
-    metrics = load_json(path)
-    if isinstance(metrics, dict):
-        content, style = metrics.get("content"), metrics.get("style")
-        if isinstance(content, str) and isinstance(style, str) and content and style:
-            return content, style
-    raise InputError(
-        f"{path} names no content and style; give the --workdir of a run_transfer.py run"
-    )

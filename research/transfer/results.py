@@ -1,9 +1,10 @@
-"""The page of a run, and the table of a sweep."""
+"""The table of a sweep, and the page of a run."""
 
 import itertools
 import pathlib
 from typing import Any
 
+from research.errors import only_warn
 from research.report.page import Pair, write_report
 from research.tables import save_records
 from research.transfer.plan import PlannedTake
@@ -26,7 +27,7 @@ def write_results(
     environment: dict[str, Any],
     workdir: pathlib.Path,
 ) -> list[Pair]:
-    """Write `report.html`, and `takes.csv` if there are several takes.
+    """Write `takes.csv` if there are several takes, and `report.html`.
 
     Args:
       takes: of `plan`; takes that are not done are left out.
@@ -45,8 +46,6 @@ def write_results(
     for pair, members in itertools.groupby(done, lambda take: take.pair):
         loaded = [load_take(take.folder, take.name) for take in members]
         pairs.append(load_pair(*pair, loaded))
-    if pairs:
-        write_report(workdir / "report.html", pairs, config, environment)
     if len(takes) > 1:
         found = (take for pair in pairs for take in pair.takes)
         records = [
@@ -56,6 +55,9 @@ def write_results(
             for take, one in zip(done, found, strict=True)
         ]
         save_records(workdir / "takes.csv", records)
+    if pairs:
+        with only_warn(workdir / "report.html"):
+            write_report(workdir / "report.html", pairs, config, environment)
     return pairs
 
 

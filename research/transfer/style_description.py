@@ -14,6 +14,7 @@ from research.transfer.constants import Constants, make_constants
 from research.transfer.inputs import style_samples
 from research.transfer.level_matching import level_quantiles
 from research.transfer.objective import Objective, Style, make_objective
+from research.transfer.random_filters import FilterConfig
 from research.transfer.start import STARTS
 
 
@@ -62,6 +63,8 @@ def style_settings(config: TransferConfig) -> dict[str, Any]:
     every = dataclasses.asdict(config)
     names = ("sample_rate", "rms", "keep_rests", "stft", "gram_divisor", "layers")
     settings = {name: every[name] for name in names}
+    if config.features.layer == FilterConfig.layer:
+        del every["features"]["layer"]  # Files are older than this key.
     # Without features only projections are random.
     settings["features"] = (
         every["features"] if config.needs_features else {"seed": config.features.seed}

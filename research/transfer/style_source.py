@@ -18,6 +18,7 @@ from research.transfer.config import TransferConfig
 from research.transfer.objective import Style
 from research.transfer.style_description import describe_style, style_settings, style_template
 from research.transfer.style_file import is_style_file, load_style, save_style
+from research.transfer.terms.squared_error import Moments
 
 _GIVE = "give an audio file, a folder of them or a .npz of --mode=style"
 _FORM = "give them as in --style=a.wav:0.7,b.wav:0.3"
@@ -209,14 +210,25 @@ def mix_styles(styles: Sequence[Style], weights: Sequence[float]) -> Style:
 
     Gram matrices become those of the recordings put together. Quantiles become those of the
     Wasserstein barycentre of each projection: halfway between a quiet and a loud style is one of
-    middle loudness, not one that is quiet half of the time. A single style is returned as it is.
+    middle loudness, not one that is quiet half of the time. Moments become those of the recordings
+    put together, so a variance includes the spread of the means. A single style is returned as it
+    is.
     """
     if len(styles) == 1:
         return styles[0]
 
-    def mean(*arrays: jax.Array) -> jax.Array:
-        parts = zip(weights, arrays, strict=True)
-        total = sum(weight * np.asarray(array, np.float64) for weight, array in parts)
-        return jnp.asarray(total, jnp.float32)
+    def mean(*arrays: jax.typing.ArrayLike) -> np.ndarray:
+        stacked = np.stack([np.asarray(array, np.float64) for array in arrays])
+        return np.tensordot(weights, stacked, axes=1)
 
-    return jax.tree.map(mean, *styles)
+    def mix(*parts: Moments | jax.Array) -> Moments | jax.Array:
+        moments = [part for part in parts if isinstance(part, Moments)]
+        if not moments:
+            arrays = [part for part in parts if not isinstance(part, Moments)]
+            return jnp.asarray(mean(*arrays), jnp.float32)
+        centre = mean(*(part.mean for part in moments))
+        spread = mean(*(np.square(np.asarray(part.mean, np.float64) - centre) for part in moments))
+        variance = mean(*(part.variance for part in moments)) + spread
+        return Moments(jnp.asarray(centre, jnp.float32), jnp.asarray(variance, jnp.float32))
+
+    return jax.tree.map(mix, *styles, is_leaf=lambda part: isinstance(part, Moments))

@@ -21,9 +21,10 @@ from research.errors import InputError
 from research.transfer.config import TransferConfig
 from research.transfer.constants import Constants, make_constants
 from research.transfer.dynamics import find_sound, follow_dynamics, quieten_rests
+from research.transfer.evaluation import evaluate
 from research.transfer.inputs import content_samples, style_samples
 from research.transfer.objective import Objective, Style, Targets, make_objective
-from research.transfer.optimise import Minimum, Progress, evaluate, minimise
+from research.transfer.optimise import Minimum, Progress, minimise
 from research.transfer.start import STARTS, StartInputs
 from research.transfer.style_description import describe_samples
 from research.transfer.variables.registry import VARIABLES

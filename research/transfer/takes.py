@@ -6,13 +6,17 @@ only take of a run is in the workdir itself, those of a sweep are in `takes/000`
 
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 from research.audio.waveform import load_waveform
+from research.errors import InputError
 from research.report.page import Pair, Take
-from research.workdir import load_json
+from research.workdir import load_dict
 
 TAKES = "takes"
 """Folder of the takes of a sweep, in its workdir."""
+
+_KINDS = {"stopped": str, "num_evaluations": int, "losses": list}  # Of values in metrics.json.
 
 
 def find_takes(workdir: pathlib.Path) -> list[pathlib.Path]:
@@ -27,7 +31,30 @@ def load_take(folder: pathlib.Path, name: str) -> Take:
     Raises:
       InputError: a file is missing or damaged.
     """
-    return Take(name, load_waveform(folder / "output.wav"), load_json(folder / "metrics.json"))
+    return Take(name, load_waveform(folder / "output.wav"), load_metrics(folder))
+
+
+def load_metrics(folder: pathlib.Path) -> dict[str, Any]:
+    """The `metrics.json` of a finished take.
+
+    Raises:
+      InputError: it is missing or damaged.
+    """
+    path = folder / "metrics.json"
+    metrics = load_dict(path, {"content": str, "style": str, "loss": dict, "history": list})
+    judge, genres = metrics.get("judge", {}), metrics.get("genres", {})
+    output = genres.get("output", {"genre": ""}) if isinstance(genres, dict) else None
+    sound = (
+        all(isinstance(metrics["loss"].get(key), (float, int)) for key in ("final", "rendered"))
+        and all(isinstance(metrics.get(key), kind) for key, kind in _KINDS.items())
+        and isinstance(metrics.get("settings", {}), dict)
+        and isinstance(judge, dict)
+        and isinstance(output, dict)
+        and "genre" in output
+    )
+    if not sound:
+        raise InputError(f"{path} is damaged; make the take again")
+    return metrics
 
 
 def load_pair(content: str, style: str, takes: Sequence[Take]) -> Pair:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import jax
 import numpy as np
 
-from research.audio.find import AUDIO, FileKind, find_files
+from research.audio.find import AUDIO, FileKind, check_link, find_files
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform, load_waveform
 from research.data.spectrogram_cache import SpectrogramCache
@@ -211,6 +211,7 @@ class FileFrontEnd(FrontEnd):
         """Path and frames of each file, or why they cannot be computed."""
         for file in files:
             try:
+                check_link(file)
                 _, compute = self.decode(file)
                 with about(file):
                     frames = compute()

@@ -127,7 +127,7 @@ def find_table(path: str | os.PathLike, flag: str) -> pathlib.Path:
     start = pathlib.Path(start)
     if not start.is_dir():
         return start
-    files = (file for file in start.glob("*") if not is_hidden(file.relative_to(start)))
+    files = (file for file in start.iterdir() if not is_hidden(file.name))
     found = sorted(file for file in files if file.suffix.lower() == ".csv")
     if not found:
         raise InputError(f"{flag} {path} holds no CSV file; {hint}")

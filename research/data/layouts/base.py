@@ -36,7 +36,7 @@ class Layout(abc.ABC):
 
     @abc.abstractmethod
     def files(self, root: pathlib.Path, kind: FileKind) -> list[LabelledFile]:
-        """All files of a folder that matches, sorted by genre and name, without hidden ones.
+        """All files of a folder that matches, sorted by genre and name; see `list_files`.
 
         Files of another kind, by their names, may be among them: the caller skips them.
         """

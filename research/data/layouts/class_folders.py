@@ -2,7 +2,8 @@
 
 import pathlib
 
-from research.audio.find import FileKind, is_hidden
+from research.audio.find import FileKind, check_link, is_hidden, list_files
+from research.data.labels import clean_label
 from research.data.layouts.base import LabelledFile, Layout
 
 
@@ -14,11 +15,21 @@ class ClassFolders(Layout):
         return True
 
     def files(self, root: pathlib.Path, kind: FileKind) -> list[LabelledFile]:
-        """All files under the folders of genres."""
-        return [
-            LabelledFile(genre.name, file.relative_to(genre).as_posix(), file)
-            for genre in sorted(root.iterdir())
-            if genre.is_dir()
-            for file in sorted(genre.rglob("*"))
-            if file.is_file() and not is_hidden(file.relative_to(root))
-        ]
+        """All files under the folders of genres.
+
+        Raises:
+          InputError: what seems to be the folder of a genre is a link that leads nowhere.
+        """
+        found = []
+        for folder in sorted(root.iterdir()):
+            if is_hidden(folder.name):
+                continue
+            if not folder.suffix:
+                check_link(folder)
+            if folder.is_dir():
+                genre = clean_label(folder.name)
+                found += [
+                    LabelledFile(genre, file.relative_to(folder).as_posix(), file)
+                    for file in list_files(folder)
+                ]
+        return found
