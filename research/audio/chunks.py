@@ -1,8 +1,11 @@
-"""Containers that state the size of their audio: WAV, AIFF, AU, W64 and CAF.
+"""Containers that state the size of their audio: WAV, AIFF, AU, W64, CAF and SPHERE.
 
-libsndfile reads what is there of such a file and says nothing of what is missing.
+libsndfile reads what is there of such a file and says nothing of what is missing, nor of another
+file behind it. A size that is not known, as in what comes from a pipe, it takes for an empty file.
 """
 
+import math
+import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,14 +19,18 @@ class _Stated(NamedTuple):
     Attributes:
       start: first byte of the audio.
       size: of the audio in bytes; None if it is unknown.
-      ends: where the container may end.
-      field: where a size of 32 bits is stated as 0, and its order of bytes; None elsewhere.
+      field: first byte of a size that libsndfile does not accept, and its layout; None elsewhere.
     """
 
     start: int
     size: int | None
-    ends: tuple[int, ...]
     field: tuple[int, str] | None = None
+
+
+# A header of SPHERE is text; its size follows its mark.
+_FIELD = re.compile(rb"(\w+) -i (\d+)\n")
+_SPHERE_SIZES = b"sample_count", b"channel_count", b"sample_n_bytes"
+_SLACK = 64  # Bytes. Some programs count a header, too.
 
 
 def chunk_recording(data: Data, start: int) -> Recording | None:
@@ -34,18 +41,34 @@ def chunk_recording(data: Data, start: int) -> Recording | None:
     stated = _read(data, start)
     if stated is None:
         return None
-    if stated.size is None:
-        if stated.field is None or stated.start >= len(data):
-            return Recording(((start, len(data)),))
-        # libsndfile would take it for an empty file.
-        place, order = stated.field
-        size = struct.pack(order + "I", len(data) - stated.start)
-        rest = ((place + 4, len(data)),)
-        return Recording(rest, head=data[start:place] + size, is_file=False)
-    ends = (end for end in stated.ends if end >= stated.start and _magic(data, end))
-    end = next(ends, len(data))
-    present = max(min(len(data) - stated.start, stated.size), 0)
-    return Recording(((start, end),), present / stated.size)
+    end = _next_container(data, start, stated)
+    present = max(end - stated.start, 0)
+    held = 1.0
+    if stated.size is not None:
+        present = min(present, stated.size)
+        held = 1.0 if present >= stated.size - _SLACK else present / stated.size
+    head = data[start : start + 4]
+    if head == b"BW64":  # The same as RF64, and libsndfile knows only that.
+        return Recording(((start + 4, end),), held, b"RF64", is_file=False)
+    if stated.field is None or not present:
+        return Recording(((start, end),), held)
+    place, layout = stated.field
+    after = place + struct.calcsize(layout)
+    head = data[start:place] + struct.pack(layout, present)
+    return Recording(((after, end),), held, head, is_file=False)
+
+
+def _next_container(data: Data, start: int, stated: _Stated) -> int:
+    """Where another container begins, behind the stated audio or in it; or the end of the file."""
+    name, position = data[start : start + 4], stated.start
+    if name in (b".snd", b"dns."):  # Four bytes may be there by chance.
+        end = position + (stated.size or 0)
+        return end if stated.size and _magic(data, end) else len(data)
+    while (position := data.find(name, position)) >= 0:
+        if _magic(data, position):
+            return position
+        position += 1
+    return len(data)
 
 
 def _magic(data: Data, start: int) -> bytes:
@@ -56,7 +79,8 @@ def _magic(data: Data, start: int) -> bytes:
         or (name == b"FORM" and form in (b"AIFF", b"AIFC", b"8SVX", b"16SV"))
         or (name == b"riff" and data[start + 24 : start + 28] == b"wave")
         or (name in (b".snd", b"dns.") and len(data) >= start + 24)
-        or (name == b"caff" and data[start + 4 : start + 6] == b"\0\1")
+        or (name == b"caff" and data[start + 4 : start + 12] == b"\0\1\0\0desc")
+        or (name == b"NIST" and re.match(rb"_1A\n *\d+ *\n", data[start + 4 : start + 18]))
     )
     return name if found else b""
 
@@ -69,22 +93,24 @@ def _read(data: Data, start: int) -> _Stated | None:
         order = ">" if name == b".snd" else "<"
         offset, size = struct.unpack(order + "II", head[4:12])
         known = _known(size, 32)
-        field = None if size else (start + 8, order)
-        return _Stated(start + offset, known, (start + offset + (known or 0),), field)
+        field = None if size else (start + 8, order + "I")
+        return _Stated(start + offset, known, field)
+    if name == b"NIST":
+        fields = dict(_FIELD.findall(data[start : start + 1024]))
+        size = math.prod(int(fields.get(key, 1)) for key in _SPHERE_SIZES)
+        size *= _SPHERE_SIZES[0] in fields
+        return _Stated(start + int(data[start + 8 : start + 16]), size or None)
     if name == b"riff":
-        [whole] = struct.unpack("<Q", head[16:24])
-        return _find_audio(data, start + 40, "<16sQ", b"data", 8, start + whole)
+        return _find_audio(data, start + 40, "<16sQ", b"data", 8)
     if name == b"caff":
-        after = data.find(b"caff\0\1\0\0desc", start + 8)  # Nothing states where it ends.
-        return _find_audio(data, start + 8, ">4sQ", b"data", 1, max(after, start))
+        return _find_audio(data, start + 8, ">4sQ", b"data", 1)
     order = "<" if name in (b"RIFF", b"RF64", b"BW64") else ">"
-    [whole] = struct.unpack(order + "I", head[4:8])
     audio = {b"WAVE": b"data", b"AIFF": b"SSND", b"AIFC": b"SSND"}.get(head[8:12], b"BODY")
-    return _find_audio(data, start + 12, order + "4sI", audio, 2, start + 8 + whole)
+    return _find_audio(data, start + 12, order + "4sI", audio, 2)
 
 
 def _find_audio(
-    data: Data, first: int, layout: str, audio: bytes, alignment: int, end: int
+    data: Data, first: int, layout: str, audio: bytes, alignment: int
 ) -> _Stated | None:
     """The chunk of audio, None if it does not begin in the file.
 
@@ -94,22 +120,26 @@ def _find_audio(
       layout: of the header of a chunk: name and size.
       audio: first four bytes of the name of the chunk.
       alignment: multiple of bytes at which chunks begin, from the first one.
-      end: of the container, as it is stated.
     """
-    bits, wide = (64 if layout[-1] == "Q" else 32), None
+    bits, wide, place = (64 if layout[-1] == "Q" else 32), None, 0
     for name, body, size in _chunks(data, first, layout, alignment):
         if name == b"ds64":
-            [wide] = struct.unpack("<Q", data[body + 8 : body + 16])
+            place = body + 8
+            [wide] = struct.unpack("<Q", data[place : place + 8].ljust(8, b"\0"))
         elif name[:4] == audio:
             known = _known(size, bits)
             if wide is not None and size == 0xFFFFFFFF:
                 known = _known(wide, 64)
-            after = body + (known or 0)
-            ends = (end, _align(end, first, alignment), after, _align(after, first, alignment))
-            field = (body - 4, layout[0]) if size == 0 and bits == 32 else None
-            if any(True for _ in _chunks(data, body, layout, alignment)):
+            field = None
+            if wide is not None and known is None:
+                field = place, "<Q"
+            elif layout == ">4sQ" and (known is None or body + known > len(data)):
+                field = body - 8, ">Q"  # libsndfile refuses both.
+            elif size == 0 and bits == 32:
+                field = body - 4, layout[0] + "I"
+            if known is None and any(True for _ in _chunks(data, body, layout, alignment)):
                 field = None  # Other chunks follow, so it is empty.
-            return _Stated(body, known, ends, field)
+            return _Stated(body, known, field)
     return None
 
 
@@ -124,11 +154,8 @@ def _chunks(
         if size < 0 or not all(32 <= byte < 127 for byte in name[:4]):
             return
         yield name, position + header, size
-        position = _align(position + header + size, first, alignment)
-
-
-def _align(position: int, start: int, alignment: int) -> int:
-    return start + -(-(position - start) // alignment) * alignment
+        end = position + header + size
+        position = end + (first - end) % alignment
 
 
 def _known(size: int, bits: int) -> int | None:

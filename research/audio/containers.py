@@ -12,6 +12,7 @@ from research.audio.recording import Data, Recording
 
 # A stream of FLAC and the header of its first block, which always has 34 bytes.
 _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+_ID3V1 = 128  # Bytes of a tag at the end, which is damage to a decoder of FLAC.
 
 
 def find_recordings(data: Data) -> list[Recording]:
@@ -36,8 +37,14 @@ def _find(data: Data, start: int) -> list[Recording]:
     if found:
         return found
     if data[first : first + 4] == b"OggS":
-        return ogg_recordings(data, first)
+        # libsndfile reads no Ogg behind a tag.
+        return [each._replace(is_file=not first) for each in ogg_recordings(data, first)]
     if _FLAC.match(data, first):
         starts = [match.start() for match in _FLAC.finditer(data, first)]
-        return [Recording((span,)) for span in zip(starts, [*starts[1:], len(data)], strict=True)]
-    return mpeg_recordings(data, 0)
+        end = len(data) - _ID3V1 if data[-_ID3V1:].startswith(b"TAG") else len(data)
+        spans = zip(starts, [*starts[1:], end], strict=True)
+        return [Recording((span,), is_file=end == len(data)) for span in spans]
+    # libsndfile reads MPEG audio that begins with the file or behind tags.
+    return [
+        each._replace(is_file=each.spans[0][0] == first) for each in mpeg_recordings(data, first)
+    ]

@@ -1,11 +1,13 @@
 """Decoding audio files by libsndfile, with all recordings of a file and what is missing of it."""
 
+import contextlib
 import io
 import mmap
 import os
 import pathlib
 import sys
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -39,7 +41,8 @@ class _Decoded(NamedTuple):
     @property
     def format(self) -> str:
         """Sample rate and number of channels in words."""
-        return f"{self.sample_rate} Hz with {len(self.blocks[0])} channels"
+        count = len(self.blocks[0])
+        return f"{self.sample_rate} Hz with {count} channel{'s' if count > 1 else ''}"
 
 
 def decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
@@ -84,43 +87,72 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
 def _decode_one(path: pathlib.Path, data: mmap.mmap, recording: Recording) -> _Decoded:
     import soundfile
 
-    def join(head: bytes) -> io.BytesIO:
-        return io.BytesIO(head + b"".join(data[start:end] for start, end in recording.spans))
-
     try:
-        with soundfile.SoundFile(path if recording.is_file else join(recording.head)) as file:
-            if not recording.length_frame or file.frames >= (recording.num_samples or 0):
-                return _read(path, file, recording.held)
-        with soundfile.SoundFile(join(recording.head + recording.length_frame)) as file:
-            return _read(path, file, recording.held)
+        with _open(path, data, recording) as file:
+            if file.frames >= (recording.num_samples or 0):
+                return _read(file, recording.held)
+        with _open(path, data, recording, recording.length_frame) as file:
+            return _read(file, recording.held)
     except soundfile.SoundFileError as error:
+        found = _find_damage(path, data, recording)
+        if found:
+            raise InputError(
+                f"{path} is cut short or damaged: {found} can be decoded ({_reason(error)}); get a "
+                "whole copy"
+            ) from error
         if recording.held == 1:
             raise
         raise InputError(f"{path} is cut short; get a whole copy") from error
 
 
-def _read(path: pathlib.Path, file: "soundfile.SoundFile", held: float | None) -> _Decoded:
-    """Decode to the end, whatever length is stated."""
+def _find_damage(path: pathlib.Path, data: mmap.mmap, recording: Recording) -> str:
+    """How much can be decoded before an error, in words; nothing if the file cannot be opened."""
     import soundfile
 
+    length = 0
+    with contextlib.suppress(soundfile.SoundFileError), _open(path, data, recording) as file:
+        file.seekable = lambda: False
+        with contextlib.suppress(soundfile.SoundFileError):
+            while count := len(file.read(4096, dtype="float32", always_2d=True)):
+                length += count
+        words = f"{length / file.samplerate:.2f} s"
+        if file.frames < _UNKNOWN_LENGTH:
+            words += f" of {file.frames / file.samplerate:.2f} s"
+        return words
+    return ""
+
+
+@contextlib.contextmanager
+def _open(
+    path: pathlib.Path, data: mmap.mmap, recording: Recording, length_frame: bytes = b""
+) -> Iterator["soundfile.SoundFile"]:
+    """Open a recording by its contents: the name of a file may say anything."""
+    import soundfile
+
+    if recording.is_file and not length_frame:
+        with path.open("rb") as raw, soundfile.SoundFile(raw.fileno(), closefd=False) as file:
+            yield file
+    else:
+        head = recording.head + length_frame
+        joined = head + b"".join(data[start:end] for start, end in recording.spans)
+        with soundfile.SoundFile(io.BytesIO(joined)) as file:
+            yield file
+
+
+def _read(file: "soundfile.SoundFile", held: float | None) -> _Decoded:
+    """Decode to the end, whatever length is stated."""
     # After each block, soundfile would seek to its end, which fails without a true length.
     file.seekable = lambda: False
     size, blocks, length = max(_BLOCK // file.channels, 1), [], 0
     while not blocks or (blocks[-1].shape[1] == size and length < file.frames):
         count = min(size, file.frames - length)
-        try:
-            block = file.read(count, dtype="float32", always_2d=True).T
-        except soundfile.SoundFileError as error:
-            raise InputError(
-                f"{path} is cut short or damaged ({_reason(error)}); get a whole copy"
-            ) from error
-        blocks.append(block)
-        length += block.shape[1]
+        blocks.append(file.read(count, dtype="float32", always_2d=True).T)
+        length += blocks[-1].shape[1]
     missing = max(file.frames - length, 0) if file.frames < _UNKNOWN_LENGTH else 0
-    if held is None:
+    if not held or "truncated" in file.extra_info:
         missing = None
     elif held < 1:
-        missing = max(missing, round(length / max(held, 1e-6)) - length, 1)
+        missing = max(missing, round(length / held) - length, 1)
     elif file.format == "MP3" or file.subtype.startswith("MPEG"):
         missing = 0  # The frames were counted, and the length is an estimate if it is not stated.
     return _Decoded(blocks, file.samplerate, missing)

@@ -20,6 +20,8 @@ _KBPS = {
     (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _KBPS[2, 3] = _KBPS[2, 2]
+_VBRI = 36  # Bytes from the beginning of a frame to this mark.
+_LONGEST = 4096  # Bytes of a frame, rounded up.
 _SURE = 3  # Frames in a row that are not there by chance.
 # An ID3 tag of ten zeros. libsndfile recognises MPEG audio in memory by it.
 _TAG = b"ID3\4" + bytes(5) + b"\x0a" + bytes(10)
@@ -53,6 +55,7 @@ class _Group:
       promised: number of frames that the first one states; 0 if it does not.
       promised_bytes: their length with the first one; 0 if it is not stated.
       num_frames: number of frames, without one that states a number.
+      is_estimated: whether libsndfile does not know the number that is stated.
       continues: whether the recording before it has all frames that it states, so that only their
         number begins this one.
     """
@@ -63,6 +66,7 @@ class _Group:
     promised: int = 0
     promised_bytes: int = 0
     num_frames: int = 0
+    is_estimated: bool = False
     continues: bool = False
 
     def add(self, start: int, end: int) -> None:
@@ -90,22 +94,24 @@ class _Group:
     def recording(self) -> Recording:
         """The recording of these frames."""
         spans = tuple((start, end) for start, end in self.spans)
-        if self.promised:
+        if self.promised and not self.is_estimated:
             return Recording(spans, self.held, _TAG)
         num_samples = self.num_frames * self.kind.num_samples
-        return Recording(spans, 1.0, _TAG, num_samples, _length_frame(self.head, self.num_frames))
+        length_frame = _length_frame(self.head, self.num_frames)
+        return Recording(spans, self.held, _TAG, num_samples, length_frame)
 
 
 def mpeg_recordings(data: Data, start: int) -> list[Recording]:
-    """The recordings from a byte on to the end of the file, none if it is not MPEG audio.
+    """The recordings from a byte behind tags on to the end, none if it is not MPEG audio.
 
     Where the sample rate or the number of channels changes, another recording begins, as it does at
     a frame that states a number of frames, and after that number.
     """
-    position = skip_tags(data, start)
+    position = start
     if not _is_sure(data, position):
-        # Some programs put more zeros behind a tag than it states.
-        found = _find_frame(data, position) if position > start else None
+        # Some programs put more zeros behind a tag than it states, and a recording of a radio
+        # station begins amid a frame.
+        found = _find_frame(data, position, None if start else _LONGEST)
         if found is None:
             return []
         position = found
@@ -119,10 +125,13 @@ def mpeg_recordings(data: Data, start: int) -> list[Recording]:
             head = data[place : place + 4]
             group = _Group(frame.kind, head, [], *(promise or ()), continues=continues)
             groups.append(group)
-        group.add(place, place + frame.length)
+        if data[place + _VBRI : place + _VBRI + 4] == b"VBRI":
+            group.is_estimated = True  # libsndfile takes it for sound.
+        else:
+            group.add(place, place + frame.length)
         group.num_frames += not promise
     _drop_rest(groups)
-    return [group.recording() for group in groups]
+    return [group.recording() for group in groups if group.spans]
 
 
 def _drop_rest(groups: list[_Group]) -> None:
@@ -183,9 +192,10 @@ def skip_tags(data: Data, position: int) -> int:
             return min(position, len(data))
 
 
-def _find_frame(data: Data, position: int) -> int | None:
-    """The first byte of the next frame that is not there by chance."""
-    while (position := data.find(b"\xff", position)) >= 0:
+def _find_frame(data: Data, position: int, end: int | None = None) -> int | None:
+    """The first byte of the next frame before `end` that is not there by chance, if any."""
+    end = len(data) if end is None else end
+    while (position := data.find(b"\xff", position, end)) >= 0:
         if _is_sure(data, position):
             return position
         position += 1
@@ -243,7 +253,7 @@ def _promise(data: Data, position: int, frame: _Frame) -> tuple[int, int] | None
         flags, *numbers = struct.unpack(">III", data[place + 4 : place + 16].ljust(12, b"\0"))
         num_frames = numbers.pop(0) if flags & 1 else 0
         num_bytes = numbers.pop(0) if flags & 2 else 0
-    elif data[position + 36 : position + 40] == b"VBRI":
+    elif data[position + _VBRI : position + _VBRI + 4] == b"VBRI":
         numbers = data[position + 46 : position + 54].ljust(8, b"\0")
         num_bytes, num_frames = struct.unpack(">II", numbers)
     else:

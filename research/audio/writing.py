@@ -15,6 +15,8 @@ from research.files import atomic_write, check_place
 
 _SUBTYPES = {"WAV": "PCM_24", "FLAC": "PCM_24", "OGG": "VORBIS", "MP3": None, "AU": "PCM_24"}
 _LOSSY = "OGG", "MP3"
+# The most channels and the highest sample rate in Hz. Above them, libvorbis ends the process.
+_LIMITS = {"FLAC": (8, 655350), "OGG": (255, 200000), "MP3": (2, 48000)}
 _ATTEMPTS = 5  # To keep the peak of a decoded lossy file at full scale.
 
 
@@ -30,31 +32,34 @@ def check_writable(path: str | os.PathLike, num_channels: int, sample_rate: int)
       InputError: the format is unknown or cannot hold such audio, the folder does not exist, or
         there is no permission.
     """
+    import soundfile
+
     path = pathlib.Path(path)
     if not path.is_dir():
-        _check_fits(path, _format_of(path), num_channels, sample_rate)
+        kind = _find_format(path, num_channels, sample_rate)
+        moment = Waveform(np.zeros((num_channels, 4096), np.float32), sample_rate)
+        try:
+            _encode(io.BytesIO(), kind, moment)
+        except soundfile.SoundFileError as error:
+            raise InputError(
+                f"output {path}: {kind} cannot hold {num_channels} channels at {sample_rate} Hz; "
+                "give the name of a WAV file"
+            ) from error
     check_place(path)
 
 
-def _format_of(path: pathlib.Path) -> str:
-    name = path.suffix.removeprefix(".").upper()
-    if name not in _SUBTYPES:
+def _find_format(path: pathlib.Path, num_channels: int, sample_rate: int) -> str:
+    """The format of a name. Raises an InputError if it is none, or cannot hold such audio."""
+    kind = path.suffix.removeprefix(".").upper()
+    if kind not in _SUBTYPES:
         raise InputError(f"output {path}: unknown audio format {path.suffix!r}; give {READABLE}")
-    return name
-
-
-def _check_fits(path: pathlib.Path, kind: str, num_channels: int, sample_rate: int) -> None:
-    """Check that a format can hold audio of such channels and such a rate: write a moment of it."""
-    import soundfile
-
-    moment = Waveform(np.zeros((num_channels, 4096), np.float32), sample_rate)
-    try:
-        _encode(io.BytesIO(), kind, moment)
-    except (soundfile.SoundFileError, OSError) as error:
+    most, highest = _LIMITS.get(kind, (num_channels, sample_rate))
+    if num_channels > most or sample_rate > highest:
         raise InputError(
-            f"output {path}: {kind} cannot hold {num_channels} channels at {sample_rate} Hz; give "
-            "the name of a WAV file"
-        ) from error
+            f"output {path}: {kind} holds at most {most} channels and {highest} Hz, and these are "
+            f"{num_channels} at {sample_rate} Hz; give the name of a WAV file"
+        )
+    return kind
 
 
 def _encode(file: pathlib.Path | BinaryIO, kind: str, waveform: Waveform) -> None:
@@ -81,8 +86,7 @@ def save_waveform(path: str | os.PathLike, waveform: Waveform) -> None:
     import soundfile
 
     path = pathlib.Path(path)
-    kind = _format_of(path)
-    _check_fits(path, kind, len(waveform.samples), waveform.sample_rate)
+    kind = _find_format(path, len(waveform.samples), waveform.sample_rate)
     try:
         with atomic_write(path) as temporary:
             _encode(temporary, kind, waveform)

@@ -27,7 +27,7 @@ def transform_blocks(
 ) -> np.ndarray:
     """A function of the frames of the mean of the channels, `[frames, bins]`.
 
-    Offsets (DC) are removed before; see `match_channels` for channels that cancel each other.
+    An offset (DC) is removed before; see `match_channels` for channels that cancel each other.
     All blocks have the same length, so one compiled program serves every waveform.
 
     Args:
@@ -41,9 +41,8 @@ def transform_blocks(
       InputError: the waveform is shorter than a frame, or far above full scale.
     """
     check_peak(waveform.samples)
-    centred = without_offset(waveform).samples
-    mono = Waveform(match_channels(centred, 1), waveform.sample_rate)
-    samples = resample(mono, sample_rate).samples[0]
+    mono = Waveform(match_channels(waveform.samples, 1), waveform.sample_rate)
+    samples = resample(without_offset(mono), sample_rate).samples[0]
     num_frames = stft.num_frames(samples.size)
     if num_frames < 1:
         raise InputError(
