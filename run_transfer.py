@@ -2,8 +2,8 @@
 
     python run_transfer.py --content=melody.wav --style=band.mp3 --output=out.wav
 
-Without `--content` and `--style`, a piano minuet meets a funk-rock band, both shipped. A style may
-be an audio file, a style file that `--mode=style` made of several, or a mix by weights:
+Without both `--content` and `--style`, a piano minuet meets a funk-rock band, both shipped. A style
+may be an audio file, a style file that `--mode=style` made of several, or a mix by weights:
 
     python run_transfer.py --mode=style --style=records/ --output=records.npz
     python run_transfer.py --content=melody.wav --style=records.npz:0.7,band.mp3:0.3
@@ -75,6 +75,12 @@ def main() -> None:
     else:
         config = freeze(TransferConfig, CONFIG.value)
         if PAIRS.value is None:
+            if bool(CONTENT.present) != bool(STYLE.present):
+                missing = "style" if CONTENT.present else "content"
+                raise InputError(
+                    f"--{missing} is missing; give --content and --style, or neither for the "
+                    "shipped piano and band"
+                )
             pairs = find_pairs(CONTENT.value, STYLE.value)
         elif CONTENT.present or STYLE.present:
             raise InputError("--pairs names contents and styles; leave out --content and --style")

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator
 from research.errors import InputError
 
 _LONGEST_NAME = 255  # Bytes, on all common file systems.
-
-
 _PROJECT = "music_style_transfer_jax"
 
 
@@ -23,7 +21,7 @@ def expand(path: str | os.PathLike) -> pathlib.Path:
 
 
 def user_cache() -> pathlib.Path:
-    """The cache folder of this project, which is made if it does not exist.
+    """The cache folder of this project, which need not exist yet.
 
     It is in `$XDG_CACHE_HOME` or `~/.cache`; if that cannot be written, or the user has no home, in
     the folder for temporary files.
@@ -31,22 +29,22 @@ def user_cache() -> pathlib.Path:
     chosen = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if not chosen.startswith("~"):  # It still does where there is no home.
         folder = pathlib.Path(chosen) / _PROJECT
-        if _can_write_into(folder):
+        if _can_be_written(folder):
             return folder
     # Programs are loaded from it, so it must not be another user's.
     folder = pathlib.Path(tempfile.gettempdir()) / f"{_PROJECT}_{os.getuid()}"
-    if _can_write_into(folder) and folder.stat().st_uid == os.getuid():
-        return folder
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid == os.getuid() and _can_be_written(folder):
+            return folder
     return pathlib.Path(tempfile.mkdtemp(prefix=f"{_PROJECT}_"))
 
 
-def _can_write_into(folder: pathlib.Path) -> bool:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
+def _can_be_written(folder: pathlib.Path) -> bool:
+    """Whether files can be written into a folder, or it can be made."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
 @contextlib.contextmanager

@@ -32,7 +32,10 @@ def at_least(default: Any, minimum: float) -> Any:
 
 
 def between(default: Any, minimum: float, maximum: float) -> Any:
-    """A field of a number, or of several, none under `minimum` or over `maximum`."""
+    """A field of a finite number, or of several, each from `minimum` to `maximum`.
+
+    For numbers beyond which no machine has the memory, or no file the format.
+    """
     return dataclasses.field(default=default, metadata={"minimum": minimum, "maximum": maximum})
 
 
@@ -178,7 +181,7 @@ def _check(key: str, value: Any, limits: Mapping[str, Any]) -> None:
     if not numbers:
         raise InputError(f"{key} is empty; give at least one number")
     lowest, bound = limits.get("minimum", -math.inf), limits.get("bound", -math.inf)
-    ceiling, highest = limits.get("below", math.inf), limits.get("maximum", math.inf)
+    highest, ceiling = limits.get("maximum", math.inf), limits.get("below", math.inf)
     wanted = f"of at least {lowest}" if "minimum" in limits else f"above {bound}"
     if "below" in limits:
         wanted += f" and below {ceiling}"

@@ -12,6 +12,7 @@ from research.data.batches import SegmentReader, TrainingBatches, read_ahead
 from research.data.front_ends.stft import SpectrogramConfig
 from research.data.segments import SegmentConfig, place_segments
 from research.data.spectrogram_cache import SpectrogramCache
+from research.data.track_cache import save_whole
 from research.data.tracks import Track
 
 SMALL = SpectrogramConfig(22050, StftConfig(6, 2))
@@ -27,7 +28,7 @@ def reader(tmp_path_factory):
     tracks = [Track(f"{i}.wav", (2, 0, 1, 0)[i], f"{i}", num) for i, num in enumerate(FRAMES)]
     for i, track in enumerate(tracks):
         frames = 100 * i + np.arange(track.num_frames)[:, None] + np.array([0, 0.25, 0.5, 0.75])
-        np.save(cache.path(track.digest), frames.astype(np.float16))
+        save_whole(cache.path(track.digest), frames.astype(np.float16))
     return SegmentReader(cache, tracks, place_segments(FRAMES, LENGTH, SegmentConfig(count=4), 0))
 
 

@@ -51,8 +51,8 @@ def test_a_style_that_is_not_one_file_is_left_out(transfer, style):
     ("spoil", "words"),
     [
         (lambda folder: (folder / "metrics.json").unlink(), ["metrics.json", "--workdir"]),
-        (lambda folder: (folder / "metrics.json").write_text("[]"), ["names no content"]),
-        (lambda folder: name_recordings(folder, "", "s.wav"), ["names no content"]),
+        (lambda folder: (folder / "metrics.json").write_text("[]"), ["no keys in it"]),
+        (lambda folder: name_recordings(folder, "", "s.wav"), ["no content in it"]),
         (lambda folder: (folder / "output.wav").unlink(), ["output.wav does not exist"]),
         (lambda folder: (folder / "content.wav").unlink(), ["content.wav does not exist"]),
         (lambda folder: (folder / "style.wav").unlink(), ["style.wav does not exist"]),

@@ -13,7 +13,8 @@ from research.training.run_log import RunLog
 
 def entries(fit: str, epochs: int, loss: float = 1.0) -> list[dict]:
     return [
-        {"fit": fit, "step": 10 * epoch, "loss": loss / epoch} for epoch in range(1, epochs + 1)
+        {"fit": fit, "epoch": n, "step": 10 * n, "loss": loss / n, "accuracy": 0.5}
+        for n in range(1, epochs + 1)
     ]
 
 
@@ -43,7 +44,7 @@ def test_starting_again_drops_what_was_logged_beyond_and_keeps_other_fits(tmp_pa
     log = logged(tmp_path, entries("seed_0", 2), entries("seed_1", 4))
     log.start_again("seed_1", entries("seed_1", 3))
     assert log.read() == entries("seed_0", 2) + entries("seed_1", 3)
-    log.add({"fit": "seed_1", "step": 40, "loss": 0.5})
+    log.add({"fit": "seed_1", "epoch": 4, "step": 40, "loss": 0.5, "accuracy": 0.5})
     assert log.read()[-1]["loss"] == 0.5
     log.start_again("seed_1", [])
     assert log.read() == entries("seed_0", 2)
@@ -100,3 +101,12 @@ def test_tensorboard_gets_every_figure_of_each_fit(tmp_path, monkeypatch):
     folders = [str(tmp_path / "tensorboard" / fit) for fit in ("seed_0", "seed_1")]
     assert written == [(folder, *figure) for folder in folders for figure in wanted]
     assert len(log.read()) == 2
+
+
+@pytest.mark.parametrize("line", ["17", "[]", '"text"', "null", '{"fit": "seed_0"}', "[" * 9999])
+def test_lines_of_another_shape_are_left_out(tmp_path, line):
+    log = logged(tmp_path, entries("seed_0", 1))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write(line + "\n")
+    log.add(entries("seed_0", 2)[-1])
+    assert log.read() == entries("seed_0", 2)

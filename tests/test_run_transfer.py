@@ -400,6 +400,10 @@ def test_a_run_of_its_own_is_refused_as_a_fork_is(run, pair, refused, assert_ref
     assert result.stderr == refused[0][0].stderr
 
 
+def test_a_content_is_not_paired_with_the_shipped_style_unasked(run, pair, assert_refused):
+    assert_refused(run(f"--content={pair[0]}"), "--style is missing; give --content and --style")
+
+
 @pytest.fixture(scope="module")
 def table(sounds) -> pathlib.Path:
     """Two pairs, a line each."""

@@ -1,8 +1,7 @@
-"""From configs to dataclasses, and files that are written whole or not at all."""
+"""From configs to dataclasses."""
 
 import dataclasses
 import json
-import os
 from typing import ClassVar
 
 import ml_collections
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 
 from research.errors import InputError
-from research.files import atomic_write
 from research.settings import (
     above,
     at_least,
@@ -103,52 +101,6 @@ def test_a_missing_key_takes_its_default():
 def test_a_refused_key_is_told_under_the_prefix_given():
     with pytest.raises(InputError, match=r"^options\.kind is 'slow'"):
         freeze(Outer, settings(kind="slow"), "options")
-
-
-def test_file_appears_or_is_replaced_when_all_went_well(tmp_path):
-    path = tmp_path / "report.json"
-    for text in ("first", "second"):
-        with atomic_write(path) as temporary:
-            assert temporary.parent == tmp_path  # A rename, so not over file systems.
-            assert temporary.suffix == ".json"
-            temporary.write_text(text)
-            assert not path.exists() or path.read_text() == "first"
-        assert path.read_text() == text
-        assert os.listdir(tmp_path) == ["report.json"]
-
-
-@pytest.mark.parametrize(
-    ("failure", "raised"),
-    [
-        (ValueError("no"), ValueError),
-        (OSError(28, "full"), InputError),
-        (KeyboardInterrupt(), KeyboardInterrupt),
-    ],
-    ids=["bug", "disk", "interrupt"],
-)
-@pytest.mark.parametrize("old", [None, "old"])
-def test_failure_leaves_everything_as_it_was(tmp_path, old, failure, raised):
-    path = tmp_path / "report.json"
-    if old:
-        path.write_text(old)
-    with pytest.raises(raised), atomic_write(path) as temporary:
-        temporary.write_text("half")
-        raise failure
-    assert [entry.read_text() for entry in tmp_path.iterdir()] == ([old] if old else [])
-
-
-def test_system_errors_are_told_in_one_line(tmp_path):
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    for path in (folder, tmp_path / "nowhere" / "report.json"):
-        with (
-            pytest.raises(InputError, match="cannot be written") as error,
-            atomic_write(path) as temporary,
-        ):
-            temporary.write_text("text")
-        assert str(path) in str(error.value)
-        assert "\n" not in str(error.value)
-    assert list(tmp_path.rglob("*")) == [folder]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -60,6 +60,10 @@ def test_the_faithful_presets_augment_nothing():
         ({"seeds": 0}, ["config.seeds"]),
         ({"model.num_filters": (3.5,)}, ["config.model.num_filters", "whole"]),
         ({"model.num_filters": ("a",)}, ["config.model.num_filters", "number"]),
+        ({"batch_size": 10**6}, ["config.batch_size is 1000000", "at most 65536"]),
+        ({"spectrogram.sample_rate": 10**9}, ["sample_rate", "at least 1000 and at most 384000"]),
+        ({"spectrogram.stft.n_fft": 10**6}, ["config.spectrogram.stft.n_fft", "at most 131072"]),
+        ({"segments.count": 10**7}, ["config.segments.count", "at most 100000"]),
         ({"seed": 10**20}, ["config.seed", "whole"]),
     ],
 )

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.settings import at_least
+from research.settings import at_least, between
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class StftConfig:
       ValueError: the window is unknown, or the hop or the window is longer than a frame.
     """
 
-    n_fft: int = at_least(2048, 4)
+    n_fft: int = between(2048, 4, 131072)
     hop_length: int = at_least(512, 1)
     window: str = "hann"
     win_length: int = at_least(0, 0)

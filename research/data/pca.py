@@ -18,7 +18,7 @@ from research.data.front_ends.base import FrontEnd
 from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError
 from research.files import atomic_write
-from research.settings import above, at_least, freeze
+from research.settings import above, at_least, between, freeze
 
 # Raise it when the arrays of the file or their meaning change.
 _VERSION = 1
@@ -56,7 +56,7 @@ class PcaConfig:
     """
 
     explained_variance: float = above(0.95, 0)
-    max_components: int = at_least(512, 1)
+    max_components: int = between(512, 1, 65536)
     num_segments: int = at_least(2000, 2)
 
     def __post_init__(self):

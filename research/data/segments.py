@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from research.settings import above, at_least, fraction, one_of
+from research.settings import above, between, fraction, one_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class SegmentConfig:
 
     seconds: float = above(5.0, 0)
     placement: str = one_of("regular", ["regular", "random"])
-    count: int = at_least(0, 0)
+    count: int = between(0, 0, 100000)
     overlap: float = fraction(0.0)
 
 

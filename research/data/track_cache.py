@@ -101,11 +101,20 @@ class TrackCache(abc.ABC):
                 f"the cache {self.folder} has {free >> 20} MiB left on its disk; make room or "
                 f"{self._mend}"
             )
-        with atomic_write(self.path(digest)) as temporary, temporary.open("wb+") as out:
-            np.save(out, array)
-            out.seek(0)
-            out.write(_checksum(out, os.fstat(out.fileno()).st_size))
+        save_whole(self.path(digest), array)
         return digest, self._count(array)
+
+
+def save_whole(path: str | os.PathLike, array: np.ndarray) -> None:
+    """Write an array as a `.npy` file and its checksum after it, atomically.
+
+    Raises:
+      InputError: the file cannot be written.
+    """
+    with atomic_write(path) as temporary, temporary.open("wb+") as out:
+        np.save(out, array)
+        out.seek(0)
+        out.write(_checksum(out, os.fstat(out.fileno()).st_size))
 
 
 def is_whole(file: BinaryIO) -> bool:

@@ -9,7 +9,7 @@ from flax import nnx
 
 from research.models.base import Classifier, NetworkConfig
 from research.models.layers import Standardise
-from research.settings import at_least, fraction
+from research.settings import between, fraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class MlpConfig(NetworkConfig):
 
     name: ClassVar[str] = "mlp"
 
-    widths: tuple[int, ...] = at_least((256, 128, 64), 1)
+    widths: tuple[int, ...] = between((256, 128, 64), 1, 65536)
     dropout: float = fraction(0.0)
 
     def build(self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs) -> "Mlp":

@@ -8,7 +8,7 @@ from flax import nnx
 
 from research.models.base import Classifier, NetworkConfig
 from research.models.layers import GLOROT, apply_convs, make_convs
-from research.settings import at_least, fraction
+from research.settings import between, fraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +24,8 @@ class MultiChannelConfig(NetworkConfig):
 
     name: ClassVar[str] = "multi_channel"
 
-    num_filters: tuple[int, ...] = at_least((32, 32), 1)
-    width: int = at_least(9, 1)
+    num_filters: tuple[int, ...] = between((32, 32), 1, 16384)
+    width: int = between(9, 1, 1024)
     dropout: float = fraction(0.0)
     batch_norm: bool = False
 

@@ -12,7 +12,7 @@ from flax import nnx
 from research.models.base import Classifier, NetworkConfig
 from research.models.layers import Standardise
 from research.models.texture import MIN_BINS, MIN_FRAMES, texture
-from research.settings import at_least, fraction
+from research.settings import between, fraction
 
 _conv = functools.partial(nnx.Conv, use_bias=False, kernel_init=nnx.initializers.he_normal())
 _linear = functools.partial(nnx.Linear, use_bias=False, kernel_init=nnx.initializers.he_normal())
@@ -35,9 +35,9 @@ class ResidualConfig(NetworkConfig):
 
     name: ClassVar[str] = "residual"
 
-    stem: int = at_least(16, 1)
-    widths: tuple[int, ...] = at_least((32, 64, 128), 1)
-    hidden: int = at_least(192, 1)
+    stem: int = between(16, 1, 16384)
+    widths: tuple[int, ...] = between((32, 64, 128), 1, 16384)
+    hidden: int = between(192, 1, 65536)
     dropout: float = fraction(0.3)
     hidden_dropout: float = fraction(0.5)
 

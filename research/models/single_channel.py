@@ -10,7 +10,7 @@ from flax import nnx
 
 from research.models.base import Classifier, NetworkConfig
 from research.models.layers import GLOROT, apply_convs, by_halves, make_convs
-from research.settings import at_least, fraction, one_of
+from research.settings import between, fraction, one_of
 
 _NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
@@ -30,9 +30,9 @@ class SingleChannelConfig(NetworkConfig):
 
     name: ClassVar[str] = "single_channel"
 
-    num_filters: tuple[int, ...] = at_least((16, 16), 1)
-    width: int = at_least(5, 1)
-    num_features: int = at_least(100, 1)
+    num_filters: tuple[int, ...] = between((16, 16), 1, 16384)
+    width: int = between(5, 1, 1024)
+    num_features: int = between(100, 1, 65536)
     nonlinearity: str = one_of("relu", _NONLINEARITIES)
     dropout: float = fraction(0.5)
     batch_norm: bool = False

@@ -12,7 +12,7 @@ from research.data.synthetic import SyntheticConfig
 from research.models.base import NetworkConfig
 from research.models.multi_channel import MultiChannelConfig
 from research.models.registry import NETWORKS
-from research.settings import above, at_least, fraction, member_of, one_of, path, unbound
+from research.settings import above, at_least, between, fraction, member_of, one_of, path, unbound
 from research.training.augment import AugmentConfig
 from research.training.optimiser import OPTIMISERS, SCHEDULES
 
@@ -70,7 +70,7 @@ class TrainConfig:
     seed: int = at_least(0, 0)
     seeds: int = at_least(1, 1)
     num_epochs: int = at_least(10, 1)
-    batch_size: int = at_least(32, 1)
+    batch_size: int = between(32, 1, 65536)
     optimiser: str = one_of("adamw", OPTIMISERS)
     learning_rate: float = above(1e-3, 0)
     schedule: str = one_of("constant", SCHEDULES)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from research.audio.phase import LEAST_COVERAGE, PhaseConfig, window_coverage
 from research.audio.stft import StftConfig
-from research.audio.waveform import SAMPLE_RATES
 from research.settings import above, at_least, between, one_of
 from research.transfer.optimisers import OptimiserConfig
 from research.transfer.random_filters import FilterConfig
@@ -163,7 +162,7 @@ class TransferConfig:
     """
 
     seed: int = at_least(0, 0)
-    sample_rate: int = between(22050, *SAMPLE_RATES)
+    sample_rate: int = between(22050, 1000, 384000)
     mono: bool = False
     rms: float | None = above(0.1, 0)
     keep_rests: bool = True

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import optax
 
-from research.settings import above, at_least, one_of
+from research.settings import above, at_least, between, one_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +60,8 @@ class OptimiserConfig:
 
     name: str = one_of("lbfgs", OPTIMISERS)
     learning_rate: float = above(0.01, 0)
-    memory_size: int = at_least(12, 1)
-    max_linesearch_steps: int = at_least(20, 1)
+    memory_size: int = between(12, 1, 1000)
+    max_linesearch_steps: int = between(20, 1, 1000)
     unrolled: bool = False
     log_every: int = at_least(10, 1)
     patience: int = at_least(20, 0)

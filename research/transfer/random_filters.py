@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.settings import above, at_least, one_of
+from research.settings import above, at_least, between, one_of
 
 LAYERS = ("ulyanov", "conv1d")
 NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh, "elu": jax.nn.elu, "none": lambda x: x}
@@ -34,8 +34,8 @@ class FilterConfig:
       seed: seed of the filters and of the random projections of terms.
     """
 
-    widths: tuple[int, ...] = at_least((11,), 1)
-    num_filters: int = at_least(1024, 0)
+    widths: tuple[int, ...] = between((11,), 1, 1024)
+    num_filters: int = between(1024, 0, 65536)
     nonlinearity: str = one_of("relu", NONLINEARITIES)
     layer: str = one_of("ulyanov", LAYERS)
     max_hz: float = above(10000.0, 0)

@@ -6,7 +6,8 @@ from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError, about
 from research.files import expand
 from research.transfer.style_source import parse_source
-from research.transfer.takes import TAKES, load_metrics
+from research.transfer.takes import TAKES
+from research.workdir import load_dict
 
 
 def load_recordings(transfer: str) -> dict[str, Waveform]:
@@ -24,8 +25,8 @@ def load_recordings(transfer: str) -> dict[str, Waveform]:
     if (folder / TAKES).is_dir():
         raise InputError(f"--transfer {folder} holds a sweep; give a take, {folder / TAKES}/000")
     with about(f"--transfer {transfer}"):
-        metrics = load_metrics(folder)
-        content, style = metrics["content"], metrics["style"]
+        names = load_dict(folder / "metrics.json", {"content": str, "style": str})
+        content, style = names["content"], names["style"]
         output = load_waveform(folder / "output.wav")
     with about(f"--transfer {transfer} (its paths are from where it was run)"):
         recordings = {"content": load_waveform(expand(content))}

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.stft import StftConfig, log_magnitude
-from research.audio.waveform import SAMPLE_RATES, Waveform
+from research.audio.waveform import Waveform
 from research.data.front_ends.base import AudioFrontEnd
 from research.data.front_ends.blocks import transform_blocks
 from research.settings import between
@@ -35,7 +35,7 @@ class SpectrogramConfig(AudioFrontEnd):
         "mixup",
     )
 
-    sample_rate: int = between(22050, *SAMPLE_RATES)
+    sample_rate: int = between(22050, 1000, 384000)
     stft: StftConfig = StftConfig()
 
     @property

@@ -1,0 +1,128 @@
+"""What a script takes from the machine, and errors in one line."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).parents[1]
+SCRIPT = """\
+import pathlib, sys
+from research import command_line
+command_line.define_config(pathlib.Path({config!r}))
+def main():
+{body}
+command_line.run(main)
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Runs a script with a body and variables of the environment."""
+    config = tmp_path / "config.py"
+    config.write_text(
+        "import ml_collections\n\n\ndef get_config():\n"
+        "    return ml_collections.ConfigDict({'size': 1})\n"
+    )
+
+    def run(body: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        path = tmp_path / "script.py"
+        body = "\n".join(f"    {line}" for line in body.splitlines())
+        path.write_text(SCRIPT.format(config=str(config), body=body))
+        return subprocess.run(
+            [sys.executable, path, *arguments],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+def refused(done: subprocess.CompletedProcess) -> str:
+    """The one line of a script that failed."""
+    assert done.returncode == 1
+    assert done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("script.py: ")
+    return lines[0]
+
+
+def test_errors_of_inputs_and_machines_are_one_line(tmp_path):
+    errors = {
+        "InputError('a.wav is empty')": "a.wav is empty",
+        "MemoryError()": "out of memory; give shorter audio",
+        "OSError(28, 'No space left on device', 'a.wav')": "a.wav: No space left on device",
+        "OSError(28, 'No space left on device')": "No space left on device",
+        "KeyboardInterrupt()": "interrupted",
+        "RuntimeError('RESOURCE_EXHAUSTED: Out of memory')": "out of memory; give shorter audio",
+    }
+    (tmp_path / "script.py").write_text(
+        "import pathlib\nfrom research import command_line\n"
+        "from research.errors import InputError\n"
+        f"command_line.define_config(pathlib.Path({str(REPOSITORY / 'configs/transfer.py')!r}))\n"
+        f"for error in [{', '.join(errors)}]:\n"
+        "    def main():\n        raise error\n"
+        "    try:\n        command_line.run(main)\n"
+        "    except SystemExit as exit:\n        print(exit.code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(errors), done.stderr
+    for line, words in zip(lines, errors.values(), strict=True):
+        assert line.startswith(f"script.py: {words}")
+
+
+def test_a_defect_keeps_its_traceback(script):
+    done = script("raise RuntimeError('a defect')")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+def test_an_array_beyond_the_memory_is_one_line(script):
+    body = "import jax.numpy as jnp\njnp.zeros((1 << 20, 1 << 20)).block_until_ready()"
+    assert "out of memory" in refused(script(body))
+
+
+def test_a_platform_that_is_not_there_is_one_line(script):
+    line = refused(script("print('worked')", JAX_PLATFORMS="cuda"))
+    assert "JAX_PLATFORMS=cuda" in line
+    assert "unset it" in line
+
+
+def test_64_bits_are_ignored_with_a_warning(script):
+    done = script(
+        "import jax.numpy as jnp\nprint(jnp.zeros(1).dtype, jnp.asarray([1.5]).dtype)",
+        JAX_ENABLE_X64="1",
+    )
+    assert done.stdout == "float32 float32\n"
+    assert done.stderr == "warning: JAX_ENABLE_X64 is ignored: all is computed in 32 bits\n"
+
+
+def test_the_backend_of_a_notebook_is_not_loaded(script):
+    body = "import matplotlib.pyplot\nprint(matplotlib.get_backend())"
+    done = script(body, MPLBACKEND="module://not_installed.backend")
+    assert done.stdout.lower() == "agg\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--config.colour=1", "unknown config key"),
+        ("--config=/nowhere.py", "/nowhere.py does not exist"),
+        ("--no_such_flag=1", "no_such_flag"),
+        ("stray", "unexpected argument 'stray'"),
+    ],
+)
+def test_bad_arguments_are_one_line(script, argument, words):
+    assert words in refused(script("pass", argument))
