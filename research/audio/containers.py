@@ -44,7 +44,10 @@ def _find(data: Data, start: int) -> list[Recording]:
         end = len(data) - _ID3V1 if data[-_ID3V1:].startswith(b"TAG") else len(data)
         spans = zip(starts, [*starts[1:], end], strict=True)
         return [Recording((span,), is_file=end == len(data)) for span in spans]
-    # libsndfile reads MPEG audio that begins with the file or behind tags.
-    return [
-        each._replace(is_file=each.spans[0][0] == first) for each in mpeg_recordings(data, first)
-    ]
+    return [each._replace(is_file=_is_plain(data, each)) for each in mpeg_recordings(data, first)]
+
+
+def _is_plain(data: Data, recording: Recording) -> bool:
+    """Whether nothing but tags surrounds MPEG audio, so that libsndfile can read the file."""
+    (begin, _), (_, end) = recording.spans[0], recording.spans[-1]
+    return begin == skip_tags(data, 0) and skip_tags(data, end) == len(data)

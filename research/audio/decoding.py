@@ -95,14 +95,14 @@ def _decode_one(path: pathlib.Path, data: mmap.mmap, recording: Recording) -> _D
             return _read(file, recording.held)
     except soundfile.SoundFileError as error:
         found = _find_damage(path, data, recording)
-        if found:
-            raise InputError(
-                f"{path} is cut short or damaged: {found} can be decoded ({_reason(error)}); get a "
-                "whole copy"
-            ) from error
-        if recording.held == 1:
+        if recording.held == 1 and not found:
             raise
-        raise InputError(f"{path} is cut short; get a whole copy") from error
+        what, reason = "cut short", ""
+        if recording.held == 1:
+            what, reason = "cut short or damaged", f" ({_reason(error)})"
+        raise InputError(
+            f"{path} is {what}: {found or 'nothing of it'} can be decoded{reason}; get a whole copy"
+        ) from error
 
 
 def _find_damage(path: pathlib.Path, data: mmap.mmap, recording: Recording) -> str:

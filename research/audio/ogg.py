@@ -56,8 +56,11 @@ def _pages(data: Data, position: int) -> Iterator[_Page]:
         flags, serial, num_parts = struct.unpack("<5xB8xI8xB", head)
         body = position + 27 + num_parts
         end = body + sum(data[position + 27 : body])
-        if end <= len(data):
+        other = data.find(b"OggS\0", position + 4, end)
+        if other >= 0:  # Begins in this one, which is cut short.
+            position = other
+        elif end <= len(data):
             yield _Page(position, flags, serial, data[body : min(body + 8, end)])
             position = end
         else:
-            position += 4  # Cut short, or the name of a page by chance.
+            return

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import os
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -18,6 +19,7 @@ SAMPLE_RATES = 1000, 768000
 """The lowest and the highest sample rate in Hz."""
 _LOUDEST = 100.0  # 40 dB above full scale. Integers as floats are far above it.
 _QUIETEST = 1e-5  # 100 dB below full scale; rounding to 24 bits and its dither are below it.
+_BLOCK = 1 << 15  # Samples.
 _CANCELLED = 0.1  # Level of the mean of channels that cancel each other, relative to theirs.
 
 
@@ -50,7 +52,7 @@ def load_waveform(path: str | os.PathLike) -> Waveform:
     """Read an audio file in any format that soundfile decodes, whatever its name.
 
     A file of several recordings, such as joined files or the stream of a radio station, is read as
-    one, in order.
+    one, in order. A warning tells where channels cancel each other; see `match_channels`.
 
     Raises:
       InputError: the file is missing, not audio, cut short, shorter than 0.5 s or silent, or its
@@ -86,6 +88,11 @@ def load_waveform(path: str | os.PathLike) -> Waveform:
     if peak < _QUIETEST:
         raise InputError(
             f"{path} is silence, more than 100 dB below full scale; give audio with sound in it"
+        )
+    if _cancelling(samples) is not None:
+        warnings.warn(
+            f"{path}: its channels cancel each other; where they are mixed, the loudest is used",
+            stacklevel=1,
         )
     return Waveform(samples, sample_rate)
 
@@ -141,12 +148,20 @@ def match_channels(samples: np.ndarray, num_channels: int) -> np.ndarray:
     """
     if samples.shape[0] == num_channels:
         return samples
-    mean = samples.mean(axis=0, keepdims=True)
-    if samples.shape[0] > 1 and samples.shape[1]:
-        power = samples.var(axis=1, dtype=np.float64)
-        if mean.var(dtype=np.float64) < _CANCELLED**2 * power.mean():
-            mean = samples[[power.argmax()]]
-    return np.repeat(mean, num_channels, axis=0)
+    loudest = _cancelling(samples)
+    mixed = samples.mean(axis=0, keepdims=True) if loudest is None else samples[[loudest]]
+    return np.repeat(mixed, num_channels, axis=0)
+
+
+def _cancelling(samples: np.ndarray) -> int | None:
+    """The loudest of channels that cancel each other, None if they do not."""
+    num_channels, length = samples.shape
+    offset, covariance = samples.mean(axis=1, keepdims=True), np.zeros((num_channels, num_channels))
+    for start in range(0, length if num_channels > 1 else 0, _BLOCK):
+        block = samples[:, start : start + _BLOCK] - offset  # Fits into the cache of a processor.
+        covariance += block @ block.T
+    power, power_of_mean = np.diag(covariance), covariance.mean()
+    return int(np.argmax(power)) if power_of_mean < _CANCELLED**2 * np.mean(power) else None
 
 
 def without_offset(waveform: Waveform) -> Waveform:

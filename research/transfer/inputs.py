@@ -9,36 +9,39 @@ from research.transfer.config import TransferConfig
 from research.transfer.dynamics import find_sound
 from research.transfer.representations import FINE
 
+_SILENCE = 1e-7  # Root mean square. A recording of less is refused where it is read.
+
 
 def content_samples(content: Waveform, config: TransferConfig) -> np.ndarray:
     """Samples of a content, `[channels, samples]`.
 
     Raises:
-      InputError: the recording is too short for the config.
+      InputError: the recording is silent, or too short for the config.
     """
     num_channels = 1 if config.mono else content.samples.shape[0]
     recording = resample(content, config.sample_rate)
     samples = match_channels(recording.samples, num_channels)
-    return _check_length(_scale(samples, config), config, "content")
+    return _check_length(_scale(samples, config, "content"), config, "content")
 
 
 def style_samples(style: Waveform, config: TransferConfig) -> np.ndarray:
     """Samples of a style, `[1, samples]`: mixed down, without an offset and without its rests.
 
     Raises:
-      InputError: the recording is too short for the config.
+      InputError: the recording is silent, or too short for the config.
     """
     recording = resample(without_offset(style), config.sample_rate)
     samples = match_channels(recording.samples, 1)
     if config.keep_rests:
         samples = samples[:, find_sound(samples)]
-    return _check_length(_scale(samples, config), config, "style")
+    return _check_length(_scale(samples, config, "style"), config, "style")
 
 
-def _scale(samples: np.ndarray, config: TransferConfig) -> np.ndarray:
-    if config.rms is None:
-        return samples
-    return samples * np.float32(config.rms / rms(samples))
+def _scale(samples: np.ndarray, config: TransferConfig, name: str) -> np.ndarray:
+    level = rms(samples)
+    if level < _SILENCE:
+        raise InputError(f"{name} is silence below {config.sample_rate / 2:g} Hz; give another")
+    return samples if config.rms is None else samples * np.float32(config.rms / level)
 
 
 def _check_length(samples: np.ndarray, config: TransferConfig, name: str) -> np.ndarray:
