@@ -57,7 +57,8 @@ def test_loudness_is_reached_under_the_ceiling(chord, target):
 
 
 def test_loudness_out_of_reach_stays_under_the_ceiling(chord):
-    result = match_loudness(stereo(chord), 2.0, 22050)
+    with pytest.warns(UserWarning, match=r"RMS level is 0\.\d+ instead of 2, since peaks are"):
+        result = match_loudness(stereo(chord), 2.0, 22050)
     assert np.isfinite(result).all()
     assert np.abs(result).max() <= np.float32(PEAK_CEILING)
     assert rms(result) > rms(stereo(chord))
@@ -65,3 +66,20 @@ def test_loudness_out_of_reach_stays_under_the_ceiling(chord):
 
 def test_silence_stays_silent_at_any_loudness():
     np.testing.assert_array_equal(match_loudness(np.zeros((2, 99)), 0.1, 22050), np.zeros((2, 99)))
+
+
+@pytest.mark.parametrize("target", [0.1, 0.25, 0.4, 0.5, 0.66])
+@pytest.mark.parametrize("num_channels", [1, 2])
+def test_white_noise_reaches_its_loudness(target, num_channels):
+    noise = np.random.default_rng(0).standard_normal((num_channels, 44100)).astype(np.float32)
+    result = match_loudness(0.3 * noise, target, 22050)
+    assert rms(result) == pytest.approx(target, rel=0.01)
+    assert np.abs(result).max() <= np.float32(PEAK_CEILING)
+
+
+def test_loudness_that_noise_cannot_have_is_told_with_what_it_reached():
+    noise = np.random.default_rng(0).standard_normal((1, 22050)).astype(np.float32)
+    noise[:, 11025:] = 0
+    with pytest.warns(UserWarning, match=r"level is 0\.6\d+ instead of 0\.9, since .* to 0\.95$"):
+        result = match_loudness(noise, 0.9, 22050)
+    assert rms(result) > 0.95 * 0.95 * np.sqrt(0.5)

@@ -14,6 +14,7 @@ from research.audio.waveform import (
     load_waveform,
     match_channels,
     resample,
+    without_offset,
 )
 from research.errors import InputError
 
@@ -178,3 +179,117 @@ def test_a_length_that_cannot_be_is_told(tmp_path):
     path.write_bytes(data)
     with pytest.raises(InputError, match=r"long\.flac"):
         load_waveform(path)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.5])
+@pytest.mark.parametrize("ratio", [-1.0, -0.97])
+def test_channels_that_cancel_are_the_loudest_one(chord, ratio, offset):
+    samples = np.stack([0.9 * chord, chord, ratio * 0.95 * chord, -0.95 * chord]) + offset
+    for channels in ([1, 3], [3, 1], [0, 1, 2, 3]):
+        mixed = match_channels(samples[channels].astype(np.float32), 1)
+        np.testing.assert_array_equal(mixed, samples[[1]].astype(np.float32))
+
+
+def test_channels_that_cancel_in_part_are_mixed(chord):
+    noise = np.random.default_rng(0).standard_normal((2, len(chord))).astype(np.float32)
+    for samples in (
+        np.stack([chord, -0.5 * chord]),
+        0.1 * noise,
+        np.stack([chord, np.zeros_like(chord)]),
+        np.zeros((2, 99), np.float32),
+        np.stack([chord, -chord]) + 0.3 * noise,
+    ):
+        np.testing.assert_array_equal(match_channels(samples, 1)[0], samples.mean(axis=0))
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_channels_that_cancel_are_told_by_a_warning(tmp_path, chord, subtype):
+    path = tmp_path / "wrong plug.wav"
+    soundfile.write(path, np.stack([chord, -chord], 1), 22050, subtype=subtype)
+    with pytest.warns(UserWarning, match=r"wrong plug\.wav: its channels cancel") as record:
+        waveform = load_waveform(path)
+    assert len(record) == 1 and "\n" not in str(record[0].message)
+    assert waveform.samples.shape == (2, 22050)
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.05, -0.4])
+@pytest.mark.parametrize("seconds", [1, 30])
+def test_an_offset_is_removed_from_the_channels_that_have_one(offset, seconds):
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, seconds * 22050))
+    centred = (noise - noise.mean(axis=1, keepdims=True)).astype(np.float32)
+    shifted = centred + np.float32([[offset], [0]])
+    result = without_offset(Waveform(shifted, 22050)).samples
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result[0], centred[0], atol=1e-6)
+    np.testing.assert_array_equal(result[1], centred[1])
+
+
+def test_ordinary_recordings_keep_their_samples(recording):
+    waveform = load_waveform(recording)
+    assert without_offset(waveform) is waveform
+
+
+@pytest.mark.parametrize("frequency", [20.0, 55.3, 440.1])
+@pytest.mark.parametrize("seconds", [0.5, 2.7])
+def test_a_period_that_is_cut_off_is_no_offset(frequency, seconds):
+    time = np.arange(int(seconds * 44100)) / 44100
+    samples = np.sin(2 * np.pi * frequency * time + np.array([[0], [1.6]])).astype(np.float32)
+    waveform = Waveform(samples, 44100)
+    assert without_offset(waveform) is waveform
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (np.full(22050, 0.5), "is silence"),
+        (np.full(22050, 0.5) + 1e-10 * np.arange(22050), "is silence"),
+        (1e-30 * np.sin(np.arange(22050)), "is silence, more than 100 dB below full scale"),
+        (1e-39 * np.sin(np.arange(22050)), "is silence, more than 100 dB below full scale"),
+        (1e-45 * np.sign(np.sin(np.arange(22050))), "is silence"),
+        (32768 * np.sin(np.arange(22050)), r"far above full scale, up to 3.28e\+04; export"),
+        (1e9 * np.sin(np.arange(22050)), r"far above full scale, up to 1e\+09"),
+        (3e38 * np.sin(np.arange(22050)), r"far above full scale, up to 3e\+38"),
+        (1e60 * np.sin(np.arange(22050)), "NaN or infinite"),
+    ],
+    ids=["0.5", "a slope", "1e-30", "1e-39", "1e-45", "2**15", "1e9", "3e38", "1e60"],
+)
+@pytest.mark.parametrize("num_channels", [1, 2])
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_levels_that_no_sound_has_are_told_in_one_line(
+    tmp_path, samples, reason, num_channels, subtype
+):
+    path = tmp_path / "input.wav"
+    with np.errstate(over="ignore"):
+        samples = np.outer(samples.astype({"FLOAT": "f4", "DOUBLE": "f8"}[subtype]), [1, 0.7])
+    soundfile.write(path, samples[:, :num_channels], 22050, subtype=subtype)
+    with pytest.raises(InputError, match=reason) as error:
+        load_waveform(path)
+    assert_one_line_about(path, error)
+
+
+@pytest.mark.parametrize("level", [1e-4, 8.0])
+def test_quiet_and_loud_recordings_load(tmp_path, chord, level):
+    write(tmp_path / "input.wav", level * chord)
+    np.testing.assert_array_equal(load_waveform(tmp_path / "input.wav").samples[0], level * chord)
+
+
+@pytest.mark.parametrize("rate", [1, 100, 999, 768001, 2**31 - 1])
+def test_sample_rates_that_no_recording_has_are_told(tmp_path, rate):
+    path = tmp_path / "input.wav"
+    # Long enough at low rates; at the others the rate comes first.
+    soundfile.write(path, np.sin(np.arange(22050)), rate)
+    with pytest.raises(InputError, match=f"sample rate of {rate} Hz; give one from 1000 to 768000"):
+        load_waveform(path)
+    with pytest.raises(InputError, match=f"is {rate} Hz; give one from 1000 to 768000"):
+        resample(Waveform(np.ones((1, 99), np.float32), rate), 22050)
+    with pytest.raises(InputError, match=f"is {rate} Hz"):
+        resample(Waveform(np.ones((1, 99), np.float32), 22050), rate)
+
+
+@pytest.mark.parametrize("rates", [(1000, 768000), (768000, 1000), (1001, 767999)])
+def test_extreme_rates_are_resampled(rates):
+    before, after = rates
+    waveform = Waveform(np.sin(np.arange(before) / 10)[None].astype(np.float32), before)
+    result = resample(waveform, after)
+    assert result.samples.shape == (1, after)
+    assert np.isfinite(result.samples).all()

@@ -1,5 +1,6 @@
 """Audio files that are written, and what cannot be."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -146,3 +147,100 @@ def test_failing_write_leaves_the_old_file_and_nothing_else(tmp_path, chord, mon
     assert_one_line_about(path, error)
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.wav"]
     assert path.read_text() == "old"
+
+
+def noise(num_channels=1, rate=44100, seconds=1.0):
+    """White noise that is clipped at full scale."""
+    samples = np.random.default_rng(0).standard_normal((num_channels, int(seconds * rate)))
+    return Waveform(samples.clip(-1, 1).astype(np.float32), rate)
+
+
+@pytest.mark.parametrize("sound", ["noise", "square wave"])
+@pytest.mark.parametrize("num_channels", [1, 2])
+@pytest.mark.parametrize("suffix", [".ogg", ".mp3"])
+def test_lossy_files_of_loud_sound_decode_to_full_scale_at_most(
+    tmp_path, suffix, num_channels, sound
+):
+    path, waveform = tmp_path / f"a{suffix}", noise(num_channels)
+    if sound == "square wave":
+        waveform = Waveform(np.sign(np.sin(np.arange(44100) / 30))[None].astype(np.float32), 44100)
+    soundfile.write(path, waveform.samples.T, 44100)
+    assert np.abs(soundfile.read(path)[0]).max() > 1.02
+    save_waveform(path, waveform)
+    decoded = soundfile.read(path)[0]
+    assert 0.95 < np.abs(decoded).max() <= 1
+    assert len(decoded) == 44100
+
+
+def test_quiet_lossy_files_are_not_turned_down(tmp_path, chord):
+    path = tmp_path / "a.mp3"
+    save_waveform(path, Waveform(0.5 * chord[None], 22050))
+    plain = tmp_path / "plain.mp3"
+    soundfile.write(plain, 0.5 * chord, 22050)
+    np.testing.assert_array_equal(soundfile.read(path)[0], soundfile.read(plain)[0])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "num_channels", "rate"),
+    [
+        (".mp3", 6, 44100),
+        (".mp3", 3, 8000),
+        (".mp3", 1, 192000),
+        (".mp3", 2, 44101),
+        (".mp3", 1, 4000),
+        (".ogg", 256, 44100),
+        (".ogg", 1, 384000),
+        (".ogg", 2, 200001),
+        (".flac", 9, 44100),
+        (".flac", 1, 768000),
+        (".flac", 1, 200001),
+        (".wav", 1025, 44100),
+    ],
+)
+def test_what_a_format_cannot_hold_is_told_before_and_when_it_is_written(
+    tmp_path, suffix, num_channels, rate
+):
+    path = tmp_path / f"a{suffix}"
+    with pytest.raises(
+        InputError, match=f"{num_channels}.* at {rate} Hz; give the name of"
+    ) as told:
+        check_writable(path, num_channels, rate)
+    assert_one_line_about(path, told)
+    assert f"a{suffix}: {suffix[1:].upper()} " in str(told.value)
+    with pytest.raises(InputError) as error:
+        save_waveform(path, noise(num_channels, rate, 0.01))
+    assert_one_line_about(path, error)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "num_channels", "rate"),
+    [
+        (".mp3", 2, 48000),
+        (".mp3", 1, 8000),
+        (".ogg", 8, 48000),
+        (".ogg", 1, 200000),
+        (".ogg", 255, 8000),
+        (".ogg", 1, 1000),
+        (".flac", 8, 192000),
+        (".flac", 1, 384000),
+        (".wav", 24, 384000),
+        (".au", 6, 96000),
+    ],
+)
+def test_what_a_format_can_hold_is_written(tmp_path, suffix, num_channels, rate):
+    path = tmp_path / f"a{suffix}"
+    check_writable(path, num_channels, rate)
+    save_waveform(path, noise(num_channels, rate, 0.1))
+    info = soundfile.info(path)
+    assert (info.channels, info.samplerate) == (num_channels, rate)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3"])
+def test_names_that_are_long_or_not_unicode(tmp_path, chord, suffix):
+    waveform = Waveform(chord[None], 22050)
+    for name in (b"x" * 240, b"\xff\xfe", b"$HOME %s {}"):
+        path = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name + suffix.encode()))
+        check_writable(path, 1, 22050)
+        save_waveform(path, waveform)
+        assert load_waveform(path).samples.shape == (1, 22050)

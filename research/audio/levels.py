@@ -1,9 +1,12 @@
 """Levels of samples: root mean square, loudness and peaks."""
 
+import warnings
+
 import numpy as np
 
 PEAK_CEILING = 0.95
 _LIMITER_SECONDS = 0.003
+_CLIPPINGS = 100  # Each one raises the level less.
 
 
 def rms(samples: np.ndarray) -> float:
@@ -20,7 +23,8 @@ def match_loudness(
     than 1 % below the target, the span of the limiter is halved again and again, down to one
     sample, which is clipping. A target of at most 0.7 times `ceiling` is then reached to 1 %,
     unless so many samples are silent that no clipping reaches it. A higher one, which only almost
-    square waves have, is reached to 0.7 times `ceiling` at least. Digital silence is unchanged.
+    square waves have, is reached to 0.7 times `ceiling` at least. A warning tells what was reached
+    if it is not the target. Digital silence is unchanged.
 
     Args:
       samples: `[channels, samples]`.
@@ -34,15 +38,22 @@ def match_loudness(
     enough, seconds = 0.99 * min(target_rms, 0.7 * ceiling), _LIMITER_SECONDS
     while True:
         is_clipping = seconds * sample_rate < 1
-        for _ in range(100 if is_clipping else 8):
-            gain = np.float32(target_rms / level)
+        for _ in range(_CLIPPINGS if is_clipping else 8):
+            before, gain = level, np.float32(target_rms / level)
             samples = limit_peaks(samples * gain, sample_rate, ceiling, seconds)
             level = rms(samples)
-            if is_clipping and level >= enough:
+            if is_clipping and (level >= enough or level < 1.0001 * before):
                 break
         if is_clipping or level >= enough:
-            return samples
+            break
         seconds /= 2
+    if level < 0.99 * target_rms:
+        warnings.warn(
+            f"the RMS level is {level:.3g} instead of {target_rms:.3g}, since peaks are limited to "
+            f"{ceiling}",
+            stacklevel=2,
+        )
+    return samples
 
 
 def limit_peaks(

@@ -66,15 +66,15 @@ def load_waveform(path: str | os.PathLike) -> Waveform:
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); give an audio file")
     samples, sample_rate = decode(path)
-    if samples.shape[-1] < MIN_SECONDS * sample_rate:
-        raise InputError(
-            f"{path} lasts {samples.shape[-1] / sample_rate:.4g} s ({samples.shape[-1]} samples); "
-            f"give at least {MIN_SECONDS} s"
-        )
     low, high = SAMPLE_RATES
     if not low <= sample_rate <= high:
         raise InputError(
             f"{path} has a sample rate of {sample_rate} Hz; give one from {low} to {high} Hz"
+        )
+    if samples.shape[-1] < MIN_SECONDS * sample_rate:
+        raise InputError(
+            f"{path} lasts {samples.shape[-1] / sample_rate:.4g} s ({samples.shape[-1]} samples); "
+            f"give at least {MIN_SECONDS} s"
         )
     invalid = np.count_nonzero(~np.isfinite(samples))
     if invalid:

@@ -62,10 +62,12 @@ def _find_format(path: pathlib.Path, num_channels: int, sample_rate: int) -> str
     return kind
 
 
-def _encode(file: pathlib.Path | BinaryIO, kind: str, waveform: Waveform) -> None:
+def _encode(file: pathlib.Path | bytes | BinaryIO, kind: str, waveform: Waveform) -> None:
     import soundfile
 
     num_channels, subtype = len(waveform.samples), _SUBTYPES[kind]
+    if isinstance(file, pathlib.Path):
+        file = os.fsencode(file)  # A name need not be Unicode.
     with soundfile.SoundFile(
         file, "w", waveform.sample_rate, num_channels, format=kind, subtype=subtype
     ) as sound:

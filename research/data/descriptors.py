@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from research.audio.waveform import Waveform, check_peak, match_channels, resample
+from research.audio.waveform import (
+    Waveform,
+    check_peak,
+    match_channels,
+    resample,
+    without_offset,
+)
 
 SAMPLE_RATE = 22050
 FEATURES = (
@@ -129,7 +135,7 @@ def describe_track(waveform: Waveform) -> np.ndarray:
     """
     check_peak(waveform.samples)
     mono = Waveform(match_channels(waveform.samples, 1), waveform.sample_rate)
-    samples = resample(mono, SAMPLE_RATE).samples[0]
+    samples = resample(without_offset(mono), SAMPLE_RATE).samples[0]
     starts = range(0, len(samples) - _SLICE_SAMPLES + 1, _SLICE_STRIDE)
     spans = [samples, *(samples[start:][:_SLICE_SAMPLES] for start in starts)]
     return np.array([[len(span), *describe(span)] for span in spans])
