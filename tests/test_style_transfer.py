@@ -239,6 +239,25 @@ def test_rests_of_the_content_stay_quiet_where_that_is_asked_for():
     assert depth(keep_rests=False) < 14
 
 
+def test_offsets_are_no_sound():
+    def shifted(name: str) -> Waveform:
+        return Waveform(PIECES[name].samples + np.float32(0.05), PIECES[name].sample_rate)
+
+    plain = transferred("rest", "band", changed()).output.samples
+    output = transfer(shifted("rest"), shifted("band"), changed()).output.samples
+    for part, tolerance in ((slice(REST - 1600), 4), (slice(REST, None), 0.5)):
+        assert decibels(output[:, part]) == pytest.approx(decibels(plain[:, part]), abs=tolerance)
+    assert np.abs(output.mean(axis=1)).max() < 0.001
+
+
+def test_a_style_whose_channels_cancel_is_heard():
+    band = PIECES["band"].samples
+    cancelling = Waveform(np.concatenate([band, -band]), RATE)
+    output = transfer(PIECES["melody"], cancelling, changed()).output
+    expected = transferred("melody", "band", changed()).output
+    np.testing.assert_allclose(output.samples, expected.samples, atol=1e-4)
+
+
 def test_rests_of_the_style_are_left_out_where_that_is_asked_for():
     def median(name: str, **changes) -> np.ndarray:
         """Level of each band, log power."""

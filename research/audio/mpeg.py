@@ -122,8 +122,8 @@ def mpeg_recordings(data: Data, start: int) -> list[Recording]:
         if group is None or promise or frame.kind != group.kind or group.is_full:
             continues = group is not None and group.is_full and not promise
             _drop_rest(groups)
-            head = data[place : place + 4]
-            group = _Group(frame.kind, head, [], *(promise or ()), continues=continues)
+            head, numbers = data[place : place + 4], promise or (0, 0)
+            group = _Group(frame.kind, head, [], *numbers, continues=continues)
             groups.append(group)
         if data[place + _VBRI : place + _VBRI + 4] == b"VBRI":
             group.is_estimated = True  # libsndfile takes it for sound.

@@ -4,7 +4,7 @@ import dataclasses
 import io
 import os
 import pathlib
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -62,14 +62,14 @@ def _find_format(path: pathlib.Path, num_channels: int, sample_rate: int) -> str
     return kind
 
 
-def _encode(file: pathlib.Path | bytes | BinaryIO, kind: str, waveform: Waveform) -> None:
+def _encode(file: pathlib.Path | BinaryIO, kind: str, waveform: Waveform) -> None:
     import soundfile
 
     num_channels, subtype = len(waveform.samples), _SUBTYPES[kind]
-    if isinstance(file, pathlib.Path):
-        file = os.fsencode(file)  # A name need not be Unicode.
+    # The name of a file need not be Unicode, and soundfile takes bytes.
+    place: Any = os.fsencode(file) if isinstance(file, pathlib.Path) else file
     with soundfile.SoundFile(
-        file, "w", waveform.sample_rate, num_channels, format=kind, subtype=subtype
+        place, "w", waveform.sample_rate, num_channels, format=kind, subtype=subtype
     ) as sound:
         # In blocks: libvorbis overflows its stack if it gets a minute at once.
         for start in range(0, waveform.samples.shape[1], 65536):
