@@ -1,5 +1,6 @@
 """Decoding of FLAC without a length, cut short and joined, and of files by their contents."""
 
+import mmap
 import os
 import pathlib
 
@@ -73,3 +74,16 @@ def test_a_name_that_is_not_unicode_is_read(tmp_path):
     path = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.wav"))
     plain.rename(path)
     np.testing.assert_array_equal(load_waveform(path).samples, expected)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
+def test_a_file_system_that_cannot_map_files_is_read(load, monkeypatch, kind):
+    data = encode(sound(1), kind)
+    expected = load(data).samples
+
+    def refuse(*_, **__):
+        raise OSError(19, "No such device")
+
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    np.testing.assert_array_equal(load(data).samples, expected)
+    np.testing.assert_array_equal(load(data + data).samples[:, : expected.shape[1]], expected)

@@ -41,6 +41,12 @@ def test_an_offset_of_a_style_is_left_out_as_are_its_rests(chord, offset):
     np.testing.assert_allclose(shifted, expected, atol=1e-5)
 
 
+def test_rests_of_a_quiet_style_are_left_out(chord):
+    chord = np.concatenate([chord, np.zeros(22050), chord])
+    quiet, loud = (style_samples(recording(gain * chord), CONFIG) for gain in (2e-5, 1))
+    np.testing.assert_allclose(quiet, loud, atol=1e-5)
+
+
 @pytest.mark.parametrize("prepare", [content_samples, style_samples])
 def test_silence_below_half_of_the_rate_is_told(prepare):
     ultrasound = 0.1 * np.sin(2 * np.pi * 30000 * np.arange(96000) / 96000)

@@ -207,6 +207,19 @@ def test_peaks_over_the_ceiling_are_turned_down():
     assert 0.9 < np.abs(loud.samples).max() <= 0.95
 
 
+def test_a_content_far_above_full_scale_is_turned_down_first():
+    def crest(samples: np.ndarray) -> float:
+        return 20 * np.log10(np.abs(samples).max()) - decibels(samples)
+
+    at_full_scale = Waveform(10 * PIECES["melody"].samples, RATE)
+    far_above = Waveform(50 * at_full_scale.samples, RATE)
+    outputs = [
+        transfer(content, PIECES["band"], changed()) for content in (at_full_scale, far_above)
+    ]
+    expected, result = (crest(made.output.samples) for made in outputs)
+    assert result == pytest.approx(expected, abs=3)
+
+
 def test_nothing_is_above_half_of_the_rate_it_works_at():
     samples = transferred("bright", "band", changed()).output.samples[0]
     power = np.square(np.abs(np.fft.rfft(samples * np.hanning(samples.size))))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from research.audio.containers import find_recordings
-from research.audio.recording import Recording
+from research.audio.recording import Data, Recording
 from research.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
     import soundfile
 
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with _contents(path) as data:
             recordings = find_recordings(data)
             with _quiet_decoder:
                 decoded = [_decode_one(path, data, recording) for recording in recordings]
@@ -84,7 +84,19 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
     return np.ascontiguousarray(joined), sample_rate
 
 
-def _decode_one(path: pathlib.Path, data: mmap.mmap, recording: Recording) -> _Decoded:
+@contextlib.contextmanager
+def _contents(path: pathlib.Path) -> Iterator[Data]:
+    with path.open("rb") as file:
+        try:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError):  # Not every file system can.
+            yield file.read()
+        else:
+            with data:
+                yield data
+
+
+def _decode_one(path: pathlib.Path, data: Data, recording: Recording) -> _Decoded:
     import soundfile
 
     try:
@@ -105,7 +117,7 @@ def _decode_one(path: pathlib.Path, data: mmap.mmap, recording: Recording) -> _D
         ) from error
 
 
-def _find_damage(path: pathlib.Path, data: mmap.mmap, recording: Recording) -> str:
+def _find_damage(path: pathlib.Path, data: Data, recording: Recording) -> str:
     """How much can be decoded before an error, in words; nothing if the file cannot be opened."""
     import soundfile
 
@@ -124,7 +136,7 @@ def _find_damage(path: pathlib.Path, data: mmap.mmap, recording: Recording) -> s
 
 @contextlib.contextmanager
 def _open(
-    path: pathlib.Path, data: mmap.mmap, recording: Recording, length_frame: bytes = b""
+    path: pathlib.Path, data: Data, recording: Recording, length_frame: bytes = b""
 ) -> Iterator["soundfile.SoundFile"]:
     """Open a recording by its contents: the name of a file may say anything."""
     import soundfile

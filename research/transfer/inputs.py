@@ -32,8 +32,8 @@ def style_samples(style: Waveform, config: TransferConfig) -> np.ndarray:
     """
     recording = resample(without_offset(style), config.sample_rate)
     samples = match_channels(recording.samples, 1)
-    if config.keep_rests:
-        samples = samples[:, find_sound(samples)]
+    if config.keep_rests and samples.any():
+        samples = samples[:, find_sound(samples / np.abs(samples).max())]
     return _check_length(_scale(samples, config, "style"), config, "style")
 
 
