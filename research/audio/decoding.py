@@ -71,8 +71,8 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
     length, missing = sum(block.shape[1] for block in blocks), [one.missing for one in decoded]
     if None in missing:
         raise InputError(
-            f"{path} is cut short: no more than {length / sample_rate:.2f} s can be decoded; get a "
-            "whole copy"
+            f"{path} is cut short or damaged: no more than {length / sample_rate:.2f} s can be "
+            "decoded; get a whole copy"
         )
     if any(missing):
         promised = length + sum(count or 0 for count in missing)

@@ -6,6 +6,7 @@ a recording without it is cut short.
 """
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from research.audio.recording import Data, Recording
 
 _CODECS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
 _FIRST, _LAST = 2, 4
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # The bits of each byte.
 
 
 class _Page(NamedTuple):
@@ -24,43 +26,51 @@ class _Page(NamedTuple):
 
 def ogg_recordings(data: Data, start: int) -> list[Recording]:
     """The recordings from a byte on to the end of the file, none if it is not Ogg."""
-    starts, ended = [], []
-    opening = False
+    starts, unended, whole = [], [], []
+    opening = lost = False
     for page in _pages(data, start):
-        if page.flags & _FIRST:
-            if not opening:
-                starts.append(page.start)
-                ended.append({})
-            if page.body.startswith(_CODECS):
-                ended[-1][page.serial] = False
-        opening = bool(page.flags & _FIRST)
-        if page.flags & _LAST and ended and page.serial in ended[-1]:
-            ended[-1][page.serial] = True
+        if page is None:
+            lost = True
+            continue
+        if page.flags & _FIRST and not opening:
+            starts.append(page.start)
+            unended.append(set())
+            whole.append(True)
+        elif lost and whole:
+            whole[-1] = False
+        opening, lost = bool(page.flags & _FIRST), False
+        if opening and page.body.startswith(_CODECS):
+            unended[-1].add(page.serial)
+        elif page.flags & _LAST and unended:
+            unended[-1].discard(page.serial)
+    ends = [*starts[1:], len(data)][: len(starts)]
     return [
-        Recording(((first, end),), 1.0 if all(streams.values()) else None)
-        for first, end, streams in zip(starts, [*starts[1:], len(data)], ended, strict=True)
+        Recording(((first, end),), 1.0 if is_whole and not streams else None)
+        for first, end, streams, is_whole in zip(starts, ends, unended, whole, strict=True)
     ]
 
 
-def _pages(data: Data, position: int) -> Iterator[_Page]:
-    """Every complete page."""
-    while True:
-        head = data[position : position + 27]
-        if head[:4] != b"OggS":
-            position = data.find(b"OggS", position)
-            if position < 0:
-                return
-            continue
+def _pages(data: Data, position: int) -> Iterator[_Page | None]:
+    """Every page, and None for bytes of no page: a decoder skips pages with a wrong checksum."""
+    while (found := data.find(b"OggS", position)) >= 0:
+        if found > position:
+            yield None
+        head = data[found : found + 27]
         if len(head) < 27:
             return
-        flags, serial, num_parts = struct.unpack("<5xB8xI8xB", head)
-        body = position + 27 + num_parts
-        end = body + sum(data[position + 27 : body])
-        other = data.find(b"OggS\0", position + 4, end)
-        if other >= 0:  # Begins in this one, which is cut short.
-            position = other
-        elif end <= len(data):
-            yield _Page(position, flags, serial, data[body : min(body + 8, end)])
+        flags, serial, checksum, num_parts = struct.unpack("<5xB8xI4xIB", head)
+        body = found + 27 + num_parts
+        end = body + sum(data[found + 27 : body])
+        rest = data[found + 26 : end]
+        if end <= len(data) and _checksum(head[:22] + bytes(4) + rest) == checksum:
+            yield _Page(found, flags, serial, data[body : min(body + 8, end)])
             position = end
         else:
-            return
+            yield None
+            position = found + 4
+
+
+def _checksum(page: bytes) -> int:
+    """CRC-32 of a page, whose own checksum is 0: that of zlib, but for the order of bits."""
+    plain = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{plain:032b}"[::-1], 2)
