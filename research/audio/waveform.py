@@ -169,11 +169,13 @@ def without_offset(waveform: Waveform) -> Waveform:
 
     That is a mean of more than 0.3 % of the standard deviation (-50 dB), and more than a cut-off
     period of music leaves: 2 % divided by the duration in seconds, where a tone of 20 Hz leaves at
-    most 1.1 %. Other channels stay as they are, to the bit.
+    most 1.1 %. Other channels, and all of less than 0.5 s, stay as they are, to the bit.
     """
+    if waveform.seconds < MIN_SECONDS:
+        return waveform
     samples = waveform.samples
     mean = samples.mean(axis=1, dtype=np.float64)
-    limit = max(0.003, 0.02 / max(waveform.seconds, 1e-9))
+    limit = max(0.003, 0.02 / waveform.seconds)
     suspects = np.flatnonzero(mean)
     is_offset = np.zeros(len(mean), bool)
     is_offset[suspects] = [
