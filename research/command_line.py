@@ -64,6 +64,9 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _parse_flags(arguments: list[str]) -> list[str]:
+    # ml_collections wants the file before the keys, in `sys.argv`; users write them in any order.
+    arguments = [arguments[0], *sorted(arguments[1:], key=_is_no_config_file)]
+    sys.argv = list(arguments)
     with _errors_in_one_line():
         rest = flags.FLAGS(arguments)
     # ml_collections notices a missing config file only when a value is read.
@@ -71,6 +74,10 @@ def _parse_flags(arguments: list[str]) -> list[str]:
     if not os.path.isfile(path):
         _exit(f"config file {path} does not exist; see configs/")
     return rest
+
+
+def _is_no_config_file(argument: str) -> bool:
+    return not argument.startswith(("--config=", "-config="))
 
 
 @contextlib.contextmanager
@@ -118,8 +125,8 @@ def _prepare_libraries() -> None:
         try:
             jax.devices()
         except (AssertionError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
+            reason = f" ({' '.join(str(error).split())})" if str(error) else ""
             raise InputError(
-                f"JAX_PLATFORMS={platforms}: jax has no such device here ({reason}); unset it, or "
+                f"JAX_PLATFORMS={platforms}: jax has no such device here{reason}; unset it, or "
                 'install jax for it, as pip install "jax[cuda13]" for an NVIDIA GPU'
             ) from error

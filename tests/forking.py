@@ -12,6 +12,8 @@ import subprocess
 import sys
 import traceback
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
 
 def run_forked(
     script: pathlib.Path,
@@ -35,7 +37,7 @@ def run_forked(
         text=True,
         check=True,
         cwd=script.parent,
-        env=environment | {"PYTHONPATH": str(script.parent)},
+        env=environment | {"PYTHONPATH": f"{script.parent}{os.pathsep}{ROOT}"},
         timeout=600,
     )
     return [

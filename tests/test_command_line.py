@@ -115,6 +115,14 @@ def test_the_backend_of_a_notebook_is_not_loaded(script):
     assert done.stdout.lower() == "agg\n", done.stderr
 
 
+def test_keys_may_stand_before_the_file_that_has_them(script, tmp_path):
+    other = tmp_path / "other.py"
+    other.write_text((tmp_path / "config.py").read_text().replace("'size': 1", "'width': 2"))
+    body = "from absl import flags\nprint(flags.FLAGS.config.width)"
+    done = script(body, "--config.width=3", f"--config={other}")
+    assert done.stdout == "3\n", done.stderr
+
+
 @pytest.mark.parametrize(
     ("argument", "words"),
     [

@@ -1,0 +1,78 @@
+"""Every mode once, with results in a folder: `python every_mode.py SOUNDS RESULTS DEVICES`.
+
+Args:
+  SOUNDS: folders `high` and `low` with `5.wav`, `12.wav` and `18.wav`, named by their seconds.
+  RESULTS: a folder to fill.
+  DEVICES: their number.
+"""
+
+import pathlib
+import sys
+
+import jax
+
+from configs import multi_channel
+from configs.transfer import get_config
+from research.settings import freeze
+from research.training import commands as training
+from research.training.config import TrainConfig
+from research.transfer import commands as transfers
+from research.transfer.config import TransferConfig
+from research.transfer.recordings import load_recordings
+
+RATE = 4000
+
+
+def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
+    """Train, evaluate, predict, embed, transfer and sweep, in the order of their needs."""
+    chosen = multi_channel.get_config("smoke")
+    chosen.update_from_flattened_dict(
+        {
+            "data.root": str(sounds),
+            "data.cache": str(results / "cache"),
+            "data.test_share": 0.34,
+            "data.validation_share": 0.34,
+            "spectrogram.sample_rate": RATE,
+            "spectrogram.stft.n_fft": 256,
+            "spectrogram.stft.hop_length": 128,
+            "segments.seconds": 1.0,
+            "batch_size": 6,  # 8 devices do not divide it.
+            "num_epochs": 1,
+        }
+    )
+    trained = results / "trained"
+    training.train(freeze(TrainConfig, chosen), trained)
+    training.evaluate(TrainConfig(checkpoint=str(trained)), results / "evaluated", {})
+    training.predict(
+        TrainConfig(checkpoint=str(trained)), results / "predicted", {}, str(sounds / "high")
+    )
+    chosen = get_config()
+    chosen.update_from_flattened_dict(
+        {
+            **{f"style.{name}": 0.0 for name in chosen.style},
+            **{f"content.{name}": 0.0 for name in chosen.content},
+            "content.spectrogram": 1.0,
+            "style.spectrum": 1.0,
+            "sample_rate": RATE,
+            "init": "content",
+            "phase.num_iterations": 2,
+            "num_iterations": 1,
+            "optimiser.name": "adam",
+            "optimiser.log_every": 1,
+            "checkpoint": str(trained),
+        }
+    )
+    style = str(results / "style.npz")  # Without audio of the style, nothing is judged.
+    transfers.save_style(style, str(sounds / "low"), freeze(TransferConfig, chosen))
+    short, middle, long = ((str(sounds / "high" / f"{n}.wav"), style) for n in (5, 12, 18))
+    transfers.transfer(freeze(TransferConfig, chosen), [short], results / "transfer_5")
+    transfers.transfer(freeze(TransferConfig, chosen), [long], results / "transfer_18")
+    chosen.sweep.style_weight = (0.5, 2.0)
+    transfers.transfer(freeze(TransferConfig, chosen), [middle], results / "sweep")
+    recordings = load_recordings(str(results / "transfer_18"))
+    training.embed(TrainConfig(checkpoint=str(trained)), results / "embedded", {}, recordings)
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
+    work(*map(pathlib.Path, sys.argv[1:3]))
