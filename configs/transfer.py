@@ -119,8 +119,20 @@ of a PCA: `--config.variable=pca --config.pca=WORKDIR/pca.npz --config.init=nois
 --config.noise_scale=10 --config.optimiser.learning_rate=1 --config.num_iterations=3000`.
 """
 
+_INSTRUMENTS = TransferConfig(
+    init="reorchestrated",
+    num_iterations=0,
+    content=ContentWeights.only(chroma=1.0),
+    style=StyleWeights.only(spectrum=1.0),
+)
+"""The content's notes on the style's instruments, by pitch templates, without optimisation.
+
+`research/transfer/reorchestration` has the steps. The loss is told and not minimised.
+"""
+
 PRESETS = {
     "default": TransferConfig(),
+    "instruments": _INSTRUMENTS,
     "ulyanov": _ULYANOV,
     "palaia": _PALAIA,
     "alishdipani": _ALISHDIPANI,

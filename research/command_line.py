@@ -69,6 +69,8 @@ def _parse_flags(arguments: list[str]) -> list[str]:
     sys.argv = list(arguments)
     with _errors_in_one_line():
         rest = flags.FLAGS(arguments)
+    if "config" not in flags.FLAGS:
+        return rest
     # ml_collections notices a missing config file only when a value is read.
     path = config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]
     if not os.path.isfile(path):
@@ -96,7 +98,9 @@ def _errors_in_one_line() -> Iterator[None]:
 
 
 def _exit(text: str) -> None:
-    sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {text}")
+    script = pathlib.Path(sys.argv[0])
+    name = script.parent.name if script.name == "__main__.py" else script.name
+    sys.exit(f"{name}: {text}")
 
 
 def _prepare_libraries() -> None:

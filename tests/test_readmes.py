@@ -73,7 +73,8 @@ def test_links_and_modules_exist(readme):
             if anchor:
                 assert anchor in anchors(file), target
     for module in re.findall(r"python -m (research[\w.]+)", text):
-        assert (ROOT / pathlib.Path(*module.split("."))).with_suffix(".py").is_file(), module
+        file = ROOT / pathlib.Path(*module.split("."))
+        assert file.with_suffix(".py").is_file() or (file / "__main__.py").is_file(), module
 
 
 def anchors(file: pathlib.Path) -> set[str]:

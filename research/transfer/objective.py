@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from research.audio.stft import StftConfig, log_magnitude
 from research.transfer.config import TransferConfig
 from research.transfer.constants import Constants
+from research.transfer.reorchestration.orchestra import Orchestra
 from research.transfer.representations import Representations, waveform_representations
 from research.transfer.scales import SCALES
 from research.transfer.terms.base import ContentTerm, Context, StyleTerm, Term, Tree, Values
@@ -31,11 +32,13 @@ class Style(NamedTuple):
       descriptions: of `StyleTerm.describe`, by style term.
       profiles: of `ContentTerm.profile`, by content term.
       levels: of `level_matching.level_quantiles`, or None if the start does not need them.
+      orchestra: of `reorchestration.describe`, or None if the start does not need it.
     """
 
     descriptions: dict[str, Tree]
     profiles: dict[str, Tree]
     levels: jax.Array | None
+    orchestra: Orchestra | None = None
 
 
 @jax.tree_util.register_dataclass

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.transfer.level_matching import match_to_style
+from research.transfer.reorchestration.orchestra import Orchestra
+from research.transfer.reorchestration.reorchestrate import reorchestrate
 from research.transfer.variables.base import Variable
 
 
@@ -26,6 +28,7 @@ class StartInputs(NamedTuple):
       noise_scale: standard deviation of noise.
       sample_rate: Hz.
       seed: of all that is random.
+      orchestra: the style's instruments; None unless the start needs them.
     """
 
     content: np.ndarray
@@ -35,6 +38,7 @@ class StartInputs(NamedTuple):
     noise_scale: float
     sample_rate: int
     seed: int
+    orchestra: Orchestra | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +49,13 @@ class Start:
       make: the variable to start from, of the shape of the content's, and finite.
       needs_style_audio: True if `StartInputs.style` is used, so that a style file does not do.
       needs_style_levels: True if `StartInputs.levels` are used.
+      needs_orchestra: True if `StartInputs.orchestra` is used.
     """
 
     make: Callable[[StartInputs, Variable], jax.Array]
     needs_style_audio: bool = False
     needs_style_levels: bool = False
+    needs_orchestra: bool = False
 
 
 def _matched(inputs: StartInputs, variable: Variable) -> jax.Array:
@@ -58,6 +64,13 @@ def _matched(inputs: StartInputs, variable: Variable) -> jax.Array:
     assert levels is not None
     matched = match_to_style(inputs.content, levels, inputs.amount, rate, inputs.seed)
     return variable.from_waveform(jnp.asarray(matched))
+
+
+def _reorchestrated(inputs: StartInputs, variable: Variable) -> jax.Array:
+    """The content played on the instruments of the style."""
+    assert inputs.orchestra is not None
+    played = reorchestrate(inputs.content, inputs.sample_rate, inputs.orchestra, inputs.amount)
+    return variable.from_waveform(jnp.asarray(played))
 
 
 def _content(inputs: StartInputs, variable: Variable) -> jax.Array:
@@ -87,6 +100,7 @@ def _zeros(inputs: StartInputs, variable: Variable) -> jax.Array:
 
 STARTS = {
     "matched": Start(_matched, needs_style_levels=True),
+    "reorchestrated": Start(_reorchestrated, needs_orchestra=True),
     "content": Start(_content),
     "style": Start(_style, needs_style_audio=True),
     "noise": Start(_noise),

@@ -15,6 +15,8 @@ from research.transfer.inputs import style_samples
 from research.transfer.level_matching import level_quantiles
 from research.transfer.objective import Objective, Style, make_objective
 from research.transfer.random_filters import FilterConfig
+from research.transfer.reorchestration.orchestra import silent_orchestra
+from research.transfer.reorchestration.reorchestrate import orchestra_of
 from research.transfer.start import STARTS
 
 
@@ -36,8 +38,12 @@ def describe_samples(
 ) -> Style:
     """Describe a style, `[1, samples]`; the other arguments as of `Objective.describe_style`."""
     style = _describe(constants, samples, objective=make_objective(config), num_frames=num_frames)
-    if STARTS[config.init].needs_style_levels:
+    start = STARTS[config.init]
+    if start.needs_style_levels:
         style = style._replace(levels=level_quantiles(samples, config.sample_rate))
+    if start.needs_orchestra:
+        orchestra = orchestra_of(np.asarray(samples), config.sample_rate)
+        style = style._replace(orchestra=orchestra)
     return style
 
 
@@ -51,8 +57,13 @@ def _describe(
 def style_template(config: TransferConfig) -> Style:
     """Shapes and types of the arrays of `describe_style`."""
     second = np.zeros((1, config.sample_rate), np.float32)
-    constants = make_constants(config, config.sample_rate)
-    return jax.eval_shape(functools.partial(describe_samples, config=config), constants, second)
+    constants, start = make_constants(config, config.sample_rate), STARTS[config.init]
+    describe = functools.partial(_describe, objective=make_objective(config), num_frames=None)
+    style = jax.eval_shape(describe, constants, second)
+    if start.needs_style_levels:
+        levels = jax.eval_shape(level_quantiles, second, config.sample_rate)
+        style = style._replace(levels=levels)
+    return style._replace(orchestra=silent_orchestra()) if start.needs_orchestra else style
 
 
 def style_settings(config: TransferConfig) -> dict[str, Any]:

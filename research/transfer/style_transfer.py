@@ -144,6 +144,7 @@ def prepare(
             content=samples,
             style=of_style,
             levels=None if style.levels is None else np.asarray(style.levels),
+            orchestra=jax.tree.map(np.asarray, style.orchestra),
             amount=amount,
             noise_scale=config.noise_scale,
             sample_rate=config.sample_rate,

@@ -1,0 +1,52 @@
+"""The grid that all steps share: sample rate, frames, bins and pitches."""
+
+import functools
+
+import jax
+import numpy as np
+
+from research.audio.stft import StftConfig, stft
+
+SAMPLE_RATE = 22050
+STFT = StftConfig(n_fft=2048, hop_length=512)
+HERTZ = np.fft.rfftfreq(STFT.n_fft, 1 / SAMPLE_RATE)
+PITCHES = np.arange(28, 101)  # MIDI.
+
+_BLOCK = 128  # Frames.
+_stft = jax.jit(stft, static_argnums=1)
+
+
+def pitch_hertz(tuning: float) -> np.ndarray:
+    """Fundamental frequency of each pitch, at a tuning in semitones from A4 = 440 Hz."""
+    return 440 * 2 ** ((PITCHES + tuning - 69) / 12)
+
+
+def spectrum(samples: np.ndarray, n_fft: int = STFT.n_fft) -> np.ndarray:
+    """The STFT of `[..., samples]`, complex `[..., frames, bins]`, at the hop of all steps.
+
+    Samples are padded to a whole number of blocks, so that few programs are compiled.
+    """
+    config = StftConfig(n_fft=n_fft, hop_length=STFT.hop_length)
+    num_frames = config.num_frames(samples.shape[-1])
+    padding = [(0, 0)] * (samples.ndim - 1) + [(0, -samples.shape[-1] % (_BLOCK * STFT.hop_length))]
+    return np.asarray(_stft(np.pad(samples, padding), config))[..., :num_frames, :]
+
+
+def pad_frames(array: np.ndarray) -> np.ndarray:
+    """`[frames, ...]` with frames of zeros up to a whole number of blocks.
+
+    Multiplicative updates keep activations of zero at zero, so padded frames change nothing.
+    """
+    padding = [(0, -len(array) % _BLOCK)] + [(0, 0)] * (array.ndim - 1)
+    return np.pad(array, padding)
+
+
+@functools.cache
+def bands(num_bands: int) -> np.ndarray:
+    """Triangular filters of equal height, evenly on the mel scale from 20 Hz, `[bins, bands]`."""
+    mel = 2595 * np.log10(1 + HERTZ / 700)
+    edges = np.linspace(2595 * np.log10(1 + 20 / 700), mel[-1], num_bands + 2)
+    filters = np.maximum(0, 1 - np.abs(mel[:, None] - edges[1:-1]) / (edges[1] - edges[0]))
+    for band in np.flatnonzero(filters.sum(axis=0) < 1e-3):
+        filters[np.abs(mel - edges[band + 1]).argmin(), band] = 1
+    return filters.astype(np.float32)

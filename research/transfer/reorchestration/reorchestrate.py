@@ -1,0 +1,70 @@
+"""The whole of it: a content of any rate, length and channels, on the instruments of a style."""
+
+import numpy as np
+
+from research.audio.waveform import Waveform, fit_length, resample, rms
+from research.transfer.reorchestration.grid import SAMPLE_RATE, spectrum
+from research.transfer.reorchestration.orchestra import Orchestra, describe
+from research.transfer.reorchestration.sound import render
+from research.transfer.reorchestration.target import make_target
+
+_RMS = 0.1
+_HIGH_LIMIT = 4.0  # Of the gain above the highest frequency that is modelled.
+
+
+def orchestra_of(style: np.ndarray, sample_rate: int) -> Orchestra:
+    """The instruments of a style, mono `[1, samples]`."""
+    samples = _at_rate(style, sample_rate)[0]
+    return describe(samples * np.float32(_RMS / max(rms(samples), 1e-12)))
+
+
+def reorchestrate(
+    content: np.ndarray, sample_rate: int, orchestra: Orchestra, amount: float = 1.0
+) -> np.ndarray:
+    """Play a content on the instruments of a style.
+
+    Notes are found in the mean of the channels, from 41 Hz to 2.6 kHz. Above 11 kHz, where nothing
+    is modelled, the content stays, with the gain of the octave below.
+
+    Args:
+      content: `[channels, samples]`.
+      sample_rate: Hz.
+      orchestra: of `orchestra_of`.
+      amount: fraction of the way from the content to the style, 0 to 1.
+
+    Returns:
+      `[channels, samples]`, at the content's root mean square.
+    """
+    level = max(rms(content), 1e-12)
+    samples = _at_rate(content, sample_rate) * np.float32(_RMS / level)
+    mono = samples.mean(axis=0)
+    target = make_target(mono, np.abs(spectrum(mono)), orchestra)
+    played = render(samples, target, amount)
+    output = fit_length(
+        resample(Waveform(played, SAMPLE_RATE), sample_rate).samples, content.shape[1]
+    )
+    if sample_rate > SAMPLE_RATE:
+        output = output + _above(content, sample_rate, _gain_below(samples, played))
+    return (output * np.float32(level / max(rms(output), 1e-12))).astype(np.float32)
+
+
+def _at_rate(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    return resample(Waveform(samples, sample_rate), SAMPLE_RATE).samples
+
+
+def _above(content: np.ndarray, sample_rate: int, gain: float) -> np.ndarray:
+    """The content above the highest frequency of the model, times a gain.
+
+    At the level that the whole content has at a root mean square of 0.1.
+    """
+    low = resample(Waveform(_at_rate(content, sample_rate), SAMPLE_RATE), sample_rate).samples
+    high = content - fit_length(low, content.shape[1])
+    return high * np.float32(gain * _RMS / max(rms(content), 1e-12))
+
+
+def _gain_below(samples: np.ndarray, played: np.ndarray) -> float:
+    """Gain of the octave up to 11 kHz from the content to the output."""
+    levels = [
+        np.sqrt(np.square(np.abs(spectrum(each)[..., 512:])).mean()) for each in (samples, played)
+    ]
+    return float(np.clip(levels[1] / max(levels[0], 1e-9), 0, _HIGH_LIMIT))

@@ -1,0 +1,127 @@
+"""What a whole spectrogram is like, and spectrograms made more like that of a style.
+
+All take magnitudes `[frames, bins]`. Logarithms of a style are passed as its statistics, so that
+they can be kept without its audio.
+"""
+
+import numpy as np
+
+from research.transfer.reorchestration.grid import bands
+
+_MEDIAN_FRAMES, _MEDIAN_BINS = 17, 31
+_LEAST_PERCUSSION = 0.4
+_NOISY_BINS, _AVERAGED_BINS = 370, 25  # 0 to 4 kHz, and 270 Hz.
+_TONAL, _NOISY = 0.95, 0.70  # Standard deviations.
+NUM_BANDS, NUM_QUANTILES = 64, 50
+_REST_DB = 40.0
+_QUANTILES = (np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES
+
+
+def noisiness(magnitude: np.ndarray) -> float:
+    """From 0, tonal, to 1, like noise, as distorted guitars and dense drums are.
+
+    By the standard deviation of the log spectrum about its mean over 270 Hz, in loud frames up to
+    4 kHz: peaks stand out of a tonal spectrum.
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    energy = np.square(magnitude).sum(axis=1)
+    loudest = magnitude.max(axis=1, keepdims=True)
+    logs = np.log(magnitude + 1e-4 * loudest + 1e-5)
+    spread = (logs - uniform_filter1d(logs, _AVERAGED_BINS, axis=1))[:, :_NOISY_BINS]
+    loud = energy > 1e-3 * np.quantile(energy, 0.95)
+    if not loud.any():
+        return 0.0
+    deviation = np.sqrt(np.square(spread[loud]).mean())
+    return float(np.clip((_TONAL - deviation) / (_TONAL - _NOISY), 0, 1))
+
+
+def split_percussion(magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Harmonic and percussive part by median filters over time and frequency (Fitzgerald 2010)."""
+    harmonic = np.square(_running_median(magnitude.T, _MEDIAN_FRAMES).T)
+    percussive = np.square(_running_median(magnitude, _MEDIAN_BINS))
+    mask = harmonic / (harmonic + percussive + 1e-12)
+    return magnitude * mask, magnitude * (1 - mask)
+
+
+def _running_median(rows: np.ndarray, width: int) -> np.ndarray:
+    """Median of neighbours along rows, the ends mirrored; SciPy is fast in one dimension only."""
+    from scipy import ndimage
+
+    side = width // 2
+    padded = np.pad(rows, [(0, 0), (side, side)], mode="symmetric")
+    medians = ndimage.median_filter(padded.ravel(), size=width)
+    return medians.reshape(padded.shape)[:, side:-side]
+
+
+def percussive_share(magnitude: np.ndarray) -> float:
+    """Energy of the percussive part over that of the harmonic part."""
+    harmonic, percussive = split_percussion(magnitude)
+    return float(np.square(percussive).sum() / max(np.square(harmonic).sum(), 1e-12))
+
+
+def limit_percussion(magnitude: np.ndarray, share: float) -> np.ndarray:
+    """The percussive part lowered to a style's share, by 8 dB at most and never raised."""
+    harmonic, percussive = split_percussion(magnitude)
+    own = np.square(percussive).sum() / max(np.square(harmonic).sum(), 1e-12)
+    gain = np.clip(np.sqrt(share / max(own, 1e-12)), _LEAST_PERCUSSION, 1)
+    return harmonic + percussive * gain
+
+
+def mean_log(magnitude: np.ndarray) -> np.ndarray:
+    """Mean over time of the log magnitudes, `[bins]`."""
+    return np.log(magnitude + 1e-3).mean(axis=0)
+
+
+def lower_excess(magnitude: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Half of what the mean log spectrum has above that of a style, `[bins]`, is taken off."""
+    from scipy.ndimage import gaussian_filter1d
+
+    difference = gaussian_filter1d(wanted - mean_log(magnitude), 8)
+    return magnitude * np.exp(0.5 * np.minimum(difference, 0))
+
+
+def keep_rests(magnitude: np.ndarray, content: np.ndarray) -> np.ndarray:
+    """Frames made as quiet as those of the content that lie 40 dB under its loud ones."""
+
+    def below(values: np.ndarray) -> np.ndarray:
+        decibels = 10 * np.log10(np.square(values).sum(axis=1) + 1e-9)
+        return np.minimum(decibels - np.quantile(decibels, 0.95) + _REST_DB, 0)
+
+    change = np.minimum(below(content) - below(magnitude), 0)
+    return magnitude * 10 ** (change / 20)[:, None]
+
+
+def level_quantiles(magnitude: np.ndarray) -> np.ndarray:
+    """Quantiles over time of log power in 64 mel bands, `[50, 64]`."""
+    return np.quantile(_log_bands(magnitude), _QUANTILES, axis=0)
+
+
+def pull_levels(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.ndarray:
+    """Each band's level moved by a fraction of the way to the style's level of the same rank.
+
+    Args:
+      magnitude: `[frames, bins]`.
+      wanted: of `level_quantiles`.
+      amount: 0 to 1.
+    """
+    filters, logs = bands(NUM_BANDS), _log_bands(magnitude)
+    own = np.quantile(logs, _QUANTILES, axis=0) + 1e-7 * np.arange(NUM_QUANTILES)[:, None]
+    gains = np.stack(
+        [
+            np.interp(logs[:, band], own[:, band], wanted[:, band]) - logs[:, band]
+            for band in range(NUM_BANDS)
+        ],
+        axis=1,
+    )
+    of_bins = (gains @ filters.T) / np.maximum(filters.sum(axis=1), 1e-9)
+    return magnitude * np.exp(np.clip(amount * of_bins / 2, -3, 3))
+
+
+def _log_bands(magnitude: np.ndarray) -> np.ndarray:
+    return np.log(np.square(magnitude) @ bands(NUM_BANDS) + 1e-6)
+
+
+def match_energy(magnitude: np.ndarray, energy: float) -> np.ndarray:
+    """Magnitudes of a mean square."""
+    return magnitude * np.sqrt(energy / max(np.square(magnitude).mean(), 1e-12))

@@ -1,0 +1,71 @@
+"""Magnitudes of the content played by an orchestra."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from research.transfer.reorchestration.activations import find_activations
+from research.transfer.reorchestration.decay import change_course, find_course, find_onsets
+from research.transfer.reorchestration.orchestra import Orchestra
+from research.transfer.reorchestration.register import move_to_register
+from research.transfer.reorchestration.spectra import (
+    keep_rests,
+    limit_percussion,
+    lower_excess,
+    match_energy,
+    noisiness,
+    pull_levels,
+)
+from research.transfer.reorchestration.templates import flux, learn_templates
+
+_NOISE_POWER = 0.7  # Noise rises less than the notes do.
+_PULL, _NOISY_PULL = 0.08, 0.5
+_CONTENT_NOISINESS = 0.8
+
+
+class Target(NamedTuple):
+    """What is to be heard.
+
+    Attributes:
+      magnitude: of the content on the style's instruments, `[frames, bins]`.
+      model: of the content on its own instruments, the product of its own factors.
+      noisiness: of the noisier of content and style, 0 to 1.
+    """
+
+    magnitude: np.ndarray
+    model: np.ndarray
+    noisiness: float
+
+
+def make_target(samples: np.ndarray, magnitude: np.ndarray, orchestra: Orchestra) -> Target:
+    """Play a content on an orchestra.
+
+    `M = A' W + relu(dA') Wa + n`, with the content's activations A' in the register and with the
+    course of the style, and noise n that follows their sum. M is then brought closer to the style
+    where it should not differ from it: energy, excess of the mean spectrum, percussive share and,
+    the more noise-like either piece is, levels of mel bands. The content's rests are kept.
+
+    Args:
+      samples: the content, mono `[samples]` at 22 050 Hz.
+      magnitude: of its STFT, `[frames, bins]`.
+      orchestra: of the style.
+    """
+    own = learn_templates(magnitude, find_activations(samples))
+    levels = move_to_register(own.levels[:, :-1], orchestra.register)
+    levels = levels / max(float(levels.mean()), 1e-12)
+    onsets = find_onsets(levels)
+    levels = change_course(levels, onsets, find_course(levels, onsets), orchestra.course)
+    loudness = levels.sum(axis=1, keepdims=True) ** _NOISE_POWER
+    noise = loudness / max(float(loudness.mean()), 1e-12)
+    played = np.concatenate([levels, noise], axis=1) @ orchestra.spectra
+    played = match_energy(played + flux(levels) @ orchestra.attacks, float(orchestra.energy))
+    played = limit_percussion(played, float(orchestra.percussion))
+    played = keep_rests(lower_excess(played, orchestra.mean_log), magnitude)
+    noisy = noisiness(magnitude)
+    amount = _PULL + _NOISY_PULL * max(float(orchestra.noisiness), _CONTENT_NOISINESS * noisy)
+    played = pull_levels(played, orchestra.levels, amount)
+    return Target(
+        match_energy(played, float(orchestra.energy)).astype(np.float32),
+        own.levels @ own.spectra,
+        max(float(orchestra.noisiness), noisy),
+    )

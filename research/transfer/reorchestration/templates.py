@@ -1,0 +1,175 @@
+"""Pitch templates: how each pitch sounds on the instruments of a piece.
+
+Non-negative matrix factorisation of the magnitudes, `V ~ A W`, by the multiplicative updates of
+the Kullback-Leibler divergence (Lee and Seung 2001), from given pitch activations. Pitches that are
+played seldom learn from their neighbours: spectra of close pitches on one instrument are alike,
+once they are shifted by the interval. Templates of attacks belong to the rise of an activation:
+`V ~ A W + relu(dA) Wa`.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from research.transfer.reorchestration.activations import Activations
+from research.transfer.reorchestration.grid import (
+    HERTZ,
+    PITCHES,
+    SAMPLE_RATE,
+    STFT,
+    pad_frames,
+    pitch_hertz,
+)
+
+_NUM_PITCHES = len(PITCHES)
+_MOST_PARTIALS = 60
+_FIRST_UPDATES, _ROUNDS, _LEVEL_UPDATES, _UPDATES = 30, 3, 4, 6
+_ATTACK_UPDATES = 8
+_SHARED = 0.8  # Share of the neighbours in each round.
+_NOISE_SHARE = 0.02
+_NUM_NEIGHBOURS = 7
+_TINY = 1e-6
+
+
+class Templates(NamedTuple):
+    """How each pitch sounds.
+
+    Attributes:
+      spectra: magnitudes of each pitch and of noise, `[pitches + 1, bins]`.
+      levels: their activations, `[frames, pitches + 1]`.
+    """
+
+    spectra: np.ndarray
+    levels: np.ndarray
+
+
+def learn_templates(magnitude: np.ndarray, activations: Activations) -> Templates:
+    """Templates of a piece from its magnitudes, `[frames, bins]`, and its activations."""
+    levels = activations.levels
+    noise = np.full((len(levels), 1), levels.sum(axis=1).mean() * _NOISE_SHARE)
+    levels = np.concatenate([levels, noise], axis=1).astype(np.float32)
+    first = _comb(activations.tuning)
+    first *= magnitude.sum() / max((levels @ first).sum(), 1e-12)
+    spectra, found = _learn(
+        pad_frames(magnitude.astype(np.float32)), pad_frames(levels), first.astype(np.float32)
+    )
+    return Templates(np.asarray(spectra), np.asarray(found)[: len(levels)])
+
+
+def learn_attacks(magnitude: np.ndarray, templates: Templates) -> tuple[np.ndarray, np.ndarray]:
+    """Templates of sustained sound and of attacks.
+
+    Returns:
+      `[pitches + 1, bins]` and `[pitches, bins]`.
+    """
+    rise = flux(templates.levels[:, :-1])
+    scale = 0.1 * magnitude.mean() / max(rise.sum(axis=1).mean(), 1e-9)
+    attacks = np.full((_NUM_PITCHES, magnitude.shape[1]), scale, np.float32)
+    spectra, attacks = _learn_attacks(
+        pad_frames(magnitude.astype(np.float32)),
+        pad_frames(templates.levels),
+        pad_frames(rise.astype(np.float32)),
+        templates.spectra,
+        attacks,
+    )
+    return np.asarray(spectra), np.asarray(attacks)
+
+
+def flux(levels: np.ndarray) -> np.ndarray:
+    """How much each activation rises from the frame before, `[frames, pitches]`."""
+    return np.maximum(np.diff(levels, axis=0, prepend=0), 0)
+
+
+def _comb(tuning: float) -> np.ndarray:
+    """First templates: partials h of amplitude 1 / h, and flat noise, `[pitches + 1, bins]`."""
+    first, width = np.full((_NUM_PITCHES + 1, len(HERTZ)), 0.02), 1.5 * SAMPLE_RATE / STFT.n_fft
+    first[-1] = 0.05
+    for template, fundamental in zip(first, pitch_hertz(tuning), strict=False):
+        for partial in range(1, _MOST_PARTIALS):
+            if partial * fundamental > SAMPLE_RATE / 2:
+                break
+            peak = np.maximum(0, 1 - np.abs(HERTZ - partial * fundamental) / width) / partial
+            np.maximum(template, peak, out=template)
+    return first
+
+
+@jax.jit
+def _learn(
+    magnitude: jax.Array, levels: jax.Array, spectra: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    def update_spectra(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        levels, spectra = state
+        ratio = magnitude / (levels @ spectra + _TINY)
+        return levels, spectra * (levels.T @ ratio) / (levels.sum(axis=0)[:, None] + _TINY)
+
+    def update_levels(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        levels, spectra = state
+        ratio = magnitude / (levels @ spectra + _TINY)
+        return levels * (ratio @ spectra.T) / (spectra.sum(axis=1) + _TINY), spectra
+
+    def share(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        levels, spectra = state
+        filled = _fill(spectra[:-1], levels[:, :-1], 1.5)
+        mixed = spectra[:-1] ** (1 - _SHARED) * filled**_SHARED
+        state = levels, jnp.concatenate([mixed, spectra[-1:]])
+        state = jax.lax.fori_loop(0, _LEVEL_UPDATES, update_levels, state)
+        return jax.lax.fori_loop(0, _UPDATES, update_spectra, state)
+
+    state = jax.lax.fori_loop(0, _FIRST_UPDATES, update_spectra, (levels, spectra))
+    levels, spectra = jax.lax.fori_loop(0, _ROUNDS, share, state)
+    return spectra, levels
+
+
+@jax.jit
+def _learn_attacks(
+    magnitude: jax.Array,
+    levels: jax.Array,
+    rise: jax.Array,
+    spectra: jax.Array,
+    attacks: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    def once(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        spectra, attacks = state
+        ratio = magnitude / (levels @ spectra + rise @ attacks + _TINY)
+        attacks = attacks * (rise.T @ ratio) / (rise.sum(axis=0)[:, None] + _TINY)
+        ratio = magnitude / (levels @ spectra + rise @ attacks + _TINY)
+        return spectra * (levels.T @ ratio) / (levels.sum(axis=0)[:, None] + _TINY), attacks
+
+    return jax.lax.fori_loop(0, _ATTACK_UPDATES, once, (spectra, attacks))
+
+
+def fill_pitches(spectra: np.ndarray, levels: np.ndarray, width: float) -> np.ndarray:
+    """Each pitch's template as the mean of its neighbours' by their energy.
+
+    A geometric mean of the seven heaviest, shifted along frequency by the interval.
+
+    Args:
+      spectra: `[pitches, bins]`.
+      levels: activations of the pitches, `[frames, pitches]`.
+      width: standard deviation of the weights in semitones.
+    """
+    return np.asarray(_fill_alone(spectra, pad_frames(levels), width))
+
+
+def _fill(spectra: jax.Array, levels: jax.Array, width: jax.Array | float) -> jax.Array:
+    energy = jnp.square(levels).sum(axis=0)
+    energy = energy / jnp.maximum(energy.max(), 1e-30)
+    interval = np.arange(_NUM_PITCHES)[None] - np.arange(_NUM_PITCHES)[:, None]
+    near = jnp.exp(-0.5 * jnp.square(interval / width))
+    far = 1e-3 * jnp.exp(-0.5 * jnp.square(interval / 10.0))
+    weights, others = jax.lax.top_k(energy * (near + far) + 1e-12, _NUM_NEIGHBOURS)
+    num_bins = spectra.shape[1]
+    steps = others - np.arange(_NUM_PITCHES)[:, None]
+    # The neighbour's partials lie at other frequencies, by the ratio of the interval.
+    place = np.arange(num_bins) * jnp.exp2(steps[..., None] / 12.0)
+    place = jnp.minimum(place, num_bins - 1.0)
+    low = jnp.minimum(place.astype(jnp.int32), num_bins - 2)
+    part, logs = place - low, jnp.log(spectra + _TINY)
+    rows = others[..., None]
+    shifted = (1 - part) * logs[rows, low] + part * logs[rows, low + 1]
+    return jnp.exp((weights[..., None] * shifted).sum(axis=1) / weights.sum(axis=1)[:, None])
+
+
+_fill_alone = jax.jit(_fill)
