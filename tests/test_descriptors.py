@@ -180,6 +180,16 @@ def test_a_track_is_the_mean_of_its_channels_at_22050_hz(samples):
     assert row[0] == -(-len(samples) // 2)
 
 
+def test_an_offset_changes_no_descriptor(samples):
+    centred = (samples - samples.mean()).astype(np.float32)
+    np.testing.assert_allclose(
+        describe_track(Waveform(centred[None] + np.float32(0.3), RATE)),
+        describe_track(Waveform(centred[None], RATE)),
+        rtol=0.02,
+        atol=1e-3,
+    )
+
+
 def test_samples_far_above_full_scale_are_refused(samples):
     with pytest.raises(InputError, match="far above full scale"):
         describe_track(Waveform(1e8 * samples[None], RATE))

@@ -274,6 +274,19 @@ def test_a_waveform_may_have_any_rate_and_channels(front_end, rate, channels):
     assert_one_line(error.value, "far above full scale")
 
 
+@pytest.mark.parametrize("offset", [0.02, -0.4])
+def test_an_offset_or_channels_that_cancel_change_nothing(front_end, offset):
+    if not front_end.from_audio:
+        return
+    sound = waveform(1, seconds=3.0)
+    centred = sound.samples - sound.samples.mean(dtype=np.float64).astype(np.float32)
+    expected = front_end.frames(Waveform(centred, 22050))
+    shifted = front_end.frames(Waveform(centred + np.float32(offset), 22050))
+    np.testing.assert_allclose(shifted, expected, rtol=0.01, atol=0.02)
+    both = np.concatenate([centred, -centred])
+    np.testing.assert_array_equal(front_end.frames(Waveform(both, 22050)), expected)
+
+
 def test_invertible_frames_are_log_magnitudes(front_end):
     if not front_end.invertible:
         assert not hasattr(front_end, "stft") and not hasattr(front_end, "sample_rate")

@@ -12,7 +12,8 @@ import pytest
 from conftest import ROOT
 from playing import SAMPLE_RATE, noise, play
 
-from research.audio.waveform import Waveform, save_waveform
+from research.audio.waveform import Waveform
+from research.audio.writing import save_waveform
 from research.benchmarks.known_truth import anchors, benchmark, measures, pieces, render
 from research.benchmarks.known_truth.equalisers import (
     equalise_levels,

@@ -207,6 +207,19 @@ def test_peaks_over_the_ceiling_are_turned_down():
     assert 0.9 < np.abs(loud.samples).max() <= 0.95
 
 
+def test_a_content_far_above_full_scale_is_turned_down_first():
+    def crest(samples: np.ndarray) -> float:
+        return 20 * np.log10(np.abs(samples).max()) - decibels(samples)
+
+    at_full_scale = Waveform(10 * PIECES["melody"].samples, RATE)
+    far_above = Waveform(50 * at_full_scale.samples, RATE)
+    outputs = [
+        transfer(content, PIECES["band"], changed()) for content in (at_full_scale, far_above)
+    ]
+    expected, result = (crest(made.output.samples) for made in outputs)
+    assert result == pytest.approx(expected, abs=3)
+
+
 def test_nothing_is_above_half_of_the_rate_it_works_at():
     samples = transferred("bright", "band", changed()).output.samples[0]
     power = np.square(np.abs(np.fft.rfft(samples * np.hanning(samples.size))))
@@ -237,6 +250,25 @@ def test_rests_of_the_content_stay_quiet_where_that_is_asked_for():
     assert depth() > 20
     assert depth(rest_db=35.0) > 31
     assert depth(keep_rests=False) < 14
+
+
+def test_offsets_are_no_sound():
+    def shifted(name: str) -> Waveform:
+        return Waveform(PIECES[name].samples + np.float32(0.05), PIECES[name].sample_rate)
+
+    plain = transferred("rest", "band", changed()).output.samples
+    output = transfer(shifted("rest"), shifted("band"), changed()).output.samples
+    for part, tolerance in ((slice(REST - 1600), 4), (slice(REST, None), 0.5)):
+        assert decibels(output[:, part]) == pytest.approx(decibels(plain[:, part]), abs=tolerance)
+    assert np.abs(output.mean(axis=1)).max() < 0.001
+
+
+def test_a_style_whose_channels_cancel_is_heard():
+    band = PIECES["band"].samples
+    cancelling = Waveform(np.concatenate([band, -band]), RATE)
+    output = transfer(PIECES["melody"], cancelling, changed()).output
+    expected = transferred("melody", "band", changed()).output
+    np.testing.assert_allclose(output.samples, expected.samples, atol=1e-4)
 
 
 def test_rests_of_the_style_are_left_out_where_that_is_asked_for():

@@ -1,30 +1,20 @@
 """Audio files in and out, their errors, resampling and levels."""
 
 import io
-import os
-import pathlib
-import subprocess
-import sys
 
-import hypothesis
-import hypothesis.strategies as st
 import librosa
 import numpy as np
 import pytest
 import soundfile
 
+from research.audio.levels import rms
 from research.audio.waveform import (
-    PEAK_CEILING,
     Waveform,
-    check_writable,
     fit_length,
-    limit_peaks,
     load_waveform,
     match_channels,
-    match_loudness,
     resample,
-    rms,
-    save_waveform,
+    without_offset,
 )
 from research.errors import InputError
 
@@ -38,58 +28,6 @@ def assert_one_line_about(path, error):
     message = str(error.value)
     assert "\n" not in message
     assert str(path) in message
-
-
-@pytest.mark.parametrize("rate", [16000, 22050, 44100])
-@pytest.mark.parametrize("num_channels", [1, 2])
-@pytest.mark.parametrize(
-    ("suffix", "tolerance"), [(".wav", 1e-6), (".flac", 1e-6), (".au", 2**-15), (".FLAC", 1e-6)]
-)
-def test_lossless_files_give_back_the_samples(
-    tmp_path, chord, suffix, tolerance, num_channels, rate
-):
-    samples = stereo(chord)[:num_channels]
-    save_waveform(tmp_path / f"a{suffix}", Waveform(samples, rate))
-    loaded = load_waveform(tmp_path / f"a{suffix}")
-    assert loaded.sample_rate == rate
-    assert loaded.samples.dtype == np.float32
-    assert loaded.seconds == samples.shape[-1] / rate
-    np.testing.assert_allclose(loaded.samples, samples, rtol=0, atol=tolerance)
-
-
-@pytest.mark.parametrize("rate", [22050, 44100])
-@pytest.mark.parametrize("num_channels", [1, 2])
-@pytest.mark.parametrize("suffix", [".ogg", ".mp3"])
-def test_lossy_files_give_back_the_sound(tmp_path, chord, suffix, num_channels, rate):
-    samples = stereo(chord)[:num_channels]
-    save_waveform(tmp_path / f"a{suffix}", Waveform(samples, rate))
-    loaded = load_waveform(tmp_path / f"a{suffix}")
-    assert loaded.sample_rate == rate
-    assert loaded.samples.shape == samples.shape
-    for result, expected in zip(loaded.samples, samples, strict=True):
-        assert np.corrcoef(result, expected)[0, 1] > 0.99
-        assert abs(20 * np.log10(rms(result) / rms(expected))) < 0.2
-
-
-@pytest.mark.parametrize("suffix", [".wav", ".flac"])
-def test_files_for_the_studio_are_24_bit(tmp_path, chord, suffix):
-    save_waveform(tmp_path / f"a{suffix}", Waveform(chord[None], 22050))
-    assert soundfile.info(tmp_path / f"a{suffix}").subtype == "PCM_24"
-
-
-def test_long_ogg_is_written(tmp_path):
-    # libvorbis overflows the stack when it gets minutes of audio at once; hence another process.
-    program = """
-import sys
-import numpy as np
-from research.audio.waveform import Waveform, save_waveform
-samples = np.zeros((1, 3_000_000), np.float32)
-samples[0, ::1000] = 0.5
-save_waveform(sys.argv[1], Waveform(samples, 8000))
-"""
-    root = pathlib.Path(__file__).parent.parent
-    subprocess.run([sys.executable, "-c", program, tmp_path / "a.ogg"], cwd=root, check=True)
-    assert soundfile.info(tmp_path / "a.ogg").frames == 3_000_000
 
 
 @pytest.mark.parametrize(
@@ -119,60 +57,6 @@ def test_lengths_channels_and_rms_by_hand():
     np.testing.assert_array_equal(match_channels(samples, 3), 3 * [[2, 3, -1]])
     np.testing.assert_array_equal(match_channels(samples[:1], 2), 2 * [[1, 2, 3]])
     assert rms(np.array([[3, -4], [0, 5]], np.float32)) == pytest.approx(np.sqrt(12.5))
-
-
-@hypothesis.given(
-    spikes=st.lists(
-        st.tuples(st.integers(0, 1), st.integers(0, 2999), st.floats(-50, 50)), max_size=20
-    ),
-    ceiling=st.sampled_from([0.95, 0.3]),
-)
-def test_limited_peaks_never_exceed_the_ceiling(spikes, ceiling):
-    samples = np.random.default_rng(0).uniform(-0.25, 0.25, (2, 3000)).astype(np.float32)
-    quiet = np.ones(3000, bool)
-    for channel, place, height in spikes:
-        samples[channel, place] = height
-        quiet[max(place - 133, 0) : place + 133] = False  # 2 times 3 ms at 22050 Hz.
-    limited = limit_peaks(samples, 22050, ceiling)
-    assert limited.dtype == np.float32
-    assert np.abs(limited).max() <= np.float32(ceiling)
-    np.testing.assert_array_equal(limited[:, quiet], samples[:, quiet])
-
-
-def test_quiet_audio_is_left_untouched(chord):
-    np.testing.assert_array_equal(limit_peaks(chord[None], 22050), chord[None])
-
-
-def test_limiter_turns_all_channels_down_alike_and_without_a_step():
-    samples = np.stack([np.full(2000, 0.5), np.full(2000, 0.1)]).astype(np.float32)
-    samples[0, 1000] = 9.5
-    limited = limit_peaks(samples, 22050)
-    gain = limited / samples
-    np.testing.assert_allclose(gain[0], gain[1], rtol=1e-4)
-    assert limited[0, 1000] == pytest.approx(0.95, rel=1e-5)
-    assert gain[0, 1000] == pytest.approx(0.1, rel=1e-5)
-    # From 1 to 0.1 in a ramp of 2 * 3 ms = 133 samples.
-    assert np.abs(np.diff(gain)).max() < 1.05 * 0.9 / 133
-
-
-@pytest.mark.parametrize("target", [0.001, 0.05, 0.15, 0.25])
-def test_loudness_is_reached_under_the_ceiling(chord, target):
-    samples = stereo(chord) / 3
-    # At 0.25 the loudest sample would reach 2.4 without the limiter.
-    result = match_loudness(samples, target, 22050)
-    assert abs(20 * np.log10(rms(result) / target)) < 0.1
-    assert np.abs(result).max() <= np.float32(PEAK_CEILING)
-
-
-def test_loudness_out_of_reach_stays_under_the_ceiling(chord):
-    result = match_loudness(stereo(chord), 2.0, 22050)
-    assert np.isfinite(result).all()
-    assert np.abs(result).max() <= np.float32(PEAK_CEILING)
-    assert rms(result) > rms(stereo(chord))
-
-
-def test_silence_stays_silent_at_any_loudness():
-    np.testing.assert_array_equal(match_loudness(np.zeros((2, 99)), 0.1, 22050), np.zeros((2, 99)))
 
 
 def write(path, samples):
@@ -286,76 +170,6 @@ def test_real_recordings_load(recording):
     assert np.abs(waveform.samples).max() < 2.0
 
 
-def unwritable(tmp_path):
-    """Paths by what is wrong with them."""
-    (tmp_path / "folder.wav").mkdir(exist_ok=True)
-    (tmp_path / "file").touch()
-    return {
-        "directory": tmp_path / "folder.wav",
-        "suffix": tmp_path / "out.doc",
-        "no suffix": tmp_path / "out",
-        "missing folder": tmp_path / "nowhere" / "out.wav",
-        "file as a parent": tmp_path / "file" / "out.wav",
-    }
-
-
-@pytest.mark.parametrize("act", ["check", "save"])
-@pytest.mark.parametrize(
-    "kind", ["directory", "suffix", "no suffix", "missing folder", "file as a parent"]
-)
-def test_unwritable_output_is_told_in_one_line(tmp_path, chord, kind, act):
-    path = unwritable(tmp_path)[kind]
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InputError) as error:
-        if act == "check":
-            check_writable(path)
-        else:
-            save_waveform(path, Waveform(chord[None], 22050))
-    assert_one_line_about(path, error)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.parametrize("suffix", [".wav", ".WAV", ".flac", ".ogg", ".mp3", ".au"])
-def test_writable_output_is_left_as_it_was(tmp_path, suffix):
-    (tmp_path / f"old{suffix}").write_text("old")
-    check_writable(tmp_path / f"old{suffix}")
-    check_writable(tmp_path / f"new{suffix}")
-    assert [path.name for path in tmp_path.iterdir()] == [f"old{suffix}"]
-    assert (tmp_path / f"old{suffix}").read_text() == "old"
-
-
-@pytest.mark.parametrize("suffix", sorted(soundfile.available_formats()))
-def test_what_check_writable_lets_pass_can_be_saved_and_loaded(tmp_path, chord, suffix):
-    path = tmp_path / f"a.{suffix.lower()}"
-    try:
-        check_writable(path)
-    except InputError:
-        return
-    save_waveform(path, Waveform(stereo(chord), 22050))
-    loaded = load_waveform(path)
-    assert (loaded.samples.shape, loaded.sample_rate) == ((2, 22050), 22050)
-
-
-@pytest.mark.parametrize(
-    "failure", [soundfile.SoundFileRuntimeError("full"), OSError(28, "No space left on device")]
-)
-def test_failing_write_leaves_the_old_file_and_nothing_else(tmp_path, chord, monkeypatch, failure):
-    path = tmp_path / "out.wav"
-    path.write_text("old")
-    write = soundfile.SoundFile.write
-
-    def write_half(self, data):
-        write(self, data[: len(data) // 2])
-        raise failure
-
-    monkeypatch.setattr(soundfile.SoundFile, "write", write_half)
-    with pytest.raises(InputError, match="cannot be written") as error:
-        save_waveform(path, Waveform(chord[None], 22050))
-    assert_one_line_about(path, error)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["out.wav"]
-    assert path.read_text() == "old"
-
-
 def test_a_length_that_cannot_be_is_told(tmp_path):
     path = tmp_path / "long.flac"
     soundfile.write(path, np.zeros(22050) + 0.1, 22050)
@@ -367,9 +181,115 @@ def test_a_length_that_cannot_be_is_told(tmp_path):
         load_waveform(path)
 
 
-def test_a_name_that_is_not_unicode_is_told(tmp_path):
-    path = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.wav"))
-    soundfile.write(tmp_path / "plain.wav", np.zeros(22050) + 0.1, 22050)
-    (tmp_path / "plain.wav").rename(path)
-    with pytest.raises(InputError, match="cannot be read as audio"):
+@pytest.mark.parametrize("offset", [0.0, 0.5])
+@pytest.mark.parametrize("ratio", [-1.0, -0.97])
+def test_channels_that_cancel_are_the_loudest_one(chord, ratio, offset):
+    samples = np.stack([0.9 * chord, chord, ratio * 0.95 * chord, -0.95 * chord]) + offset
+    for channels in ([1, 3], [3, 1], [0, 1, 2, 3]):
+        mixed = match_channels(samples[channels].astype(np.float32), 1)
+        np.testing.assert_array_equal(mixed, samples[[1]].astype(np.float32))
+
+
+def test_channels_that_cancel_in_part_are_mixed(chord):
+    noise = np.random.default_rng(0).standard_normal((2, len(chord))).astype(np.float32)
+    for samples in (
+        np.stack([chord, -0.5 * chord]),
+        0.1 * noise,
+        np.stack([chord, np.zeros_like(chord)]),
+        np.zeros((2, 99), np.float32),
+        np.stack([chord, -chord]) + 0.3 * noise,
+    ):
+        np.testing.assert_array_equal(match_channels(samples, 1)[0], samples.mean(axis=0))
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_channels_that_cancel_are_told_by_a_warning(tmp_path, chord, subtype):
+    path = tmp_path / "wrong plug.wav"
+    soundfile.write(path, np.stack([chord, -chord], 1), 22050, subtype=subtype)
+    with pytest.warns(UserWarning, match=r"wrong plug\.wav: its channels cancel") as record:
+        waveform = load_waveform(path)
+    assert len(record) == 1 and "\n" not in str(record[0].message)
+    assert waveform.samples.shape == (2, 22050)
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.05, -0.4])
+@pytest.mark.parametrize("seconds", [1, 30])
+def test_an_offset_is_removed_from_the_channels_that_have_one(offset, seconds):
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, seconds * 22050))
+    centred = (noise - noise.mean(axis=1, keepdims=True)).astype(np.float32)
+    shifted = centred + np.float32([[offset], [0]])
+    result = without_offset(Waveform(shifted, 22050)).samples
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result[0], centred[0], atol=1e-6)
+    np.testing.assert_array_equal(result[1], centred[1])
+
+
+def test_ordinary_recordings_keep_their_samples(recording):
+    waveform = load_waveform(recording)
+    assert without_offset(waveform) is waveform
+
+
+@pytest.mark.parametrize("frequency", [20.0, 55.3, 440.1])
+@pytest.mark.parametrize("seconds", [0.5, 2.7])
+def test_a_period_that_is_cut_off_is_no_offset(frequency, seconds):
+    time = np.arange(int(seconds * 44100)) / 44100
+    samples = np.sin(2 * np.pi * frequency * time + np.array([[0], [1.6]])).astype(np.float32)
+    waveform = Waveform(samples, 44100)
+    assert without_offset(waveform) is waveform
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (np.full(22050, 0.5), "is silence"),
+        (np.full(22050, 0.5) + 1e-10 * np.arange(22050), "is silence"),
+        (1e-30 * np.sin(np.arange(22050)), "is silence, more than 100 dB below full scale"),
+        (1e-39 * np.sin(np.arange(22050)), "is silence, more than 100 dB below full scale"),
+        (1e-45 * np.sign(np.sin(np.arange(22050))), "is silence"),
+        (32768 * np.sin(np.arange(22050)), r"far above full scale, up to 3.28e\+04; export"),
+        (1e9 * np.sin(np.arange(22050)), r"far above full scale, up to 1e\+09"),
+        (3e38 * np.sin(np.arange(22050)), r"far above full scale, up to 3e\+38"),
+        (1e60 * np.sin(np.arange(22050)), "NaN or infinite"),
+    ],
+    ids=["0.5", "a slope", "1e-30", "1e-39", "1e-45", "2**15", "1e9", "3e38", "1e60"],
+)
+@pytest.mark.parametrize("num_channels", [1, 2])
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_levels_that_no_sound_has_are_told_in_one_line(
+    tmp_path, samples, reason, num_channels, subtype
+):
+    path = tmp_path / "input.wav"
+    with np.errstate(over="ignore"):
+        samples = np.outer(samples.astype({"FLOAT": "f4", "DOUBLE": "f8"}[subtype]), [1, 0.7])
+    soundfile.write(path, samples[:, :num_channels], 22050, subtype=subtype)
+    with pytest.raises(InputError, match=reason) as error:
         load_waveform(path)
+    assert_one_line_about(path, error)
+
+
+@pytest.mark.parametrize("level", [1e-4, 8.0])
+def test_quiet_and_loud_recordings_load(tmp_path, chord, level):
+    write(tmp_path / "input.wav", level * chord)
+    np.testing.assert_array_equal(load_waveform(tmp_path / "input.wav").samples[0], level * chord)
+
+
+@pytest.mark.parametrize("rate", [1, 100, 999, 768001, 2**31 - 1])
+def test_sample_rates_that_no_recording_has_are_told(tmp_path, rate):
+    path = tmp_path / "input.wav"
+    # Long enough at low rates; at the others the rate comes first.
+    soundfile.write(path, np.sin(np.arange(22050)), rate)
+    with pytest.raises(InputError, match=f"sample rate of {rate} Hz; give one from 1000 to 768000"):
+        load_waveform(path)
+    with pytest.raises(InputError, match=f"is {rate} Hz; give one from 1000 to 768000"):
+        resample(Waveform(np.ones((1, 99), np.float32), rate), 22050)
+    with pytest.raises(InputError, match=f"is {rate} Hz"):
+        resample(Waveform(np.ones((1, 99), np.float32), 22050), rate)
+
+
+@pytest.mark.parametrize("rates", [(1000, 768000), (768000, 1000), (1001, 767999)])
+def test_extreme_rates_are_resampled(rates):
+    before, after = rates
+    waveform = Waveform(np.sin(np.arange(before) / 10)[None].astype(np.float32), before)
+    result = resample(waveform, after)
+    assert result.samples.shape == (1, after)
+    assert np.isfinite(result.samples).all()

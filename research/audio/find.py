@@ -22,7 +22,7 @@ _AUDIO_SUFFIXES = """
 _SUFFIX = re.compile(r"\.([a-z0-9]{1,5})", re.IGNORECASE)
 # How audio files begin.
 _AUDIO_START = re.compile(
-    rb"RIFF|RIFX|RF64|riff|fLaC|OggS|ID3|FORM|\.snd|caff|....ftyp|\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd]",
+    rb"RIFF|RIFX|RF64|BW64|riff|fLaC|OggS|ID3|FORM|\.snd|caff|....ftyp|\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd]",
     re.DOTALL,
 )
 _SYSTEM_FOLDERS = frozenset(

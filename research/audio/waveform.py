@@ -1,4 +1,4 @@
-"""Audio in memory and in files: reading, writing, resampling, channels, level and peak limiting.
+"""Audio in memory: reading it from a file, resampling, length, channels and offset.
 
 Samples are float32 `[channels, samples]`, full scale 1.
 """
@@ -7,18 +7,20 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-import sys
-import threading
+import warnings
 
 import numpy as np
 
-from research.errors import InputError
-from research.files import atomic_write, check_place
+from research.audio.decoding import decode
+from research.errors import InputError, about
 
 MIN_SECONDS = 0.5
-PEAK_CEILING = 0.95
-_KNOWN_FORMATS = "WAV, FLAC, Ogg, MP3 or AU"
-_SUBTYPES = {"WAV": "PCM_24", "FLAC": "PCM_24", "OGG": "VORBIS", "MP3": None, "AU": "PCM_24"}
+SAMPLE_RATES = 1000, 768000
+"""The lowest and the highest sample rate in Hz."""
+_LOUDEST = 100.0  # 40 dB above full scale. Integers as floats are far above it.
+_QUIETEST = 1e-5  # 100 dB below full scale; rounding to 24 bits and its dither are below it.
+_BLOCK = 1 << 15  # Samples.
+_CANCELLED = 0.1  # Level of the mean of channels that cancel each other, relative to theirs.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +49,14 @@ class Waveform:
 
 
 def load_waveform(path: str | os.PathLike) -> Waveform:
-    """Read an audio file in any format that soundfile decodes.
+    """Read an audio file in any format that soundfile decodes, whatever its name.
+
+    A file of several recordings, such as joined files or the stream of a radio station, is read as
+    one, in order. A warning tells where channels cancel each other; see `match_channels`.
 
     Raises:
-      InputError: the file is missing, not audio, truncated, shorter than 0.5 s or digital silence,
-        or has samples that are not finite.
+      InputError: the file is missing, not audio, cut short, shorter than 0.5 s or silent, or its
+        sample rate or its samples are out of range.
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -60,7 +65,12 @@ def load_waveform(path: str | os.PathLike) -> Waveform:
         raise InputError(f"{path} does not exist; give an audio file")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); give an audio file")
-    samples, sample_rate = _decode(path)
+    samples, sample_rate = decode(path)
+    low, high = SAMPLE_RATES
+    if not low <= sample_rate <= high:
+        raise InputError(
+            f"{path} has a sample rate of {sample_rate} Hz; give one from {low} to {high} Hz"
+        )
     if samples.shape[-1] < MIN_SECONDS * sample_rate:
         raise InputError(
             f"{path} lasts {samples.shape[-1] / sample_rate:.4g} s ({samples.shape[-1]} samples); "
@@ -69,79 +79,50 @@ def load_waveform(path: str | os.PathLike) -> Waveform:
     invalid = np.count_nonzero(~np.isfinite(samples))
     if invalid:
         raise InputError(f"{path} holds {invalid} samples that are NaN or infinite; export it anew")
+    with about(path):
+        check_peak(samples)
+    # Without their offset, which is no sound.
+    peak = (samples.max(axis=1) / 2 - samples.min(axis=1) / 2).max()
     if not samples.any():
         raise InputError(f"{path} is digital silence; give audio with sound in it")
+    if peak < _QUIETEST:
+        raise InputError(
+            f"{path} is silence, more than 100 dB below full scale; give audio with sound in it"
+        )
+    if _cancelling(samples) is not None:
+        warnings.warn(
+            f"{path}: its channels cancel each other; where they are mixed, the loudest is used",
+            stacklevel=1,
+        )
     return Waveform(samples, sample_rate)
 
 
-def _decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
-    import soundfile
+def check_peak(samples: np.ndarray) -> None:
+    """Check that no sample is above 100, full scale being 1.
 
-    try:
-        with _quiet_decoder, soundfile.SoundFile(path) as file:
-            promised, sample_rate = file.frames, file.samplerate
-            samples = file.read(dtype="float32", always_2d=True)
-    except MemoryError as error:
-        raise InputError(
-            f"{path} claims a length that does not fit into memory; get a whole copy"
-        ) from error
-    except (soundfile.SoundFileError, OSError, UnicodeError) as error:
-        reason = str(error).removeprefix(f"Error opening {str(path)!r}: ").rstrip(".")
-        raise InputError(
-            f"{path} cannot be read as audio ({reason}); give {_KNOWN_FORMATS}"
-        ) from error
-    if len(samples) < promised and _states_its_length(path):
-        raise InputError(
-            f"{path} is cut short: {len(samples) / sample_rate:.2f} s of "
-            f"{promised / sample_rate:.2f} s can be decoded; get a whole copy"
-        )
-    return np.ascontiguousarray(samples.T), sample_rate
+    Samples of a float file may be somewhat above full scale. Far above it are those of files that
+    hold integers as floats.
 
-
-def _states_its_length(path: pathlib.Path) -> bool:
-    """True if the header states the length. Without a Xing tag, that of an MP3 is estimated."""
-    with path.open("rb") as file:
-        head = file.read(10)
-        if head[:3] == b"ID3":  # The size of the tag is four bytes of seven bits.
-            size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-            file.seek(size, os.SEEK_CUR)
-        tags = head + file.read(4096)
-    return path.suffix.lower() != ".mp3" or b"Xing" in tags or b"Info" in tags
-
-
-class _QuietDecoder:
-    """Hides the warnings that the MP3 decoder, which is C code, writes to stderr.
-
-    All threads share stderr: the first one that decodes redirects it, the last one restores it.
+    Raises:
+      InputError: one is.
     """
-
-    def __init__(self):
-        self._lock, self._inside, self._saved = threading.Lock(), 0, -1
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                sys.stderr.flush()
-                self._saved = os.dup(2)
-                with open(os.devnull, "wb") as sink:
-                    os.dup2(sink.fileno(), 2)
-
-    def __exit__(self, *_) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                os.dup2(self._saved, 2)
-                os.close(self._saved)
-
-
-_quiet_decoder = _QuietDecoder()
+    peak = max(samples.max(initial=0), -samples.min(initial=0))
+    if not peak <= _LOUDEST:
+        raise InputError(f"samples are far above full scale, up to {peak:.3g}; export it anew")
 
 
 def resample(waveform: Waveform, sample_rate: int) -> Waveform:
-    """Resample to another rate in Hz by soxr (quality HQ), to `ceil(seconds * rate)` samples."""
+    """Resample to another rate in Hz by soxr (quality HQ), to `ceil(seconds * rate)` samples.
+
+    Raises:
+      InputError: a rate is out of `SAMPLE_RATES`.
+    """
     if waveform.sample_rate == sample_rate:
         return waveform
+    low, high = SAMPLE_RATES
+    for rate in (waveform.sample_rate, sample_rate):
+        if not low <= rate <= high:  # soxr would end the process.
+            raise InputError(f"the sample rate is {rate} Hz; give one from {low} to {high} Hz")
     import soxr
 
     length = -(-waveform.samples.shape[-1] * sample_rate // waveform.sample_rate)
@@ -158,116 +139,50 @@ def fit_length(samples: np.ndarray, length: int) -> np.ndarray:
 def match_channels(samples: np.ndarray, num_channels: int) -> np.ndarray:
     """Samples with `num_channels` channels: unchanged, or their mean repeated.
 
+    Where the channels cancel each other, so that their mean is more than 20 dB quieter than they
+    are, it is the loudest channel that is repeated. Offsets do not count.
+
     Args:
       samples: `[channels, samples]`.
       num_channels: number of channels of the result.
     """
     if samples.shape[0] == num_channels:
         return samples
-    return np.repeat(samples.mean(axis=0, keepdims=True), num_channels, axis=0)
+    loudest = _cancelling(samples)
+    mixed = samples.mean(axis=0, keepdims=True) if loudest is None else samples[[loudest]]
+    return np.repeat(mixed, num_channels, axis=0)
 
 
-def rms(samples: np.ndarray) -> float:
-    """Root mean square over all channels and samples."""
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+def _cancelling(samples: np.ndarray) -> int | None:
+    """The loudest of channels that cancel each other, None if they do not."""
+    num_channels, length = samples.shape
+    offset, covariance = samples.mean(axis=1, keepdims=True), np.zeros((num_channels, num_channels))
+    for start in range(0, length if num_channels > 1 else 0, _BLOCK):
+        block = samples[:, start : start + _BLOCK] - offset  # Fits into the cache of a processor.
+        covariance += block @ block.T
+    power, power_of_mean = np.diag(covariance), covariance.mean()
+    return int(np.argmax(power)) if power_of_mean < _CANCELLED**2 * np.mean(power) else None
 
 
-def match_loudness(
-    samples: np.ndarray, target_rms: float, sample_rate: int, ceiling: float = PEAK_CEILING
-) -> np.ndarray:
-    """Scale samples to an RMS level and limit peaks above `ceiling`.
+def without_offset(waveform: Waveform) -> Waveform:
+    """The same without the mean of each channel, where it is an offset (DC) of the recording.
 
-    Limiting lowers the level, so gain and limiter alternate 8 times. Digital silence is unchanged.
-    The result is quieter than the target if the limiter prevents it.
-
-    Args:
-      samples: `[channels, samples]`.
-      target_rms: RMS level over all channels and samples.
-      sample_rate: Hz.
-      ceiling: largest absolute sample.
+    That is a mean of more than 0.3 % of the standard deviation (-50 dB), and more than a cut-off
+    period of music leaves: 2 % divided by the duration in seconds, where a tone of 20 Hz leaves at
+    most 1.1 %. Other channels, and all of less than 0.5 s, stay as they are, to the bit.
     """
-    level = rms(samples)
-    if level == 0.0:
-        return samples
-    for _ in range(8):
-        samples = limit_peaks(samples * np.float32(target_rms / level), sample_rate, ceiling)
-        level = rms(samples)
-    return samples
-
-
-def limit_peaks(
-    samples: np.ndarray, sample_rate: int, ceiling: float = PEAK_CEILING, seconds: float = 0.003
-) -> np.ndarray:
-    """Limit absolute samples to `ceiling` by a smooth gain that the channels share.
-
-    The gain is the one that each sample needs, then the minimum over `seconds` on either side,
-    then the mean over the same span.
-
-    Args:
-      samples: `[channels, samples]`.
-      sample_rate: Hz.
-      ceiling: largest absolute sample.
-      seconds: half the span of the smoothing.
-    """
-    from scipy import ndimage
-
-    peaks = np.abs(samples).max(axis=0).astype(np.float64)
-    if peaks.max() <= ceiling:
-        return samples
-    span = 2 * int(seconds * sample_rate) + 1
-    needed = ndimage.minimum_filter1d(ceiling / np.maximum(peaks, ceiling), span)
-    gain = ndimage.uniform_filter1d(needed, span)
-    return np.clip(samples * gain, -ceiling, ceiling).astype(np.float32)
-
-
-def check_writable(path: str | os.PathLike) -> None:
-    """Check that an audio file can be written, before time is spent on computing it.
-
-    Raises:
-      InputError: the format is unknown, the folder does not exist, or there is no permission.
-    """
-    path = pathlib.Path(path)
-    if not path.is_dir():
-        _format_of(path)
-    check_place(path)
-
-
-def _format_of(path: pathlib.Path) -> str:
-    name = path.suffix.removeprefix(".").upper()
-    if name not in _SUBTYPES:
-        raise InputError(
-            f"output {path}: unknown audio format {path.suffix!r}; give {_KNOWN_FORMATS}"
-        )
-    return name
-
-
-def save_waveform(path: str | os.PathLike, waveform: Waveform) -> None:
-    """Write an audio file atomically, in the format of its suffix.
-
-    WAV, FLAC and AU get 24 bits per sample, Ogg is Vorbis.
-
-    Raises:
-      InputError: the format is unknown, or the file cannot be written.
-    """
-    import soundfile
-
-    path = pathlib.Path(path)
-    kind = _format_of(path)
-    num_channels = waveform.samples.shape[0]
-    try:
-        with (
-            atomic_write(path) as temporary,
-            soundfile.SoundFile(
-                temporary,
-                "w",
-                waveform.sample_rate,
-                num_channels,
-                format=kind,
-                subtype=_SUBTYPES[kind],
-            ) as file,
-        ):
-            # In blocks: libvorbis overflows its stack if it gets a minute at once.
-            for start in range(0, waveform.samples.shape[1], 65536):
-                file.write(waveform.samples[:, start : start + 65536].T)
-    except soundfile.SoundFileError as error:
-        raise InputError(f"output {path} cannot be written ({error})") from error
+    if waveform.seconds < MIN_SECONDS:
+        return waveform
+    samples = waveform.samples
+    mean = samples.mean(axis=1, dtype=np.float64)
+    limit = max(0.003, 0.02 / waveform.seconds)
+    suspects = np.flatnonzero(mean)
+    is_offset = np.zeros(len(mean), bool)
+    is_offset[suspects] = [
+        abs(mean[channel]) > limit * samples[channel].std(dtype=np.float64) for channel in suspects
+    ]
+    if not is_offset.any():
+        return waveform
+    return dataclasses.replace(
+        waveform, samples=samples - np.where(is_offset, mean, 0)[:, None].astype(np.float32)
+    )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from research.audio.waveform import Waveform, load_waveform, resample
+from research.audio.waveform import Waveform, load_waveform, match_channels, resample
 from research.judge.verdict import Judge, Verdict
 from research.transfer.config import TransferConfig
 from research.transfer.style_transfer import transfer
@@ -44,7 +44,7 @@ def variants() -> dict[str, TransferConfig]:
 
 def _load(path: str | pathlib.Path) -> Waveform:
     recording = resample(load_waveform(path), TransferConfig().sample_rate)
-    samples = recording.samples.mean(axis=0, keepdims=True)[:, : _SECONDS * recording.sample_rate]
+    samples = match_channels(recording.samples, 1)[:, : _SECONDS * recording.sample_rate]
     return Waveform(samples, recording.sample_rate)
 
 

@@ -10,8 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from research.audio.waveform import Waveform, match_channels, resample
-from research.errors import InputError
+from research.audio.waveform import (
+    Waveform,
+    check_peak,
+    match_channels,
+    resample,
+    without_offset,
+)
 
 SAMPLE_RATE = 22050
 FEATURES = (
@@ -39,7 +44,6 @@ _SLICE_SAMPLES = _SLICE_STRIDE - 1
 HOP_LENGTH = 512
 _N_FFT = 2048
 _MEDIAN_WIDTH = 31
-_LOUDEST = 1e6  # Full scale is 1; the squares fit into single precision.
 
 
 def describe(samples: np.ndarray) -> np.ndarray:
@@ -129,10 +133,9 @@ def describe_track(waveform: Waveform) -> np.ndarray:
     Raises:
       InputError: the samples are far above full scale.
     """
+    check_peak(waveform.samples)
     mono = Waveform(match_channels(waveform.samples, 1), waveform.sample_rate)
-    samples = resample(mono, SAMPLE_RATE).samples[0]
-    if np.abs(samples).max() > _LOUDEST:
-        raise InputError("samples are far above full scale; export it anew")
+    samples = resample(without_offset(mono), SAMPLE_RATE).samples[0]
     starts = range(0, len(samples) - _SLICE_SAMPLES + 1, _SLICE_STRIDE)
     spans = [samples, *(samples[start:][:_SLICE_SAMPLES] for start in starts)]
     return np.array([[len(span), *describe(span)] for span in spans])

@@ -2,21 +2,22 @@
 
 import numpy as np
 
-from research.audio.waveform import Waveform, limit_peaks, match_channels, resample, rms
+from research.audio.levels import limit_peaks, rms
+from research.audio.waveform import Waveform, match_channels, resample, without_offset
 
 
 def crossfade(content: Waveform, style: Waveform, fraction: float) -> Waveform:
     """`(1 - fraction) * content + fraction * style`, with the style at the content's RMS level.
 
     The style is resampled, cut or repeated to the sample rate, the channels and the length of the
-    content. Peaks that would clip are limited.
+    content. Offsets are removed, and peaks that would clip are limited.
 
     Args:
       content: any sample rate, channels and length.
       style: the same.
       fraction: of the style, from 0 to 1.
     """
-    rate = content.sample_rate
+    content, style, rate = without_offset(content), without_offset(style), content.sample_rate
     other = match_channels(resample(style, rate).samples, content.samples.shape[0])
     other = np.take(other, np.arange(content.samples.shape[1]), axis=1, mode="wrap")
     other = other * (rms(content.samples) / max(rms(other), 1e-9))

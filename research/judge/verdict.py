@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from research.audio.waveform import MIN_SECONDS, Waveform, resample
+from research.audio.waveform import MIN_SECONDS, Waveform, resample, without_offset
 from research.errors import InputError
 from research.judge.crossfade import height_above
 from research.judge.damage import Damage, measure_damage, naturalness
@@ -157,7 +157,7 @@ class Judge:
 
 
 def _prepare(samples: np.ndarray, sample_rate: int, name: str) -> np.ndarray:
-    """Mono `[samples]` at 22 050 Hz and an RMS level of 0.1."""
+    """Mono `[samples]` at 22 050 Hz and an RMS level of 0.1, without an offset."""
     samples = np.asarray(samples, np.float32)
     if samples.ndim != 1:
         raise InputError(f"{name} has shape {samples.shape}; the judge takes mono [samples]")
@@ -165,9 +165,10 @@ def _prepare(samples: np.ndarray, sample_rate: int, name: str) -> np.ndarray:
         raise InputError(f"{name} holds samples that are NaN or infinite")
     if len(samples) < MIN_SECONDS * sample_rate:
         raise InputError(f"{name} lasts less than {MIN_SECONDS} s")
-    if not samples.any():
+    waveform = without_offset(Waveform(samples[None], sample_rate))
+    if not waveform.samples.any():
         raise InputError(f"{name} is digital silence")
-    return _scale(resample(Waveform(samples[None], sample_rate), SAMPLE_RATE).samples[0])
+    return _scale(resample(waveform, SAMPLE_RATE).samples[0])
 
 
 def _scale(samples: np.ndarray) -> np.ndarray:

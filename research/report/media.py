@@ -42,7 +42,8 @@ def choose_kbps(waveforms: Sequence[Waveform], num_bytes: int) -> int:
 def mp3_uri(waveform: Waveform, kbps: int) -> str:
     """A waveform as an MP3 of constant bit rate.
 
-    It is resampled to the next higher sample rate of MP3, 48 kHz at most.
+    It is resampled to the next higher sample rate of MP3, 48 kHz at most, and turned down if it is
+    above full scale.
 
     Args:
       waveform: mono and stereo stay so; more channels are averaged to mono.
@@ -53,6 +54,7 @@ def mp3_uri(waveform: Waveform, kbps: int) -> str:
     waveform = resample(waveform, _mp3_rate(waveform))
     num_channels = waveform.samples.shape[0] if waveform.samples.shape[0] <= 2 else 1
     samples = match_channels(waveform.samples, num_channels)
+    samples = samples / max(np.abs(samples).max(), 1)
     lowest, highest = _bounds(waveform.sample_rate)
     # soundfile takes a level from 0, the highest bit rate, to 1, the lowest, but refuses 1.
     level = min((highest - min(kbps, highest)) / (highest - lowest), 0.999)

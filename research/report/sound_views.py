@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from research.audio.stft import StftConfig
-from research.audio.waveform import Waveform, resample
+from research.audio.waveform import Waveform, match_channels, resample
 from research.report.media import image_uri
 from research.report.plots import Axis, band, curve, verticals
 from research.report.spectrograms import LOWEST_HZ, RANGE_DB, decibels
@@ -117,7 +117,7 @@ def _columns(values: np.ndarray, reduce: Callable[[np.ndarray], float]) -> np.nd
 def _analyse(sound: Waveform, sample_rate: int) -> _Features:
     import librosa
 
-    samples = resample(sound, sample_rate).samples.mean(axis=0)
+    samples = match_channels(resample(sound, sample_rate).samples, 1)[0]
     hop = _STFT.hop_length
     power = np.abs(librosa.stft(samples, n_fft=_STFT.n_fft, hop_length=hop)) ** 2
     with warnings.catch_warnings():

@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from research.audio.waveform import check_writable, save_waveform
+from research.audio.waveform import load_waveform
+from research.audio.writing import check_writable, save_waveform
 from research.errors import InputError, only_warn
 from research.files import check_kept, check_place, exclusive_lock, expand
 from research.progress import CountingBar, ProgressBar
@@ -74,8 +75,9 @@ def _make_one(
     outputs = [workdir / "output.wav"]
     if output is not None:
         outputs.append(pathlib.Path(output))
+    content = load_waveform(take.content)
     for path in outputs:
-        check_writable(path)
+        check_writable(path, len(content.samples), content.sample_rate)
     check_kept(input_files([take]), outputs)
     chosen = _as_json(config)
     with exclusive_lock(workdir), ProgressBar(config.num_iterations) as bar:

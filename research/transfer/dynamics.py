@@ -6,7 +6,7 @@ a content are filled with the quietest sound of the style by a transfer, and tur
 
 import numpy as np
 
-from research.audio.waveform import rms
+from research.audio.levels import rms
 
 _BLOCK = 512
 _QUIET_DB = 45.0  # Below the loud blocks.

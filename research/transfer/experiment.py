@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from research.audio.waveform import Waveform, load_waveform, save_waveform
+from research.audio.waveform import Waveform, load_waveform
+from research.audio.writing import save_waveform
 from research.errors import InputError, about
 from research.transfer.assessor import Assessor
 from research.transfer.config import TransferConfig

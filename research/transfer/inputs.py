@@ -2,40 +2,46 @@
 
 import numpy as np
 
-from research.audio.waveform import Waveform, match_channels, resample, rms
+from research.audio.levels import rms
+from research.audio.waveform import Waveform, match_channels, resample, without_offset
 from research.errors import InputError
 from research.transfer.config import TransferConfig
 from research.transfer.dynamics import find_sound
 from research.transfer.representations import FINE
+
+_SILENCE = 1e-7  # Root mean square. A recording of less is refused where it is read.
 
 
 def content_samples(content: Waveform, config: TransferConfig) -> np.ndarray:
     """Samples of a content, `[channels, samples]`.
 
     Raises:
-      InputError: the recording is too short for the config.
+      InputError: the recording is silent, or too short for the config.
     """
     num_channels = 1 if config.mono else content.samples.shape[0]
-    samples = match_channels(resample(content, config.sample_rate).samples, num_channels)
-    return _check_length(_scale(samples, config), config, "content")
+    recording = resample(content, config.sample_rate)
+    samples = match_channels(recording.samples, num_channels)
+    return _check_length(_scale(samples, config, "content"), config, "content")
 
 
 def style_samples(style: Waveform, config: TransferConfig) -> np.ndarray:
-    """Samples of a style, `[1, samples]`: mixed down, and without its rests.
+    """Samples of a style, `[1, samples]`: mixed down, without an offset and without its rests.
 
     Raises:
-      InputError: the recording is too short for the config.
+      InputError: the recording is silent, or too short for the config.
     """
-    samples = match_channels(resample(style, config.sample_rate).samples, 1)
-    if config.keep_rests:
-        samples = samples[:, find_sound(samples)]
-    return _check_length(_scale(samples, config), config, "style")
+    recording = resample(without_offset(style), config.sample_rate)
+    samples = match_channels(recording.samples, 1)
+    if config.keep_rests and samples.any():
+        samples = samples[:, find_sound(samples / np.abs(samples).max())]
+    return _check_length(_scale(samples, config, "style"), config, "style")
 
 
-def _scale(samples: np.ndarray, config: TransferConfig) -> np.ndarray:
-    if config.rms is None:
-        return samples
-    return samples * np.float32(config.rms / rms(samples))
+def _scale(samples: np.ndarray, config: TransferConfig, name: str) -> np.ndarray:
+    level = rms(samples)
+    if level < _SILENCE:
+        raise InputError(f"{name} is silence below {config.sample_rate / 2:g} Hz; give another")
+    return samples if config.rms is None else samples * np.float32(config.rms / level)
 
 
 def _check_length(samples: np.ndarray, config: TransferConfig, name: str) -> np.ndarray:

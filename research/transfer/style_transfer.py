@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.audio.levels import match_loudness, rms
 from research.audio.waveform import (
     Waveform,
     fit_length,
     match_channels,
-    match_loudness,
     resample,
-    rms,
+    without_offset,
 )
 from research.clock import Clock
 from research.errors import InputError
@@ -31,6 +31,7 @@ from research.transfer.variables.registry import VARIABLES
 
 # Amount of style at style_amount=0: with none at all, the output would be the content.
 _SMALLEST_AMOUNT = 0.25
+_HIGHEST_PEAK = 1.4  # Of 3 dB above full scale, which lossy files reach.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Problem:
     """A transfer before its optimisation.
 
     Attributes:
-      content: the recording as given.
+      content: the recording as given, without an offset.
       samples: the content as the transfer uses it, `[channels, samples]`.
       start: start of the variable.
       objective: the unweighted loss.
@@ -82,7 +83,8 @@ def transfer(
     """Transfer the style of one recording to the content of another.
 
     Channels are transferred together, each with the style of the mean of the style's channels. The
-    output has the content's loudness (root mean square) and no peak above 0.95.
+    output has the content's loudness (root mean square) and no peak above 0.95. Offsets (DC) of the
+    recordings are removed. A content with peaks above 1.4 counts as turned down to them.
 
     Raises:
       InputError: a recording is too short for the config, a checkpoint or file of the config does
@@ -122,6 +124,7 @@ def prepare(
     Raises:
       InputError: as `transfer`.
     """
+    content = without_offset(content)
     samples = content_samples(content, config)
     constants = constants or make_constants(config, content.sample_rate)
     amount = _SMALLEST_AMOUNT + (1 - _SMALLEST_AMOUNT) * config.style_amount
@@ -211,10 +214,14 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
 
 
 def _as_content(samples: np.ndarray, problem: Problem) -> Waveform:
-    """Output samples at the sample rate, length, channels and loudness of the content."""
+    """Output samples at the sample rate, length, channels and loudness of the content.
+
+    A content far above full scale counts as turned down, since peaks are limited.
+    """
     content, config = problem.content, problem.config
+    target = rms(content.samples) / max(float(np.abs(content.samples).max()) / _HIGHEST_PEAK, 1.0)
     output = resample(Waveform(samples, config.sample_rate), content.sample_rate)
     samples = fit_length(output.samples, content.samples.shape[-1])
     samples = match_channels(samples, content.samples.shape[0])
-    samples = match_loudness(samples, rms(content.samples), content.sample_rate)
+    samples = match_loudness(samples, target, content.sample_rate)
     return Waveform(samples, content.sample_rate)

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from research.audio.waveform import Waveform, load_waveform, resample, save_waveform
+from research.audio.waveform import Waveform, load_waveform, resample
+from research.audio.writing import save_waveform
 from research.benchmarks.known_truth.anchors import ANCHORS, CHEATS, make_anchors, make_cheats
 from research.benchmarks.known_truth.measures import Closeness, Ruler
 from research.benchmarks.known_truth.pieces import Triple

@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from research.audio.waveform import (
-    Waveform,
-    fit_length,
-    load_waveform,
-    match_loudness,
-    resample,
-    save_waveform,
-)
+from research.audio.levels import match_loudness
+from research.audio.waveform import Waveform, fit_length, load_waveform, resample
+from research.audio.writing import save_waveform
 from research.benchmarks.known_truth.performance import DRUM_VOICE, perform, to_midi
 from research.benchmarks.known_truth.pieces import DRUMS, Ensemble, Triple
 from research.errors import InputError

@@ -7,7 +7,13 @@ import jax
 import numpy as np
 
 from research.audio.stft import StftConfig
-from research.audio.waveform import Waveform, match_channels, resample
+from research.audio.waveform import (
+    Waveform,
+    check_peak,
+    match_channels,
+    resample,
+    without_offset,
+)
 from research.errors import InputError
 
 _BLOCK_FRAMES = 256
@@ -21,6 +27,7 @@ def transform_blocks(
 ) -> np.ndarray:
     """A function of the frames of the mean of the channels, `[frames, bins]`.
 
+    An offset (DC) is removed before; see `match_channels` for channels that cancel each other.
     All blocks have the same length, so one compiled program serves every waveform.
 
     Args:
@@ -31,10 +38,11 @@ def transform_blocks(
         `[frames, bins]`.
 
     Raises:
-      InputError: the waveform is shorter than a frame, or the result is not finite.
+      InputError: the waveform is shorter than a frame, or far above full scale.
     """
+    check_peak(waveform.samples)
     mono = Waveform(match_channels(waveform.samples, 1), waveform.sample_rate)
-    samples = resample(mono, sample_rate).samples[0]
+    samples = resample(without_offset(mono), sample_rate).samples[0]
     num_frames = stft.num_frames(samples.size)
     if num_frames < 1:
         raise InputError(
@@ -49,7 +57,4 @@ def transform_blocks(
     uncentred = dataclasses.replace(stft, center=False)
     blocks = (padded[block * stride :][:span] for block in range(num_blocks))
     transformed = [np.asarray(transform(block, config=uncentred)) for block in blocks]
-    frames = np.concatenate(transformed)[:num_frames]
-    if not np.isfinite(frames).all():
-        raise InputError("samples are far above full scale; export it anew")
-    return frames
+    return np.concatenate(transformed)[:num_frames]

@@ -47,7 +47,7 @@ class MelConfig(DecibelFrames, AudioFrontEnd):
         The power is that of 128 mel bands, `[frames, 128]`; the result is float16. Silence is 0.
 
         Raises:
-          InputError: the samples are too loud for single precision.
+          InputError: the samples are far above full scale.
         """
         power = transform_blocks(waveform, _SAMPLE_RATE, _STFT, _mel_power)
         loudest = max(power.max(), _TINY)

@@ -61,7 +61,7 @@ class SpectrogramConfig(AudioFrontEnd):
         """`log(1 + |STFT|)` of the mean of the channels, `[frames, bins]` float16.
 
         Raises:
-          InputError: the waveform is shorter than a frame, or too loud for half precision.
+          InputError: the waveform is shorter than a frame, or far above full scale.
         """
         return transform_blocks(waveform, self.sample_rate, self.stft, _log_magnitude)
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from research.audio.waveform import Waveform, fit_length, resample, rms
+from research.audio.levels import rms
+from research.audio.waveform import Waveform, fit_length, resample
 from research.transfer.reorchestration.grid import SAMPLE_RATE, spectrum
 from research.transfer.reorchestration.orchestra import Orchestra, describe
 from research.transfer.reorchestration.sound import render
