@@ -3,7 +3,7 @@
     python run_transfer.py --config=configs/ablation_loss_weights.py --workdir=results/ablation
     python run_transfer.py --config=configs/ablation_loss_weights.py:ulyanov
 
-Each preset of `configs/transfer.py` at eight style weights, each with two seeds.
+Each preset of `configs/transfer.py` that minimises a loss, at eight style weights with two seeds.
 `--config.sweep.style_weight=0.1,1,10` sweeps other values, and `None` none.
 """
 
@@ -22,9 +22,11 @@ def _sweep(config: TransferConfig) -> TransferConfig:
     return dataclasses.replace(config, sweep=SweepConfig(style_weight=weights, seed=(0, 1)))
 
 
-PRESETS = {name: _sweep(config) for name, config in transfer.PRESETS.items()}
+PRESETS = {
+    name: _sweep(config) for name, config in transfer.PRESETS.items() if config.num_iterations
+}
 
 
-def get_config(preset: str = "default") -> ConfigDict:
+def get_config(preset: str = "texture") -> ConfigDict:
     """The config of a preset, one of `PRESETS`."""
     return presets.choose(PRESETS, preset)

@@ -1,11 +1,11 @@
-"""Style transfer: the default, and the published systems as changes of it.
+"""Style transfer: the default, transfer of texture, and the published systems.
 
     python run_transfer.py --content=a.wav --style=b.wav
+    python run_transfer.py --config=configs/transfer.py:texture --config.style_weight=3
     python run_transfer.py --config=configs/transfer.py:ulyanov --content=a.wav --style=b.wav
-    python run_transfer.py --config.style_weight=3 --config.num_iterations=200
 
 The keys, their defaults and what they mean are in `research/transfer/config.py` and the dataclasses
-it names; the preset `default` is `TransferConfig()`.
+it names; the preset `texture` is `TransferConfig()`.
 """
 
 import dataclasses
@@ -119,7 +119,7 @@ of a PCA: `--config.variable=pca --config.pca=WORKDIR/pca.npz --config.init=nois
 --config.noise_scale=10 --config.optimiser.learning_rate=1 --config.num_iterations=3000`.
 """
 
-_INSTRUMENTS = TransferConfig(
+_DEFAULT = TransferConfig(
     init="reorchestrated",
     num_iterations=0,
     content=ContentWeights.only(chroma=1.0),
@@ -127,12 +127,13 @@ _INSTRUMENTS = TransferConfig(
 )
 """The content's notes on the style's instruments, by pitch templates, without optimisation.
 
-`research/transfer/reorchestration` has the steps. The loss is told and not minimised.
+`research/transfer/reorchestration` has the steps. The loss, of two terms, is told and not
+minimised; `--config.num_iterations=30` goes on from there.
 """
 
 PRESETS = {
-    "default": TransferConfig(),
-    "instruments": _INSTRUMENTS,
+    "default": _DEFAULT,
+    "texture": TransferConfig(),
     "ulyanov": _ULYANOV,
     "palaia": _PALAIA,
     "alishdipani": _ALISHDIPANI,

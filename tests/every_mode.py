@@ -46,7 +46,7 @@ def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
     training.predict(
         TrainConfig(checkpoint=str(trained)), results / "predicted", {}, str(sounds / "high")
     )
-    chosen = get_config()
+    chosen = get_config("texture")
     chosen.update_from_flattened_dict(
         {
             **{f"style.{name}": 0.0 for name in chosen.style},

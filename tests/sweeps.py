@@ -12,7 +12,7 @@ from research.transfer.config import SweepConfig, TransferConfig
 RATE = 22050
 
 
-def config_of(preset: str = "default", swept: SweepConfig | None = None) -> TransferConfig:
+def config_of(preset: str = "texture", swept: SweepConfig | None = None) -> TransferConfig:
     """A preset of few steps and filters, with a sweep."""
     config = get_config(preset)
     config.num_iterations = 4

@@ -21,7 +21,7 @@ def inside(tmp_path, monkeypatch):
 
 
 def sweep_of(*values: float) -> TransferConfig:
-    config = get_config()
+    config = get_config("texture")
     config.sweep.style_weight = values or None
     return freeze(TransferConfig, config)
 

@@ -43,7 +43,7 @@ SECONDS = 0.6
 
 def config_of(**changes) -> TransferConfig:
     """A config of few steps, with changes whose dots are double underscores."""
-    config = get_config()
+    config = get_config("texture")
     dotted = {key.replace("__", "."): value for key, value in changes.items()}
     config.update_from_flattened_dict(QUICK | dotted)
     return freeze(TransferConfig, config)

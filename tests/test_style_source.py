@@ -37,7 +37,7 @@ RATE = 22050
 
 def make_config(**changes: object) -> TransferConfig:
     """One cheap statistic and one content term of the default."""
-    config = get_config()
+    config = get_config("texture")
     for weights in (config.content, config.style):
         weights.update({name: 0.0 for name in weights})
     config.content.onset = config.style.spectrum = 1.0
@@ -156,7 +156,7 @@ def test_a_style_saved_for_fewer_terms_says_what_it_lacks(records, tmp_path):
     bank = tmp_path / "records.npz"
     make_style_file(bank, str(records / "bright.wav"), CONFIG)
     with pytest.raises(InputError, match=r"records\.npz lacks the array descriptions/"):
-        load_source(str(bank), freeze(TransferConfig, get_config()))
+        load_source(str(bank), freeze(TransferConfig, get_config("texture")))
 
 
 def test_weights_alone_do_not_make_another_style(records, tmp_path):

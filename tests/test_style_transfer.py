@@ -72,11 +72,11 @@ PIECES = {
 }
 
 
-def changed(preset: str = "default", **changes) -> TransferConfig:
+def changed(preset: str = "texture", **changes) -> TransferConfig:
     """A preset with few iterations, and `changes` whose dots are double underscores."""
     config = get_config(preset)
     config.num_iterations = config.optimiser.log_every = ITERATIONS
-    if preset != "default":
+    if preset != "texture":
         config.features.num_filters = min(16, config.features.num_filters)
         config.phase.num_iterations = 5
     config.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
@@ -318,7 +318,7 @@ def test_the_loss_of_what_is_heard_is_that_of_what_was_optimised():
     assert result.rendered_loss(other) > 1.2 * result.minimum.loss
 
 
-@pytest.mark.parametrize("preset", ["default", "ulyanov"])
+@pytest.mark.parametrize("preset", ["texture", "ulyanov"])
 def test_the_same_seed_gives_the_same_bytes_and_another_others(preset):
     pair = PIECES["bright"], PIECES["band"]
     first, again, other = (

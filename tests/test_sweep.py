@@ -52,14 +52,14 @@ def test_settings_take_the_place_of_the_values_of_a_config():
     ],
 )
 def test_values_that_are_none_are_told_with_their_key(key, values, message):
-    config = get_config()
+    config = get_config("texture")
     config.sweep.update_from_flattened_dict({key: values})
     with pytest.raises(InputError, match=f"^{message}"):
         freeze(TransferConfig, config)
 
 
 def test_the_ready_example_is_sixteen_takes_around_the_preset():
-    for preset in ("default", "ulyanov"):
+    for preset in ("texture", "ulyanov"):
         chosen = freeze(TransferConfig, ablation_loss_weights.get_config(preset))
         assert len(combinations(chosen.sweep)) == 16
         assert chosen.style_weight in chosen.sweep.style_weight

@@ -1,4 +1,4 @@
-"""What each part of the default transfer is worth, by the judge.
+"""The default transfer, and what each part of the transfer of texture is worth, by the judge.
 
     python -m research.benchmarks.transfer_quality CONTENT STYLE [CONTENT STYLE ...]
 
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from configs.transfer import PRESETS
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
 from research.judge.verdict import Judge, Verdict
 from research.transfer.config import TransferConfig
@@ -23,9 +24,9 @@ _CLIPS = pathlib.Path(__file__).parents[1] / "clips"
 
 
 def variants() -> dict[str, TransferConfig]:
-    """The default config and changes to it, by name."""
+    """The preset `default`, and `texture` with changes to it, by name."""
     config = TransferConfig()
-    found = {"default": config}
+    found = {"default": PRESETS["default"], "texture": config}
 
     def add(name: str, **changes: object) -> None:
         found[name] = dataclasses.replace(config, **changes)
