@@ -12,6 +12,7 @@ from research.transfer.constants import Constants
 from research.transfer.level_matching import level_quantiles, match_to_style
 from research.transfer.objective import Objective
 from research.transfer.random_filters import FilterConfig, make_filters, transform_filters
+from research.transfer.reorchestration.reorchestrate import orchestra_of, reorchestrate
 from research.transfer.start import STARTS, StartInputs
 from research.transfer.variables.base import Variable
 from research.transfer.variables.registry import VARIABLES
@@ -27,6 +28,11 @@ def make(variable: str) -> Variable:
 
 
 @functools.cache
+def orchestra():
+    return orchestra_of(noise(1, 700, seed=1), RATE)
+
+
+@functools.cache
 def inputs(content: str = "noise", num_channels: int = 2, seed: int = 5) -> StartInputs:
     """Half a tenth of a second of content, and a shorter style."""
     style = noise(1, 700, seed=1)
@@ -35,6 +41,7 @@ def inputs(content: str = "noise", num_channels: int = 2, seed: int = 5) -> Star
         content=samples[content].astype(np.float32),
         style=style,
         levels=np.asarray(level_quantiles(jnp.asarray(style), RATE)),
+        orchestra=orchestra(),
         amount=1.0,
         noise_scale=0.25,
         sample_rate=RATE,
@@ -48,6 +55,8 @@ def begin(start: str, variable: str, given: StartInputs) -> np.ndarray:
         given = given._replace(style=None)
     if not STARTS[start].needs_style_levels:
         given = given._replace(levels=None)
+    if not STARTS[start].needs_orchestra:
+        given = given._replace(orchestra=None)
     return np.asarray(STARTS[start].make(given, make(variable)))
 
 
@@ -113,6 +122,14 @@ def test_from_matched_levels_it_is_the_content_at_these(variable):
     matched = match_to_style(given.content, given.levels, 0.5, RATE, given.seed)
     expected = make(variable).from_waveform(jnp.asarray(matched))
     np.testing.assert_array_equal(begin("matched", variable, given), expected)
+
+
+@all_variables
+def test_reorchestrated_it_is_the_content_on_the_orchestra_of_the_style(variable):
+    given = inputs()._replace(amount=0.7, style_amount=0.5)
+    played = reorchestrate(given.content, RATE, orchestra(), 0.5)
+    expected = make(variable).from_waveform(jnp.asarray(played))
+    np.testing.assert_array_equal(begin("reorchestrated", variable, given), expected)
 
 
 @all_variables

@@ -24,11 +24,12 @@ class StartInputs(NamedTuple):
       content: `[channels, samples]`, at the level that the transfer works at.
       style: `[1, style_samples]`; None unless the start needs it.
       levels: of the style, by `level_matching.level_quantiles`; None unless the start needs them.
-      amount: fraction of the way from the content's levels to those of the style, 0 to 1.
+      amount: fraction of the way from the content to the style that the loss asks for, 0 to 1.
       noise_scale: standard deviation of noise.
       sample_rate: Hz.
       seed: of all that is random.
       orchestra: the style's instruments; None unless the start needs them.
+      style_amount: of the config; 0 asks for the content itself, where `amount` is larger.
     """
 
     content: np.ndarray
@@ -39,6 +40,7 @@ class StartInputs(NamedTuple):
     sample_rate: int
     seed: int
     orchestra: Orchestra | None = None
+    style_amount: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,8 @@ def _matched(inputs: StartInputs, variable: Variable) -> jax.Array:
 def _reorchestrated(inputs: StartInputs, variable: Variable) -> jax.Array:
     """The content played on the instruments of the style."""
     assert inputs.orchestra is not None
-    played = reorchestrate(inputs.content, inputs.sample_rate, inputs.orchestra, inputs.amount)
+    rate, orchestra = inputs.sample_rate, inputs.orchestra
+    played = reorchestrate(inputs.content, rate, orchestra, inputs.style_amount)
     return variable.from_waveform(jnp.asarray(played))
 
 

@@ -146,6 +146,7 @@ def prepare(
             levels=None if style.levels is None else np.asarray(style.levels),
             orchestra=jax.tree.map(np.asarray, style.orchestra),
             amount=amount,
+            style_amount=config.style_amount,
             noise_scale=config.noise_scale,
             sample_rate=config.sample_rate,
             seed=config.seed,
