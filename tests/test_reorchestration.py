@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from research.transfer.reorchestration import activations, decay, register, spectra, templates
+from research.transfer.reorchestration import (
+    activations,
+    decay,
+    register,
+    spectra,
+    templates,
+)
 from research.transfer.reorchestration.grid import (
     HERTZ,
     PITCHES,
@@ -15,6 +21,7 @@ from research.transfer.reorchestration.grid import (
     spectrum,
 )
 from research.transfer.reorchestration.reorchestrate import orchestra_of, reorchestrate
+from research.transfer.reorchestration.spectrum import NUM_BINS, analyse
 
 FLUTE, REED = (1.0, 0.12, 0.05), (0.25, 1.0, 0.5, 0.8, 0.3, 0.5, 0.2, 0.25, 0.1)
 MELODY = [(0.1, 60), (0.7, 64), (1.3, 67), (1.9, 65), (2.5, 62), (3.1, 72), (3.7, 69), (4.3, 60)]
@@ -77,7 +84,7 @@ def test_lengths_of_one_block_share_their_programs(flute):
 
 @pytest.mark.parametrize("cents", [-40, 0, 30])
 def test_the_tuning_of_a_piece_is_found(cents):
-    found = activations.find_tuning(play(MELODY, FLUTE, tuning=cents / 100))
+    found = analyse(play(MELODY, FLUTE, tuning=cents / 100)).tuning
     assert found == pytest.approx(cents / 100, abs=0.02)
 
 
@@ -96,7 +103,7 @@ def test_the_pitch_that_is_played_is_the_most_active(partials, tuning):
 def test_an_update_of_activations_is_that_of_the_beta_divergence():
     """Multiplicative updates for beta = 1/2 by their definition, in float64."""
     random = np.random.default_rng(1)
-    observed = random.uniform(0.1, 1, (128, activations._NUM_BINS))
+    observed = random.uniform(0.1, 1, (128, NUM_BINS))
     first = activations._harmonic_templates(0.0)
     mask = np.ones((128, 1), np.float32)
     basis = np.vstack([first, np.full((1, first.shape[1]), first.shape[1] ** -0.5)]).astype(float)

@@ -15,7 +15,7 @@ _ATTACK = 12  # Frames in which a course may rise.
 _SHRINK = 30  # Steps of this number count half.
 _LIMIT_DB = 18.0
 _OVER_DB = 10.0  # A note is over where it is this far under its course.
-_NEVER = 10**4
+_NEVER = 10**8  # Frames.
 
 
 def find_onsets(levels: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def find_onsets(levels: np.ndarray) -> np.ndarray:
 
 
 def find_ages(onsets: np.ndarray) -> np.ndarray:
-    """Frames since a pitch began last, `[frames, pitches]`; 10 000 and more before it ever did."""
+    """Frames since a pitch began last, `[frames, pitches]`; 100 million and more before."""
     frames = np.arange(len(onsets))[:, None]
     last = np.maximum.accumulate(np.where(onsets, frames, -_NEVER), axis=0)
     return frames - last
@@ -99,6 +99,6 @@ def change_course(
         over &= ~begins
         over |= (level < peak + own[place] - _OVER_DB) & (age > 4)
         gain = np.where(over, np.minimum(gain, gains[place]), gains[place])
-        gain = np.where(age >= _NEVER - 1, 0, gain)
+        gain = np.where(age >= _NEVER, 0, gain)
         changed[frame] = gain
     return levels * 10 ** (changed / 20)

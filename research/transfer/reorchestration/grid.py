@@ -12,7 +12,9 @@ STFT = StftConfig(n_fft=2048, hop_length=512)
 HERTZ = np.fft.rfftfreq(STFT.n_fft, 1 / SAMPLE_RATE)
 PITCHES = np.arange(28, 101)  # MIDI.
 
-_BLOCK = 128  # Frames.
+BLOCK = 128
+"""Frames are padded to a multiple of this, so that few programs are compiled."""
+
 _stft = jax.jit(stft, static_argnums=1)
 
 
@@ -28,7 +30,7 @@ def spectrum(samples: np.ndarray, n_fft: int = STFT.n_fft) -> np.ndarray:
     """
     config = StftConfig(n_fft=n_fft, hop_length=STFT.hop_length)
     num_frames = config.num_frames(samples.shape[-1])
-    padding = [(0, 0)] * (samples.ndim - 1) + [(0, -samples.shape[-1] % (_BLOCK * STFT.hop_length))]
+    padding = [(0, 0)] * (samples.ndim - 1) + [(0, -samples.shape[-1] % (BLOCK * STFT.hop_length))]
     return np.asarray(_stft(np.pad(samples, padding), config))[..., :num_frames, :]
 
 
@@ -37,7 +39,7 @@ def pad_frames(array: np.ndarray) -> np.ndarray:
 
     Multiplicative updates keep activations of zero at zero, so padded frames change nothing.
     """
-    padding = [(0, -len(array) % _BLOCK)] + [(0, 0)] * (array.ndim - 1)
+    padding = [(0, -len(array) % BLOCK)] + [(0, 0)] * (array.ndim - 1)
     return np.pad(array, padding)
 
 

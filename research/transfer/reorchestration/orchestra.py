@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from research.transfer.reorchestration.activations import find_activations
+from research.transfer.reorchestration.attacks import learn_attacks
 from research.transfer.reorchestration.decay import LONGEST, find_course, find_onsets
 from research.transfer.reorchestration.grid import PITCHES, STFT, spectrum
 from research.transfer.reorchestration.register import find_register
@@ -18,7 +19,6 @@ from research.transfer.reorchestration.spectra import (
 )
 from research.transfer.reorchestration.templates import (
     fill_pitches,
-    learn_attacks,
     learn_templates,
 )
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from research.transfer.reorchestration.activations import find_activations
+from research.transfer.reorchestration.attacks import flux
 from research.transfer.reorchestration.decay import change_course, find_course, find_onsets
 from research.transfer.reorchestration.orchestra import Orchestra
 from research.transfer.reorchestration.register import move_to_register
@@ -16,7 +17,7 @@ from research.transfer.reorchestration.spectra import (
     noisiness,
     pull_levels,
 )
-from research.transfer.reorchestration.templates import flux, learn_templates
+from research.transfer.reorchestration.templates import learn_templates
 
 _NOISE_POWER = 0.7  # Noise rises less than the notes do.
 _PULL, _NOISY_PULL = 0.08, 0.5

@@ -1,10 +1,12 @@
 """Pitch templates: how each pitch sounds on the instruments of a piece.
 
 Non-negative matrix factorisation of the magnitudes, `V ~ A W`, by the multiplicative updates of
-the Kullback-Leibler divergence (Lee and Seung 2001), from given pitch activations. Pitches that are
-played seldom learn from their neighbours: spectra of close pitches on one instrument are alike,
-once they are shifted by the interval. Templates of attacks belong to the rise of an activation:
-`V ~ A W + relu(dA) Wa`.
+the Kullback-Leibler divergence (Lee and Seung 2001), from given pitch activations:
+
+    W <- W (A' R) / (A' 1),   A <- A (R W') / (1 W'),   R = V / (A W)
+
+Pitches that are played seldom learn from their neighbours: spectra of close pitches on one
+instrument are alike, once they are shifted by the interval.
 """
 
 from typing import NamedTuple
@@ -26,7 +28,6 @@ from research.transfer.reorchestration.grid import (
 _NUM_PITCHES = len(PITCHES)
 _MOST_PARTIALS = 60
 _FIRST_UPDATES, _ROUNDS, _LEVEL_UPDATES, _UPDATES = 30, 3, 4, 6
-_ATTACK_UPDATES = 8
 _SHARED = 0.8  # Share of the neighbours in each round.
 _NOISE_SHARE = 0.02
 _NUM_NEIGHBOURS = 7
@@ -58,41 +59,14 @@ def learn_templates(magnitude: np.ndarray, activations: Activations) -> Template
     return Templates(np.asarray(spectra), np.asarray(found)[: len(levels)])
 
 
-def learn_attacks(magnitude: np.ndarray, templates: Templates) -> tuple[np.ndarray, np.ndarray]:
-    """Templates of sustained sound and of attacks.
-
-    Returns:
-      `[pitches + 1, bins]` and `[pitches, bins]`.
-    """
-    rise = flux(templates.levels[:, :-1])
-    scale = 0.1 * magnitude.mean() / max(rise.sum(axis=1).mean(), 1e-9)
-    attacks = np.full((_NUM_PITCHES, magnitude.shape[1]), scale, np.float32)
-    spectra, attacks = _learn_attacks(
-        pad_frames(magnitude.astype(np.float32)),
-        pad_frames(templates.levels),
-        pad_frames(rise.astype(np.float32)),
-        templates.spectra,
-        attacks,
-    )
-    return np.asarray(spectra), np.asarray(attacks)
-
-
-def flux(levels: np.ndarray) -> np.ndarray:
-    """How much each activation rises from the frame before, `[frames, pitches]`."""
-    return np.maximum(np.diff(levels, axis=0, prepend=0), 0)
-
-
 def _comb(tuning: float) -> np.ndarray:
     """First templates: partials h of amplitude 1 / h, and flat noise, `[pitches + 1, bins]`."""
-    first, width = np.full((_NUM_PITCHES + 1, len(HERTZ)), 0.02), 1.5 * SAMPLE_RATE / STFT.n_fft
-    first[-1] = 0.05
-    for template, fundamental in zip(first, pitch_hertz(tuning), strict=False):
-        for partial in range(1, _MOST_PARTIALS):
-            if partial * fundamental > SAMPLE_RATE / 2:
-                break
-            peak = np.maximum(0, 1 - np.abs(HERTZ - partial * fundamental) / width) / partial
-            np.maximum(template, peak, out=template)
-    return first
+    partial = np.arange(1, _MOST_PARTIALS)
+    hertz = pitch_hertz(tuning)[:, None] * partial
+    distance = np.abs(HERTZ - hertz[..., None]) / (1.5 * SAMPLE_RATE / STFT.n_fft)
+    amplitude = np.where(hertz <= SAMPLE_RATE / 2, 1 / partial, 0)[..., None]
+    peaks = (amplitude * np.maximum(0, 1 - distance)).max(axis=1)
+    return np.concatenate([np.maximum(peaks, 0.02), np.full((1, len(HERTZ)), 0.05)])
 
 
 @jax.jit
@@ -120,24 +94,6 @@ def _learn(
     state = jax.lax.fori_loop(0, _FIRST_UPDATES, update_spectra, (levels, spectra))
     levels, spectra = jax.lax.fori_loop(0, _ROUNDS, share, state)
     return spectra, levels
-
-
-@jax.jit
-def _learn_attacks(
-    magnitude: jax.Array,
-    levels: jax.Array,
-    rise: jax.Array,
-    spectra: jax.Array,
-    attacks: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    def once(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        spectra, attacks = state
-        ratio = magnitude / (levels @ spectra + rise @ attacks + _TINY)
-        attacks = attacks * (rise.T @ ratio) / (rise.sum(axis=0)[:, None] + _TINY)
-        ratio = magnitude / (levels @ spectra + rise @ attacks + _TINY)
-        return spectra * (levels.T @ ratio) / (levels.sum(axis=0)[:, None] + _TINY), attacks
-
-    return jax.lax.fori_loop(0, _ATTACK_UPDATES, once, (spectra, attacks))
 
 
 def fill_pitches(spectra: np.ndarray, levels: np.ndarray, width: float) -> np.ndarray:

@@ -1,0 +1,116 @@
+"""The log-frequency spectrum of a piece, and its tuning.
+
+Bin b lies at `27.5 * 2^(b / 36)` Hz, so that all pitches have the same pattern of partials, shifted
+by three bins a semitone. As in a constant-Q transform (Brown 1991), low bins come from long windows
+and high ones from short windows:
+
+    X[t, b] = sum_n s_n[b] sqrt(sum_k B_n[k, b] |STFT_n[t, k]|^2),   n = 8192, 4096, 2048 samples
+
+with triangles B_n of unit sum, and shares s_n that cross at 330 and 1500 Hz and sum to 1.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from research.audio.stft import StftConfig, split_frames
+from research.transfer.reorchestration.grid import BLOCK, SAMPLE_RATE, STFT
+
+BINS_PER_OCTAVE = 36
+BINS_PER_SEMITONE = BINS_PER_OCTAVE // 12
+WINDOWS = (8192, 4096, 2048)
+SPLITS = (330.0, 1500.0)  # Hz, between the windows.
+_LOWEST, _HIGHEST = 27.5, 10000.0  # Hz.
+NUM_BINS = int(np.log2(_HIGHEST / _LOWEST) * BINS_PER_OCTAVE)
+HERTZ = _LOWEST * 2 ** (np.arange(NUM_BINS) / BINS_PER_OCTAVE)
+
+_SMOOTH_OCTAVES = 1 / 12  # Of the change from one window to the next.
+_TUNING_HERTZ = (150.0, 2500.0)
+_TUNING_HOP = 4  # Frames.
+
+
+class Spectrum(NamedTuple):
+    """What pitches are found in.
+
+    Attributes:
+      magnitude: at each log-frequency bin, `[frames, log bins]`.
+      tuning: semitones from A4 = 440 Hz, -0.5 to 0.5.
+    """
+
+    magnitude: np.ndarray
+    tuning: float
+
+
+def analyse(samples: np.ndarray) -> Spectrum:
+    """The log-frequency spectrum and the tuning of mono `[samples]` at 22 050 Hz.
+
+    The tuning is the circular mean of the distance of spectral peaks from the tempered scale,
+    weighted by their magnitude, from 150 to 2500 Hz. Peaks are parabolas in log magnitude.
+    """
+    num_frames, margin = STFT.num_frames(len(samples)), WINDOWS[0] // 2
+    length = -(-num_frames // BLOCK) * BLOCK * STFT.hop_length
+    padded = np.pad(samples.astype(np.float32), (margin, length - len(samples) + margin))
+    magnitude, total = _analyse(padded, num_frames, _resolutions())
+    tuning = float(np.angle(np.asarray(total).sum()) / (2 * np.pi))
+    return Spectrum(np.asarray(magnitude)[:num_frames], tuning)
+
+
+@functools.cache
+def _resolutions() -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each window, the matrix from its bins to log bins, and how much each log bin uses it."""
+    found, log_hertz = [], np.log2(HERTZ)
+    edges = (1.0, *SPLITS, 20000.0)
+    for window, low, high in zip(WINDOWS, edges, edges[1:], strict=False):
+        spacing = SAMPLE_RATE / window
+        hertz = np.arange(window // 2 + 1) * spacing
+        width = np.maximum(HERTZ * (2 ** (1 / BINS_PER_OCTAVE) - 1), 0.75 * spacing)
+        matrix = np.maximum(0, 1 - np.abs(hertz[:, None] - HERTZ) / width)
+        matrix /= np.maximum(matrix.sum(axis=0), 1e-6)
+        above = 1 / (1 + np.exp(-(log_hertz - np.log2(low)) / _SMOOTH_OCTAVES))
+        below = 1 / (1 + np.exp((log_hertz - np.log2(high)) / _SMOOTH_OCTAVES))
+        found.append((matrix.astype(np.float32), (above * below).astype(np.float32)))
+    return found
+
+
+@jax.jit
+def _analyse(
+    padded: jax.Array, num_frames: int, resolutions: list[tuple[jax.Array, jax.Array]]
+) -> tuple[jax.Array, jax.Array]:
+    """Magnitudes of all blocks, and for each block the sum that the tuning is the angle of.
+
+    Block by block, since the long windows of minutes of audio would fill the memory.
+    """
+    hop, margin = STFT.hop_length, WINDOWS[0] // 2
+    num_blocks = (padded.size - 2 * margin) // (BLOCK * hop)
+
+    def analyse_block(first: jax.Array) -> tuple[jax.Array, jax.Array]:
+        magnitude = jnp.zeros((BLOCK, NUM_BINS))
+        longest = jnp.zeros((BLOCK, WINDOWS[0] // 2 + 1))
+        for window, (matrix, share) in zip(WINDOWS, resolutions, strict=True):
+            start, size = first * hop + margin - window // 2, (BLOCK - 1) * hop + window
+            frames = split_frames(jax.lax.dynamic_slice(padded, (start,), (size,)), window, hop)
+            spectrum = jnp.fft.rfft(frames * StftConfig(n_fft=window).window_values())
+            power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
+            scale = (WINDOWS[1] / window) ** 2  # The level of a tone is that of one window.
+            magnitude += jnp.sqrt(scale * (power @ matrix)) * share
+            longest = jnp.sqrt(power) if window == WINDOWS[0] else longest
+        held = first + jnp.arange(BLOCK) < num_frames
+        return magnitude, _tuning_sum(longest[::_TUNING_HOP] * held[::_TUNING_HOP, None])
+
+    magnitude, total = jax.lax.map(analyse_block, BLOCK * jnp.arange(num_blocks))
+    return magnitude.reshape(-1, NUM_BINS), total
+
+
+def _tuning_sum(magnitude: jax.Array) -> jax.Array:
+    """Sum over peaks of `magnitude exp(2 pi i semitones)`, of the longest windows."""
+    left, middle, right = magnitude[:, :-2], magnitude[:, 1:-1], magnitude[:, 2:]
+    a, b, c = (jnp.log(each + 1e-9) for each in (left, middle, right))
+    shift = jnp.clip(0.5 * (a - c) / (a - 2 * b + c - 1e-9), -0.5, 0.5)
+    hertz = (jnp.arange(1, magnitude.shape[1] - 1) + shift) * (SAMPLE_RATE / WINDOWS[0])
+    used = (middle > left) & (middle >= right)
+    used &= (hertz > _TUNING_HERTZ[0]) & (hertz < _TUNING_HERTZ[1])
+    angle = 2 * jnp.pi * 12 * jnp.log2(hertz / 440)
+    return jnp.sum(jnp.where(used, middle, 0) * jnp.exp(1j * angle))
