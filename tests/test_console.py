@@ -1,17 +1,19 @@
 """Standard output and errors that are closed, broken or of another encoding."""
 
 import os
+import shlex
 import subprocess
 import sys
 
 import pytest
+from conftest import ROOT
 
 SAY = "from research import console; console.prepare(); import os, sys; "
 
 
 def run(code: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-c", SAY + code], stderr=subprocess.PIPE, timeout=60, **options
+        [sys.executable, "-c", SAY + code], cwd=ROOT, stderr=subprocess.PIPE, timeout=60, **options
     )
 
 
@@ -52,7 +54,8 @@ def test_a_closed_stream_takes_all_that_is_written(number, tmp_path):
         f"wrote = open({str(wrote)!r}, 'w'); print('out', flush=True); "
         "print('error', file=sys.stderr, flush=True); wrote.write('file')"
     )
-    done = run(code, stdout=subprocess.PIPE, preexec_fn=lambda: os.close(number))
+    command = f"exec {sys.executable} -c {shlex.quote(SAY + code)} {number}>&-"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, timeout=60)
     assert done.returncode == 0
     assert wrote.read_text() == "file"
     assert done.stdout == (b"" if number == 1 else b"out\n")

@@ -1,12 +1,14 @@
 """Files of the machine: atomic writes, locks, inputs that are kept, the user's cache folder."""
 
 import fcntl
-import multiprocessing
 import os
 import pathlib
 import stat
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 
 from research.errors import InputError
 from research.files import (
@@ -90,14 +92,12 @@ def test_a_locked_folder_is_refused_until_the_lock_ends(tmp_path):
 
 
 def test_a_lock_ends_with_its_process(tmp_path):
-    def lock_and_die():
-        exclusive_lock(tmp_path).__enter__()
-        os._exit(9)
-
-    process = multiprocessing.get_context("fork").Process(target=lock_and_die)
-    process.start()
-    process.join()
-    assert process.exitcode == 9
+    code = (
+        "import os, sys; from research.files import exclusive_lock; "
+        "exclusive_lock(sys.argv[1]).__enter__(); os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, timeout=60)
+    assert done.returncode == 9
     with exclusive_lock(tmp_path):
         pass
 

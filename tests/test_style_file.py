@@ -16,6 +16,7 @@ from styles import assert_same, make_style, refusal
 
 from research.errors import InputError
 from research.transfer.objective import Style
+from research.transfer.reorchestration.orchestra import Orchestra
 from research.transfer.style_file import (
     check_style_file_name,
     is_style_file,
@@ -42,7 +43,8 @@ TREES = st.recursive(
     max_leaves=6,
 )
 TERMS = st.dictionaries(NAMES, TREES, max_size=3)
-STYLES = st.builds(Style, TERMS, TERMS, ARRAYS | st.none())
+ORCHESTRAS = st.builds(Orchestra, *(ARRAYS for _ in Orchestra._fields))
+STYLES = st.builds(Style, TERMS, TERMS, ARRAYS | st.none(), ORCHESTRAS | st.none())
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | NAMES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),

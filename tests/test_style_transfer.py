@@ -586,7 +586,10 @@ def test_choices_that_do_not_go_together_are_refused(changes, message):
         ({"rest_db": 0.0}, "config.rest_db is 0.0; give a number above 0"),
         ({"style__bands": -1.0}, "config.style.bands is -1.0; give a number of at least 0"),
         ({"sample_rate": 999}, "config.sample_rate is 999; give a number of at least 1000"),
-        ({"init": "matching"}, "config.init is 'matching'; give one of matched, content"),
+        (
+            {"init": "matching"},
+            "config.init is 'matching'; give one of matched, reorchestrated, content",
+        ),
     ],
 )
 def test_values_out_of_range_are_refused_by_their_key(changes, message):
