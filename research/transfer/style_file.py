@@ -148,6 +148,11 @@ def _fitting(
       InputError: it is missing, not float32, of another shape, or not finite.
     """
     array = arrays.get(name)
+    if array is None and name.startswith("orchestra/"):
+        raise InputError(
+            f"{path} has no orchestra, as it was made for another config.init; {_HINT}, or set "
+            "--config.init=matched"
+        )
     if array is None:
         raise InputError(f"{path} lacks the array {name}; {_HINT}")
     if array.shape != wanted.shape or array.dtype != np.float32:

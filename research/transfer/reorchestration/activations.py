@@ -1,10 +1,13 @@
 """Pitch activations: when and how loud each pitch of a piece sounds.
 
 Non-negative matrix factorisation of a log-frequency spectrum, `V ~ H W`, with the beta divergence
-of beta = 1/2 (Fevotte and Idier 2011): between Itakura-Saito, which hears soft partials, and
-Kullback-Leibler. W has a harmonic template a pitch and a flat one for noise. All pitches share one
-spectral envelope, which is adapted in turns with H (as Vincent, Bertin and Badeau 2010 do with a
-narrower one).
+of beta = 1/2 (Fevotte and Idier 2011), between Itakura-Saito, which hears soft partials, and
+Kullback-Leibler, by the multiplicative updates
+
+    H <- H ((V M^(beta - 2)) W' / (M^(beta - 1) W'))^(1 / (2 - beta)),   M = H W
+
+W has a harmonic template a pitch and a flat one for noise. All pitches share one spectral envelope,
+which is adapted in turns with H (as Vincent, Bertin and Badeau 2010 do with a narrower one).
 """
 
 from typing import NamedTuple
@@ -89,9 +92,9 @@ def _factorise(observed: jax.Array, mask: jax.Array, first: jax.Array) -> jax.Ar
 
     def update(levels: jax.Array, templates: jax.Array, count: int) -> jax.Array:
         def once(_: int, levels: jax.Array) -> jax.Array:
-            model = levels @ templates + _TINY
-            slope = (observed * model**-1.5) @ templates.T
-            return levels * (slope / (model**-0.5 @ templates.T)) ** _EXPONENT
+            root = jax.lax.rsqrt(levels @ templates + _TINY)
+            slope = (observed * root**3) @ templates.T
+            return levels * (slope / (root @ templates.T)) ** _EXPONENT
 
         return jax.lax.fori_loop(0, count, once, levels)
 

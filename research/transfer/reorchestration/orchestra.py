@@ -34,8 +34,8 @@ class Orchestra(NamedTuple):
         mean activation of 1.
       attacks: magnitudes of the attack of each pitch, `[pitches, bins]`, for the same activations.
       course: level in dB over the age of a note, `[90]`.
-      register: how much is played around each pitch, `[pitches]`.
-      percussion: percussive energy over harmonic energy.
+      register: how much is played around each pitch, as a fraction of all, `[pitches]`.
+      percussion: fraction of the energy that is percussive, 0 to 1.
       mean_log: mean log spectrum, `[bins]`.
       levels: quantiles of log power in mel bands, `[50, 64]`.
       noisiness: 0 to 1.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from research.audio.levels import rms
-from research.audio.waveform import Waveform, fit_length, resample
+from research.audio.waveform import Waveform, fit_length, match_channels, resample
 from research.transfer.reorchestration.grid import SAMPLE_RATE, spectrum
 from research.transfer.reorchestration.orchestra import Orchestra, describe
 from research.transfer.reorchestration.sound import render
@@ -24,8 +24,9 @@ def reorchestrate(
 ) -> np.ndarray:
     """Play a content on the instruments of a style.
 
-    Notes are found in the mean of the channels, from 41 Hz to 2.6 kHz. Above 11 kHz, where nothing
-    is modelled, the content stays, with the gain of the octave below.
+    Notes are found in the mean of the channels, from 41 Hz to 2.6 kHz; where the channels cancel
+    each other, in the loudest. Above 11 kHz, where nothing is modelled, the content stays, with the
+    gain of the octave below.
 
     Args:
       content: `[channels, samples]`.
@@ -38,9 +39,10 @@ def reorchestrate(
     """
     level = max(rms(content), 1e-12)
     samples = _at_rate(content, sample_rate) * np.float32(_RMS / level)
-    mono = samples.mean(axis=0)
-    target = make_target(mono, np.abs(spectrum(mono)), orchestra)
-    played = render(samples, target, amount)
+    mono = match_channels(samples, 1)[0]
+    magnitude = np.abs(spectrum(mono))
+    target = make_target(mono, magnitude, orchestra)
+    played = render(samples, magnitude, target, amount)
     output = fit_length(
         resample(Waveform(played, SAMPLE_RATE), sample_rate).samples, content.shape[1]
     )

@@ -55,16 +55,17 @@ def _running_median(rows: np.ndarray, width: int) -> np.ndarray:
 
 
 def percussive_share(magnitude: np.ndarray) -> float:
-    """Energy of the percussive part over that of the harmonic part."""
-    harmonic, percussive = split_percussion(magnitude)
-    return float(np.square(percussive).sum() / max(np.square(harmonic).sum(), 1e-12))
+    """Energy of the percussive part as a fraction of both parts, 0 to 1."""
+    energies = [np.square(part).sum() for part in split_percussion(magnitude)]
+    return float(energies[1] / max(sum(energies), 1e-12))
 
 
 def limit_percussion(magnitude: np.ndarray, share: float) -> np.ndarray:
     """The percussive part lowered to a style's share, by 8 dB at most and never raised."""
     harmonic, percussive = split_percussion(magnitude)
     own = np.square(percussive).sum() / max(np.square(harmonic).sum(), 1e-12)
-    gain = np.clip(np.sqrt(share / max(own, 1e-12)), _LEAST_PERCUSSION, 1)
+    wanted = share / max(1 - share, 1e-12)
+    gain = np.clip(np.sqrt(wanted / max(own, 1e-12)), _LEAST_PERCUSSION, 1)
     return harmonic + percussive * gain
 
 

@@ -55,7 +55,8 @@ def make_target(samples: np.ndarray, magnitude: np.ndarray, orchestra: Orchestra
     levels = move_to_register(own.levels[:, :-1], orchestra.register)
     levels = levels / max(float(levels.mean()), 1e-12)
     onsets = find_onsets(levels)
-    levels = change_course(levels, onsets, find_course(levels, onsets), orchestra.course)
+    course = find_course(levels, onsets)
+    levels = change_course(levels, onsets, course, orchestra.course).astype(np.float32)
     loudness = levels.sum(axis=1, keepdims=True) ** _NOISE_POWER
     noise = loudness / max(float(loudness.mean()), 1e-12)
     played = np.concatenate([levels, noise], axis=1) @ orchestra.spectra

@@ -1,0 +1,111 @@
+"""Re-orchestration as a start of a transfer: amounts, channels, style files and mixes."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from research.audio.waveform import Waveform
+from research.errors import InputError
+from research.transfer.config import ContentWeights, StyleWeights, TransferConfig
+from research.transfer.reorchestration.orchestra import Orchestra
+from research.transfer.reorchestration.reorchestrate import reorchestrate
+from research.transfer.style_description import describe_style, style_settings, style_template
+from research.transfer.style_file import load_style, save_style
+from research.transfer.style_source import mix_styles
+from research.transfer.style_transfer import transfer
+
+RATE = 22050
+PIPE, REED = (1.0, 0.1), (0.5, 1.0, 0.7, 0.8, 0.5, 0.4)
+
+
+def config_of(style_amount: float = 1.0, init: str = "reorchestrated") -> TransferConfig:
+    """The start alone, with one term of content and style."""
+    return TransferConfig(
+        init=init,
+        num_iterations=0,
+        checkpoint="",
+        style_amount=style_amount,
+        content=ContentWeights.only(chroma=1.0),
+        style=StyleWeights.only(spectrum=1.0),
+    )
+
+
+def tune(pitches: tuple[int, ...], partials: tuple[float, ...], seconds: float = 1.4) -> np.ndarray:
+    """Notes of equal length one after the other, `[1, samples]` at a root mean square of 0.1."""
+    samples = np.zeros(round(seconds * RATE))
+    step = samples.size // len(pitches)
+    time = np.arange(step) / RATE
+    for note, pitch in enumerate(pitches):
+        phase = 2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * time
+        wave = sum(a * np.sin(n * phase + n) for n, a in enumerate(partials, 1))
+        samples[note * step : (note + 1) * step] = wave * np.exp(-2 * time)
+    return (0.1 * samples / np.sqrt(np.mean(samples**2))).astype(np.float32)[None]
+
+
+CONTENT = tune((60, 67, 64), PIPE)
+LOW, HIGH = (tune(pitches, REED) for pitches in ((48, 53, 50), (72, 77, 74)))
+
+
+@functools.cache
+def described(name: str):
+    return describe_style(Waveform({"low": LOW, "high": HIGH}[name], RATE), config_of())
+
+
+def orchestra(name: str = "high") -> Orchestra:
+    found = described(name).orchestra
+    assert found is not None
+    return Orchestra(*map(np.asarray, found))
+
+
+def test_the_amount_of_style_goes_from_the_content_to_the_whole_start():
+    content = Waveform(CONTENT, RATE)
+    none, whole = (transfer(content, described("high"), config_of(a)).output for a in (0.0, 1.0))
+    np.testing.assert_allclose(none.samples, CONTENT, atol=2e-3)
+    played = reorchestrate(CONTENT, RATE, orchestra())
+    alike = np.corrcoef(whole.samples[0], played[0])[0, 1]
+    assert alike > 0.95
+    assert np.abs(np.corrcoef(whole.samples[0], CONTENT[0])[0, 1]) < 0.9
+
+
+def test_channels_that_cancel_each_other_are_played_like_one():
+    alone = reorchestrate(CONTENT, RATE, orchestra())
+    both = reorchestrate(np.concatenate([CONTENT, -CONTENT]), RATE, orchestra())
+    np.testing.assert_allclose(both, np.concatenate([alone, -alone]), atol=1e-4)
+
+
+def test_a_panned_content_is_panned_alike():
+    left, right = reorchestrate(np.concatenate([CONTENT, 0.3 * CONTENT]), RATE, orchestra())
+    np.testing.assert_allclose(right, 0.3 * left, atol=1e-3)
+
+
+def test_a_style_file_gives_what_its_recording_gives(tmp_path):
+    config, path = config_of(), tmp_path / "high.npz"
+    save_style(path, described("high"), style_settings(config), ["high.wav"])
+    loaded = load_style(path, style_template(config), style_settings(config))
+    content = Waveform(CONTENT, RATE)
+    first, second = (transfer(content, one, config) for one in (described("high"), loaded))
+    assert first.output.samples.tobytes() == second.output.samples.tobytes()
+    direct = transfer(content, Waveform(HIGH, RATE), config)
+    np.testing.assert_allclose(direct.output.samples, first.output.samples, atol=1e-4)
+
+
+def test_a_style_file_for_another_start_says_what_to_do(tmp_path):
+    matched, config, path = config_of(init="matched"), config_of(), tmp_path / "old.npz"
+    style = describe_style(Waveform(HIGH, RATE), matched)
+    save_style(path, style, style_settings(matched), ["high.wav"])
+    with pytest.raises(InputError, match=r"old\.npz has no orchestra.*--mode=style.*matched"):
+        load_style(path, style_template(config), style_settings(config))
+
+
+def test_a_mix_is_between_its_styles_whatever_their_length():
+    long = np.tile(LOW, (1, 3))
+    styles = describe_style(Waveform(long, RATE), config_of()), described("high")
+    mixed = mix_styles(styles, [0.5, 0.5]).orchestra
+    assert mixed is not None
+    for name, each in mixed._asdict().items():
+        assert each.shape == getattr(orchestra(), name).shape
+    low, high = np.asarray(mixed.register)[:38], np.asarray(mixed.register)[38:]  # At MIDI 66.
+    assert low.sum() == pytest.approx(high.sum(), rel=0.1)
+    output = reorchestrate(CONTENT, RATE, Orchestra(*map(np.asarray, mixed)))
+    assert np.isfinite(output).all() and np.abs(output).max() > 0.05
