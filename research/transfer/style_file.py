@@ -150,8 +150,8 @@ def _fitting(
     array = arrays.get(name)
     if array is None and name.startswith("orchestra/"):
         raise InputError(
-            f"{path} has no orchestra, as it was made for another config.init; {_HINT}, or set "
-            "--config.init=matched"
+            f"{path} has no orchestra, as it was made for another preset; {_HINT}, or give "
+            "--config=configs/transfer.py:texture"
         )
     if array is None:
         raise InputError(f"{path} lacks the array {name}; {_HINT}")
