@@ -31,6 +31,7 @@ _FIRST_UPDATES, _ROUNDS, _LEVEL_UPDATES, _UPDATES = 30, 3, 4, 6
 _SHARED = 0.8  # Share of the neighbours in each round.
 _NOISE_SHARE = 0.02
 _NUM_NEIGHBOURS = 7
+_LEAST_NORM = 0.03  # Of the mean. In recordings, norms are at least 0.06 of it.
 _TINY = 1e-6
 
 
@@ -84,7 +85,7 @@ def _learn(
         return levels * (ratio @ spectra.T) / (spectra.sum(axis=1) + _TINY), spectra
 
     def share(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        levels, spectra = state
+        levels, spectra = _comparable(*state)
         filled = _fill(spectra[:-1], levels[:, :-1], 1.5)
         mixed = spectra[:-1] ** (1 - _SHARED) * filled**_SHARED
         state = levels, jnp.concatenate([mixed, spectra[-1:]])
@@ -92,8 +93,21 @@ def _learn(
         return jax.lax.fori_loop(0, _UPDATES, update_spectra, state)
 
     state = jax.lax.fori_loop(0, _FIRST_UPDATES, update_spectra, (levels, spectra))
-    levels, spectra = jax.lax.fori_loop(0, _ROUNDS, share, state)
+    levels, spectra = _comparable(*jax.lax.fori_loop(0, _ROUNDS, share, state))
     return spectra, levels
+
+
+def _comparable(levels: jax.Array, spectra: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The same product, without spectra of a norm 30 dB under the mean of what is played.
+
+    A pitch that is not played has hardly any level and may get any spectrum. Where a click is laid
+    to such pitches, tiny spectra would have levels that outweigh all notes.
+    """
+    norm = jnp.sqrt(jnp.square(spectra).sum(axis=1, keepdims=True)) + 1e-30
+    energy = jnp.square(levels).sum(axis=0)[:, None] * jnp.square(norm)
+    mean = jnp.exp((energy * jnp.log(norm)).sum() / jnp.maximum(energy.sum(), 1e-30))
+    raised = jnp.maximum(1.0, _LEAST_NORM * mean / norm)
+    return levels / raised[:, 0], spectra * raised
 
 
 def fill_pitches(spectra: np.ndarray, levels: np.ndarray, width: float) -> np.ndarray:
