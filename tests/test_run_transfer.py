@@ -474,7 +474,8 @@ def test_a_killed_sweep_on_four_devices_goes_on_and_ends_like_an_unbroken_one(
 ):
     """The script is killed after its first take, and its sweep goes on in this process."""
     other = swept[1]
-    given = [f"--pairs={table}", *flags_of(QUICK | SWEEP), f"--workdir={tmp_path}"]
+    config = "--config=configs/transfer.py:texture"
+    given = [config, f"--pairs={table}", *flags_of(QUICK | SWEEP), f"--workdir={tmp_path}"]
     with subprocess.Popen(
         [sys.executable, "run_transfer.py", *given],
         cwd=ROOT,
