@@ -3,19 +3,23 @@
 import os
 import pathlib
 import zipfile
+from collections.abc import Collection
 
 import numpy as np
 
 from research.errors import InputError
 
 
-def load_arrays(path: str | os.PathLike, what: str, hint: str) -> dict[str, np.ndarray]:
-    """All arrays of an `.npz` file by name. Checksums are compared, pickles are refused.
+def load_arrays(
+    path: str | os.PathLike, what: str, hint: str, names: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Arrays of an `.npz` file by name. Checksums are compared, pickles are refused.
 
     Args:
       path: the file.
       what: what the file should hold, for messages: "is no file of <what>".
       hint: what the user can do about a bad file, the last words of every message.
+      names: of the arrays to read, those of them that are there; by default all.
 
     Raises:
       InputError: the file cannot be read, is not an archive of arrays, is damaged, or holds
@@ -34,7 +38,9 @@ def load_arrays(path: str | os.PathLike, what: str, hint: str) -> dict[str, np.n
                 damaged = archive.zip.testzip()
                 if damaged is not None:
                     raise zipfile.BadZipFile(f"checksum of {damaged}")
-                arrays = {name: archive[name] for name in archive.files}
+                arrays = {
+                    name: archive[name] for name in archive.files if names is None or name in names
+                }
     except InputError:
         raise
     # zipfile, the decompressors and numpy raise nearly anything at a damaged archive.

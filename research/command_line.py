@@ -42,7 +42,8 @@ def run(main: Callable[[], None]) -> None:
                 raise InputError(
                     f"unexpected argument {arguments[1]!r}; flags look like --name=value"
                 )
-            logging.set_verbosity(logging.WARNING)
+            # Libraries log errors that they raise, with tracebacks.
+            logging.set_verbosity(logging.FATAL)
             warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
             _prepare_libraries()
             main()

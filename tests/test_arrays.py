@@ -48,6 +48,11 @@ def test_arrays_come_back_by_name(file):
     assert_same(load_arrays(str(file), "a house", "build one"), ARRAYS)
 
 
+def test_arrays_that_are_not_asked_for_are_left_out(file):
+    wanted = {name: ARRAYS[name] for name in ("a/b", "version")}
+    assert_same(load_arrays(file, "a house", "build one", {*wanted, "no such"}), wanted)
+
+
 def test_a_file_that_is_not_there_or_not_readable_is_told(file, monkeypatch):
     assert_refused(file.with_name("none.npz"), "cannot be read", "(No such file or directory)")
     assert_refused(file.parent, "cannot be read", "(Is a directory)")

@@ -3,6 +3,7 @@
 import gc
 import json
 import pathlib
+import resource
 import shutil
 
 import jax
@@ -213,3 +214,22 @@ def test_a_half_written_checkpoint_of_a_killed_run_is_passed_over(kept, tmp_path
         "7",
         ".7.json",
     }
+
+
+def test_a_disk_that_is_full_is_told_once(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    words = r"a checkpoint cannot be written to .*/checkpoints \(.*\)$"
+    try:
+        with (
+            pytest.raises(InputError, match=words) as error,
+            Checkpoints(tmp_path / "checkpoints") as checkpoints,
+        ):
+            checkpoints.save(3, make_state(3), 0.5, HISTORY)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # Longer files fail.
+            checkpoints.save(5, make_state(5), 0.5, HISTORY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(error.value)
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        assert checkpoints.latest == 3
+        assert_same_bits(checkpoints.load(3, make_state())[0], make_state(3))

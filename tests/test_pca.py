@@ -161,6 +161,7 @@ def test_a_disk_that_refuses_is_told_in_one_line(pca, tmp_path):
     ("changes", "words"),
     [
         ({"version": 2}, ["version 2", "not 1"]),
+        ({"version": [1, 1]}, ["version [1, 1]", "not 1"]),
         ({"version": None}, ["no file of a PCA"]),
         ({"mean": None}, ["lacks the array mean"]),
         ({"components": None}, ["lacks the array components"]),
@@ -174,6 +175,8 @@ def test_a_disk_that_refuses_is_told_in_one_line(pca, tmp_path):
         ({"num_frames": "a"}, ["damaged"]),
         ({"spectrogram": "{"}, ["damaged"]),
         ({"spectrogram": "3"}, ["damaged"]),
+        ({"spectrogram": "[" * 9999}, ["damaged"]),
+        ({"explained_variance": np.float32([1, -1])}, ["explained_variance below 0"]),
         ({"spectrogram": '{"rate": 3}'}, ["damaged", "spectrogram.rate"]),
         ({"origin": np.zeros(2)}, ["damaged"]),
         ({"origin": np.array([None])}, ["damaged"]),

@@ -183,4 +183,4 @@ def test_audio_that_was_not_trained_on_is_predicted_as_well_as_its_images(tmp_pa
         assert results["num_tested"] > 20
         accuracies[kind] = results["together"]["accuracy"]
     assert accuracies["audio"] >= accuracies["images"] - 0.1
-    assert accuracies["images"] > 0.5
+    assert min(accuracies.values()) > 0.6  # 18 of 28 tracks, by audio and by images.

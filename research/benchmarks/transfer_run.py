@@ -3,7 +3,8 @@
     python -m research.benchmarks.transfer_run
 
 First the parts for contents of 10 to 40 s, each twice, in one process; then the whole command in a
-process of its own, with an empty cache of compiled programs and again with a full one.
+process of its own, with an empty cache of compiled programs and again with a full one. For the
+presets `default` and `texture`.
 """
 
 import os
@@ -17,8 +18,8 @@ import time
 import jax
 import numpy as np
 
+from configs.transfer import PRESETS
 from research.audio.waveform import Waveform, load_waveform
-from research.transfer.config import TransferConfig
 from research.transfer.style_transfer import transfer
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -27,10 +28,15 @@ _PARTS = ("compile", "start", "optimise", "phase")
 
 
 def main() -> None:
-    """Print both tables."""
-    config = TransferConfig()
+    """Print both tables of both presets."""
+    for preset in ("default", "texture"):
+        _measure(preset)
+
+
+def _measure(preset: str) -> None:
+    config = PRESETS[preset]
     content, style = (load_waveform(_CLIPS / name) for name in ("piano.ogg", "band.ogg"))
-    print(f"{os.cpu_count()} cores, jax on {jax.devices()[0].device_kind}\n")
+    print(f"{preset}: {os.cpu_count()} cores, jax on {jax.devices()[0].device_kind}\n")
     print(f"{'content':10}" + "".join(f"{part:>10}" for part in _PARTS) + "  evaluations  peak MB")
     for repeats in (1, 2, 4):
         longer = Waveform(np.tile(content.samples, repeats), content.sample_rate)
@@ -43,12 +49,13 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(_ROOT / "run_transfer.py"), f"--workdir={folder}/run"]
+        command.append(f"--config={_ROOT / 'configs' / 'transfer.py'}:{preset}")
         environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": f"{folder}/cache"}
         for state in ("empty", "full"):
             started = time.perf_counter()
             subprocess.run(command, env=environment, check=True, capture_output=True)
             elapsed = time.perf_counter() - started
-            print(f"whole command, {state} cache: {elapsed:.1f} s", flush=True)
+            print(f"whole command, {state} cache: {elapsed:.1f} s\n", flush=True)
 
 
 if __name__ == "__main__":

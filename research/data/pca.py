@@ -190,20 +190,21 @@ def load_pca(path: str | os.PathLike) -> Pca:
     arrays = load_arrays(path, "a PCA", _HINT)
     if "version" not in arrays:
         raise InputError(f"{path} is no file of a PCA; {_HINT}")
-    if arrays["version"] != _VERSION:
+    version = arrays["version"]
+    if version.shape or version != _VERSION:
         raise InputError(
-            f"{path} is of version {arrays['version']} of the format, not {_VERSION}; {_HINT}"
+            f"{path} is of version {version.tolist()} of the format, not {_VERSION}; {_HINT}"
         )
     missing = [name for name in _NAMES if name not in arrays]
     if missing:
         raise InputError(f"{path} lacks the array {missing[0]}; {_HINT}")
     try:
         spectrogram = freeze(
-            SpectrogramConfig, json.loads(arrays["spectrogram"].item()), "spectrogram"
+            SpectrogramConfig, dict(json.loads(arrays["spectrogram"].item())), "spectrogram"
         )
         origin = json.loads(arrays["origin"].item())
         shape = int(arrays["num_frames"]), spectrogram.stft.num_bins
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({error}); {_HINT}") from error
     count = arrays["components"].shape[:1]
     shapes = {
@@ -220,6 +221,8 @@ def load_pca(path: str | os.PathLike) -> Pca:
             )
         if not np.isfinite(array).all():
             raise InputError(f"{path} has {name} that is not finite; {_HINT}")
+    if (arrays["explained_variance"] < 0).any():
+        raise InputError(f"{path} has an explained_variance below 0; {_HINT}")
     return Pca(
         mean=arrays["mean"],
         components=arrays["components"],

@@ -9,7 +9,6 @@ change the config.
 """
 
 import pathlib
-import shutil
 import sys
 import tempfile
 
@@ -78,9 +77,11 @@ def ship(workdir: pathlib.Path, destination: pathlib.Path) -> int:
         save_json(made / "config.json", config)
         save_json(made / "data.json", {"genres": run.genres, "tracks": tracks, "fits": fits})
         size = sum(file.stat().st_size for file in made.rglob("*.*"))
-        shutil.rmtree(destination / "weights", ignore_errors=True)
-        for path in made.iterdir():
-            path.replace(destination / path.name)
+        # The weights before these are kept until these are in place.
+        if (destination / "weights").exists():
+            (destination / "weights").replace(made / "before")
+        for name in ("weights", "config.json", "data.json"):
+            (made / name).replace(destination / name)
     return size
 
 

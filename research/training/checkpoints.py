@@ -1,8 +1,10 @@
 """Checkpoints of one fit: the latest and the best, verified when they are read."""
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any, Self
@@ -47,8 +49,10 @@ class Checkpoints:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_) -> None:
-        self._checkpointer.close()
+    def __exit__(self, kind: type[BaseException] | None, *_) -> None:
+        # What could not be written raises again when it is closed, over the error that tells it.
+        with contextlib.suppress(*([] if kind is None else [Exception])):
+            self._checkpointer.close()
 
     @property
     def latest(self) -> int | None:
@@ -132,6 +136,9 @@ def _score(metrics: Any) -> float:
 
 
 def _first_line(error: Exception) -> str:
+    full = os.strerror(errno.ENOSPC)
+    if full in str(error):  # After the name of a file that nobody knows.
+        return full
     return " ".join((str(error).strip() or type(error).__name__).splitlines()[0].split())[:200]
 
 

@@ -83,7 +83,8 @@ def load_style(path: str | os.PathLike, template: Style, front_end: dict[str, An
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"there is no style in {path}; {_HINT}")
-    arrays = load_arrays(path, "a style", _HINT)
+    wanted = _flat(template, "/")
+    arrays = load_arrays(path, "a style", _HINT, {*_ABOUT, *wanted})
     if not all(name in arrays for name in _ABOUT):
         raise InputError(f"{path} is no file of a style, or is cut short; {_HINT}")
     version = arrays["version"]
@@ -96,7 +97,7 @@ def load_style(path: str | os.PathLike, template: Style, front_end: dict[str, An
     except (TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged (its front end cannot be read); {_HINT}") from error
     _check_front_end(path, made_with, json.loads(json.dumps(front_end)))
-    leaves = [_fitting(path, arrays, *wanted) for wanted in _flat(template, "/").items()]
+    leaves = [_fitting(path, arrays, name, shape) for name, shape in wanted.items()]
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
 
 
@@ -150,8 +151,8 @@ def _fitting(
     array = arrays.get(name)
     if array is None and name.startswith("orchestra/"):
         raise InputError(
-            f"{path} has no orchestra, as it was made for another config.init; {_HINT}, or set "
-            "--config.init=matched"
+            f"{path} has no orchestra, as it was made for another preset; {_HINT}, or give "
+            "--config=configs/transfer.py:texture"
         )
     if array is None:
         raise InputError(f"{path} lacks the array {name}; {_HINT}")
