@@ -85,9 +85,7 @@ def _spread(
     mean, spread = np.maximum(np.mean(powers, axis=0), 1e-12), []
     for channel, power in zip(channels, powers, strict=True):
         cross = channel * content.conj()
-        cross = (1 - amount) * cross + amount * (
-            _smooth(cross.real, _PHASES) + 1j * _smooth(cross.imag, _PHASES)
-        )
+        cross = (1 - amount) * cross + amount * _smooth(cross, _PHASES)
         level = np.sqrt(power.clip(0) / mean)  # Running sums fall below 0 by rounding.
         magnitude = _between(np.abs(channel), wanted * level, amount)
         turned = (magnitude * _sign(cross) * phase).astype(np.complex64)
