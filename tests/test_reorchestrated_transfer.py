@@ -16,7 +16,7 @@ from research.transfer.style_source import mix_styles
 from research.transfer.style_transfer import transfer
 
 RATE = 22050
-PIPE, REED = (1.0, 0.1), (0.5, 1.0, 0.7, 0.8, 0.5, 0.4)
+PIPE, REED = (1.0, 0.1), (1.0, 0.7, 0.8, 0.6, 0.5, 0.4)
 
 
 def config_of(style_amount: float = 1.0, init: str = "reorchestrated") -> TransferConfig:
@@ -39,7 +39,8 @@ def tune(pitches: tuple[int, ...], partials: tuple[float, ...], seconds: float =
     for note, pitch in enumerate(pitches):
         phase = 2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * time
         wave = sum(a * np.sin(n * phase + n) for n, a in enumerate(partials, 1))
-        samples[note * step : (note + 1) * step] = wave * np.exp(-2 * time)
+        edges = np.minimum(np.minimum(time, time[-1] - time) / 0.02, 1)
+        samples[note * step : (note + 1) * step] = wave * edges * np.exp(-2 * time)
     return (0.1 * samples / np.sqrt(np.mean(samples**2))).astype(np.float32)[None]
 
 
@@ -63,20 +64,31 @@ def test_the_amount_of_style_goes_from_the_content_to_the_whole_start():
     none, whole = (transfer(content, described("high"), config_of(a)).output for a in (0.0, 1.0))
     np.testing.assert_allclose(none.samples, CONTENT, atol=2e-3)
     played = reorchestrate(CONTENT, RATE, orchestra())
-    alike = np.corrcoef(whole.samples[0], played[0])[0, 1]
-    assert alike > 0.95
-    assert np.abs(np.corrcoef(whole.samples[0], CONTENT[0])[0, 1]) < 0.9
+    # The transfer also gives the content's slow dynamics back.
+    assert np.corrcoef(whole.samples[0], played[0])[0, 1] > 0.9
+    assert abs(np.corrcoef(whole.samples[0], CONTENT[0])[0, 1]) < 0.8
 
 
 def test_channels_that_cancel_each_other_are_played_like_one():
     alone = reorchestrate(CONTENT, RATE, orchestra())
-    both = reorchestrate(np.concatenate([CONTENT, -CONTENT]), RATE, orchestra())
-    np.testing.assert_allclose(both, np.concatenate([alone, -alone]), atol=1e-4)
+    left, right = reorchestrate(np.concatenate([CONTENT, -CONTENT]), RATE, orchestra())
+    np.testing.assert_allclose(left, -right, atol=1e-6)
+    assert np.corrcoef(left, alone[0])[0, 1] > 0.999
 
 
 def test_a_panned_content_is_panned_alike():
-    left, right = reorchestrate(np.concatenate([CONTENT, 0.3 * CONTENT]), RATE, orchestra())
-    np.testing.assert_allclose(right, 0.3 * left, atol=1e-3)
+    """Also where noise of each channel's own is all that lies under new partials."""
+    noise = 1e-4 * np.random.default_rng(0).standard_normal((2, CONTENT.size))
+    content = np.concatenate([CONTENT, 0.3 * CONTENT]) + noise.astype(np.float32)
+    left, right = reorchestrate(content, RATE, orchestra())
+    assert np.corrcoef(left, right)[0, 1] > 0.95
+    assert np.std(right) == pytest.approx(0.3 * np.std(left), rel=0.1)
+
+
+def test_two_channels_without_style_are_those_of_the_content():
+    content = np.concatenate([CONTENT, LOW])
+    output = reorchestrate(content, RATE, orchestra(), amount=0.0)
+    np.testing.assert_allclose(output, content, atol=2e-3)
 
 
 def test_a_style_file_gives_what_its_recording_gives(tmp_path):
@@ -100,12 +112,14 @@ def test_a_style_file_for_another_start_says_what_to_do(tmp_path):
 
 def test_a_mix_is_between_its_styles_whatever_their_length():
     long = np.tile(LOW, (1, 3))
-    styles = describe_style(Waveform(long, RATE), config_of()), described("high")
+    styles = [describe_style(Waveform(long, RATE), config_of()), described("high")]
     mixed = mix_styles(styles, [0.5, 0.5]).orchestra
     assert mixed is not None
     for name, each in mixed._asdict().items():
         assert each.shape == getattr(orchestra(), name).shape
-    low, high = np.asarray(mixed.register)[:38], np.asarray(mixed.register)[38:]  # At MIDI 66.
-    assert low.sum() == pytest.approx(high.sum(), rel=0.1)
+    alone = [orchestra(name).register for name in ("low", "high")]
+    np.testing.assert_allclose(mixed.register, np.mean(alone, axis=0), rtol=0.2, atol=1e-3)
+    assert np.sum(mixed.register) == pytest.approx(1, abs=1e-4)
+    assert 0 < mixed.percussion < 1
     output = reorchestrate(CONTENT, RATE, Orchestra(*map(np.asarray, mixed)))
-    assert np.isfinite(output).all() and np.abs(output).max() > 0.05
+    assert np.isfinite(output).all() and np.abs(output).max() > 0.1

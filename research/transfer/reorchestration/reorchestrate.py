@@ -40,9 +40,8 @@ def reorchestrate(
     level = max(rms(content), 1e-12)
     samples = _at_rate(content, sample_rate) * np.float32(_RMS / level)
     mono = match_channels(samples, 1)[0]
-    magnitude = np.abs(spectrum(mono))
-    target = make_target(mono, magnitude, orchestra)
-    played = render(samples, magnitude, target, amount)
+    target = make_target(mono, np.abs(spectrum(mono)), orchestra)
+    played = render(samples, mono, target, amount)
     output = fit_length(
         resample(Waveform(played, SAMPLE_RATE), sample_rate).samples, content.shape[1]
     )

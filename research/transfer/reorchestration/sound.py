@@ -1,9 +1,11 @@
 """From target magnitudes to a waveform, in every channel of the content."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from research.audio.phase import griffin_lim
+from research.audio.stft import istft
 from research.transfer.reorchestration.grid import STFT, spectrum
 from research.transfer.reorchestration.target import Target
 
@@ -12,68 +14,94 @@ _FILTERED, _NOISY_FILTERED = 0.1, 0.9  # Share of the filtered content.
 _LARGEST_GAIN = 200.0
 _RANGE = 10.0
 _FLOOR = 1e-5  # Of the loudest bin, for logarithms.
-_CHANNEL_FRAMES, _CHANNEL_BINS = 9, 33
+_LEVELS, _PHASES = (9, 33), (3, 7)  # Frames and bins that those of a channel are means of.
+_SILENT = 1e-20
+
+_istft = jax.jit(istft, static_argnums=(1, 2))
 
 
-def render(samples: np.ndarray, mixed: np.ndarray, target: Target, amount: float) -> np.ndarray:
+def render(samples: np.ndarray, mono: np.ndarray, target: Target, amount: float) -> np.ndarray:
     """Waveform of a target, with the content's phases to start from.
 
     `T = M^(1 - b) F^b` with the content filtered by the ratio of the target to the content's own
     model, `F = |C| M / Mc`. Noise-like sound keeps its fine structure by a b close to 1; a tonal
-    target has b = 0.1. The phase is that of 20 iterations of fast Griffin-Lim from the content's.
+    target has b = 0.1. The phase is that of 20 iterations of fast Griffin-Lim from the content's,
+    of the mix. Channels keep their levels and phases beside it.
 
     Args:
       samples: the content, `[channels, samples]` at 22 050 Hz.
-      mixed: magnitudes of its channels mixed, `[frames, bins]`.
+      mono: its channels mixed, `[samples]`.
       target: of the same mix.
       amount: fraction of the way from the content's log magnitudes to the target's, 0 to 1.
 
     Returns:
       `[channels, samples]`.
     """
-    gain = target.magnitude / (target.model + 1e-4 * target.magnitude.max() + 1e-12)
-    filtered = mixed * np.clip(gain, 0, _LARGEST_GAIN)
+    content = spectrum(mono)
+    magnitude, loudest = np.abs(content), target.magnitude.max()
+    gain = target.magnitude / (target.model + 1e-4 * loudest + 1e-12)
+    filtered = magnitude * np.clip(gain, 0, _LARGEST_GAIN)
     filtered = np.clip(filtered, target.magnitude / _RANGE, _RANGE * target.magnitude)
     share = _FILTERED + _NOISY_FILTERED * target.noisiness
     wanted = target.magnitude ** (1 - share) * filtered**share
-    levels = _channel_levels(samples)
-    # One by one, which needs less memory, and one program for any number of channels.
-    return np.concatenate(
-        [
-            _render_channel(channel[None], wanted * level, amount)
-            for channel, level in zip(samples, levels, strict=True)
-        ]
+    played = griffin_lim(
+        jnp.asarray(_between(magnitude, wanted, amount)),
+        jnp.asarray(_sign(content)),
+        STFT,
+        length=len(mono),
+        num_iterations=_NUM_ITERATIONS,
+        momentum=_MOMENTUM,
     )
+    if len(samples) == 1:
+        return np.asarray(played)[None]
+    return _spread(samples, content, _sign(spectrum(np.asarray(played))), wanted, amount)
 
 
-def _render_channel(samples: np.ndarray, wanted: np.ndarray, amount: float) -> np.ndarray:
-    """Waveform `[1, samples]` of the magnitudes wanted, `[frames, bins]`."""
-    content = spectrum(samples)
-    magnitude = np.abs(content)
+def _between(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.ndarray:
+    """Magnitudes a fraction of the way to those that are wanted, in dB."""
     floor = _FLOOR * wanted.max() + 1e-12
     reached = (magnitude + floor) ** (1 - amount) * (wanted + floor) ** amount - floor
-    return np.asarray(
-        griffin_lim(
-            jnp.asarray(np.maximum(reached, 0).astype(np.float32)),
-            jnp.asarray((content / np.maximum(magnitude, 1e-12)).astype(np.complex64)),
-            STFT,
-            length=samples.shape[-1],
-            num_iterations=_NUM_ITERATIONS,
-            momentum=_MOMENTUM,
-        )
-    )
+    return np.maximum(reached, 0).astype(np.float32)
 
 
-def _channel_levels(samples: np.ndarray) -> np.ndarray:
-    """Level of each channel beside their mean, smoothed in time and frequency.
+def _spread(
+    samples: np.ndarray, content: np.ndarray, phase: np.ndarray, wanted: np.ndarray, amount: float
+) -> np.ndarray:
+    """What is played by the mix, in every channel.
 
-    `[channels, samples]` to `[channels, frames, bins]`, or to ones for one channel.
+    Channel c has the magnitudes `wanted sqrt(P_c / mean(P))`, with powers P smoothed in time and
+    frequency, and the phase of the mix turned by that of `C_c conj(C)`, the more smoothed the more
+    style there is: partials that the content lacks lie where those around them do.
+
+    Args:
+      samples: the content, `[channels, samples]`.
+      content: spectrum of its mix, `[frames, bins]`.
+      phase: of the mix as it is played, complex `[frames, bins]`.
+      wanted: magnitudes of the mix.
+      amount: 0 to 1.
     """
+    channels = [spectrum(channel) for channel in samples]
+    powers = [_smooth(np.square(np.abs(channel)), _LEVELS) for channel in channels]
+    mean, spread = np.maximum(np.mean(powers, axis=0), 1e-12), []
+    for channel, power in zip(channels, powers, strict=True):
+        cross = channel * content.conj()
+        cross = (1 - amount) * cross + amount * _smooth(cross, _PHASES)
+        level = np.sqrt(power.clip(0) / mean)  # Running sums fall below 0 by rounding.
+        magnitude = _between(np.abs(channel), wanted * level, amount)
+        turned = (magnitude * _sign(cross) * phase).astype(np.complex64)
+        spread.append(np.asarray(_istft(turned, STFT, samples.shape[1])))
+    return np.stack(spread)
+
+
+def _smooth(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Means over so many frames and bins."""
     from scipy.ndimage import uniform_filter1d
 
-    if len(samples) == 1:
-        return np.ones((1, 1, 1), np.float32)
-    power = np.stack([np.square(np.abs(spectrum(channel))) for channel in samples])
-    power = uniform_filter1d(power, _CHANNEL_FRAMES, axis=1)
-    power = uniform_filter1d(power, _CHANNEL_BINS, axis=2).clip(0)  # Sums run below 0 by rounding.
-    return np.sqrt(power / np.maximum(power.mean(axis=0), 1e-12))
+    return uniform_filter1d(uniform_filter1d(values, size[0], axis=0), size[1], axis=1)
+
+
+def _sign(spectrum: np.ndarray) -> np.ndarray:
+    """`z / |z|`, and 1 where z is 0."""
+    magnitude = np.abs(spectrum)
+    silent = magnitude < _SILENT
+    return np.where(silent, 1, spectrum / np.where(silent, 1, magnitude)).astype(np.complex64)
