@@ -106,7 +106,7 @@ def test_a_style_file_for_another_start_says_what_to_do(tmp_path):
     matched, config, path = config_of(init="matched"), config_of(), tmp_path / "old.npz"
     style = describe_style(Waveform(HIGH, RATE), matched)
     save_style(path, style, style_settings(matched), ["high.wav"])
-    with pytest.raises(InputError, match=r"old\.npz has no orchestra.*--mode=style.*matched"):
+    with pytest.raises(InputError, match=r"old\.npz has no orchestra.*--mode=style.*texture"):
         load_style(path, style_template(config), style_settings(config))
 
 
