@@ -13,12 +13,11 @@ import csv
 import io
 import itertools
 import os
-import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from research.files import atomic_write
+from research.files import atomic_write, expand
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -77,7 +76,7 @@ def read_text(path: str | os.PathLike) -> str:
       OSError: the file cannot be read.
       UnicodeError: it is no text.
     """
-    content = pathlib.Path(path).expanduser().read_bytes()
+    content = expand(path).read_bytes()
     mark = next((mark for mark in _MARKS if content.startswith(mark)), b"")
     text = content[len(mark) :].decode(_MARKS.get(mark, "utf-8"), "surrogateescape")
     if "\0" in text:

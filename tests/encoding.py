@@ -1,10 +1,14 @@
-"""Audio files as bytes, and what programs and transmissions make of them."""
+"""Audio files as bytes, what programs and transmissions make of them, and what is asserted."""
 
 import io
+import pathlib
 import struct
 
 import numpy as np
+import pytest
 import soundfile
+
+from research.audio.waveform import Waveform, load_waveform
 
 RATE = 22050
 
@@ -17,11 +21,28 @@ def sound(seconds: float, rate: int = RATE, num_channels: int = 1, seed: int = 0
     return np.outer(tone + noise, 1 - 0.3 * np.arange(num_channels))
 
 
+def stereo(chord: np.ndarray) -> np.ndarray:
+    """Two channels that differ."""
+    return np.stack([chord, -0.5 * chord[::-1]])
+
+
+def assert_one_line_about(path: pathlib.Path, error: pytest.ExceptionInfo) -> None:
+    message = str(error.value)
+    assert "\n" not in message
+    assert str(path) in message
+
+
 def encode(samples: np.ndarray, kind: str, rate: int = RATE, **options) -> bytes:
     """A file of a format of libsndfile."""
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format=kind, **options)
     return file.getvalue()
+
+
+def load_bytes(path: pathlib.Path, data: bytes) -> Waveform:
+    """Bytes loaded as a file."""
+    path.write_bytes(data)
+    return load_waveform(path)
 
 
 def with_number(data: bytes, place: int, layout: str, number: int) -> bytes:

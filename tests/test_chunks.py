@@ -4,9 +4,8 @@ import struct
 
 import numpy as np
 import pytest
-from encoding import ID3V1, RATE, encode, id3, sound, with_number
+from encoding import ID3V1, RATE, encode, id3, load_bytes, sound, with_number
 
-from research.audio.waveform import load_waveform
 from research.errors import InputError
 
 # Formats and subtypes of libsndfile.
@@ -22,12 +21,7 @@ KINDS = [
 @pytest.fixture
 def load(tmp_path):
     """Loads bytes as a file of any name."""
-
-    def read(data: bytes, name: str = "audio.bin"):
-        (tmp_path / name).write_bytes(data)
-        return load_waveform(tmp_path / name)
-
-    return read
+    return lambda data, name="audio.bin": load_bytes(tmp_path / name, data)
 
 
 @pytest.mark.parametrize(("kind", "subtype"), KINDS)

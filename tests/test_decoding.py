@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from encoding import ID3V1, encode, id3, sound
+from encoding import ID3V1, encode, id3, load_bytes, sound
 
 from research.audio.waveform import load_waveform
 from research.errors import InputError
@@ -15,12 +15,7 @@ from research.errors import InputError
 @pytest.fixture
 def load(tmp_path):
     """Loads bytes as a file of any name."""
-
-    def read(data: bytes, name: str = "audio.flac"):
-        (tmp_path / name).write_bytes(data)
-        return load_waveform(tmp_path / name)
-
-    return read
+    return lambda data, name="audio.flac": load_bytes(tmp_path / name, data)
 
 
 def flac(seconds: float, states_length: bool = True, **options) -> bytes:

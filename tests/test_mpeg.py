@@ -4,10 +4,9 @@ import struct
 
 import numpy as np
 import pytest
-from encoding import ID3V1, encode, id3, sound
+from encoding import ID3V1, encode, id3, load_bytes, sound
 
 from research.audio.mpeg import mpeg_recordings
-from research.audio.waveform import load_waveform
 from research.errors import InputError
 
 KBPS = {
@@ -20,12 +19,7 @@ NOISE = np.random.default_rng(0).bytes(5000)
 @pytest.fixture
 def load(tmp_path):
     """Loads bytes as a file of any name."""
-
-    def read(data: bytes, name: str = "audio.mp3"):
-        (tmp_path / name).write_bytes(data)
-        return load_waveform(tmp_path / name)
-
-    return read
+    return lambda data, name="audio.mp3": load_bytes(tmp_path / name, data)
 
 
 def mp3(seconds: float, mode: str = "VARIABLE", rate: int = 44100, num_channels: int = 1) -> bytes:

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from encoding import ID3V1, encode, id3, sound
+from encoding import ID3V1, encode, id3, load_bytes, sound
 
-from research.audio.waveform import load_waveform
 from research.errors import InputError
 
 
@@ -20,12 +19,7 @@ def parts(request):
 @pytest.fixture
 def load(tmp_path):
     """Loads bytes as a file."""
-
-    def read(data: bytes):
-        (tmp_path / "audio.ogg").write_bytes(data)
-        return load_waveform(tmp_path / "audio.ogg")
-
-    return read
+    return lambda data: load_bytes(tmp_path / "audio.ogg", data)
 
 
 def test_a_chain_is_read_whole_in_its_order(load, parts):

@@ -35,9 +35,9 @@ def config_of(name: str, **changes) -> OptimiserConfig:
     return OptimiserConfig(**{"name": name, "learning_rate": 0.1, "log_every": 5} | changes)
 
 
-def descend(name: str, num_iterations: int, **changes):
+def descend(name: str, num_iterations: int, shape: type[Bowl] = Bowl, **changes):
     """A bowl, and the minimum of a descent into it from 0."""
-    bowl = Bowl()
+    bowl = shape()
     minimum = minimise(
         bowl,
         jnp.zeros(4),
@@ -105,16 +105,7 @@ def test_only_steps_need_gradients():
 
     for name in OPTIMISERS:
         gradients.clear()
-        loss = Watched()
-        minimum = minimise(
-            loss,
-            jnp.zeros(4),
-            jnp.asarray(LOWEST),
-            {"height": 1.0},
-            config=config_of(name, patience=0),
-            num_iterations=10,
-        )
-        jax.effects_barrier()
+        _, minimum = descend(name, 10, Watched, patience=0)
         reports = len(minimum.history) - OPTIMISERS[name].searches_line
         last = minimum.evaluations - minimum.history[-1].evaluations
         assert len(gradients) == minimum.evaluations - reports - last

@@ -6,6 +6,7 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
+from encoding import assert_one_line_about, stereo
 
 from research.audio.levels import rms
 from research.audio.waveform import (
@@ -17,17 +18,6 @@ from research.audio.waveform import (
     without_offset,
 )
 from research.errors import InputError
-
-
-def stereo(chord):
-    """Two channels that differ."""
-    return np.stack([chord, -0.5 * chord[::-1]])
-
-
-def assert_one_line_about(path, error):
-    message = str(error.value)
-    assert "\n" not in message
-    assert str(path) in message
 
 
 @pytest.mark.parametrize(

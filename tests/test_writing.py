@@ -8,22 +8,12 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from encoding import assert_one_line_about, stereo
 
 from research.audio.levels import rms
 from research.audio.waveform import Waveform, load_waveform
 from research.audio.writing import check_writable, save_waveform
 from research.errors import InputError
-
-
-def stereo(chord):
-    """Two channels that differ."""
-    return np.stack([chord, -0.5 * chord[::-1]])
-
-
-def assert_one_line_about(path, error):
-    message = str(error.value)
-    assert "\n" not in message
-    assert str(path) in message
 
 
 @pytest.mark.parametrize("rate", [16000, 22050, 44100])

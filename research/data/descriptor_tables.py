@@ -16,6 +16,7 @@ import numpy as np
 from research.data.descriptors import FEATURES
 from research.data.labels import check_different, clean_label
 from research.errors import InputError
+from research.files import expand
 from research.tables import read_rows, save_table
 
 COLUMNS = ("filename", "length", *FEATURES, "label")
@@ -76,7 +77,7 @@ def load_descriptors(path: str | os.PathLike) -> DescriptorTable:
       InputError: the file cannot be read, has other columns, no rows, a row of another width, a row
         without a name or genre, a value that is not a finite number, or one label in two ways.
     """
-    path = pathlib.Path(path).expanduser()
+    path = expand(path)
     try:
         found = read_rows(path)
         _, header = next(found, (0, []))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from research.audio.median import running_median
 from research.audio.waveform import (
     Waveform,
     check_peak,
@@ -101,8 +102,8 @@ def _separate(
     """
     import librosa
 
-    harmonic = _running_median(magnitude)
-    percussive = _running_median(np.ascontiguousarray(magnitude.T)).T
+    harmonic = running_median(magnitude, _MEDIAN_WIDTH)
+    percussive = running_median(magnitude.T, _MEDIAN_WIDTH).T
 
     def waveform(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         mask = librosa.util.softmask(one, other, power=2, split_zeros=True)
@@ -110,19 +111,6 @@ def _separate(
         return librosa.util.fix_length(samples, size=length)
 
     return waveform(harmonic, percussive), waveform(percussive, harmonic)
-
-
-def _running_median(rows: np.ndarray) -> np.ndarray:
-    """Median of 31 neighbours along the rows of `[rows, columns]`, the ends mirrored.
-
-    The rows are concatenated, because SciPy is fast in one dimension only.
-    """
-    from scipy import ndimage
-
-    side = _MEDIAN_WIDTH // 2
-    padded = np.pad(rows, [(0, 0), (side, side)], mode="symmetric")
-    medians = ndimage.median_filter(padded.ravel(), size=_MEDIAN_WIDTH)
-    return medians.reshape(padded.shape)[:, side:-side]
 
 
 def describe_track(waveform: Waveform) -> np.ndarray:

@@ -11,6 +11,7 @@ from research.audio.find import AUDIO, FileKind
 from research.data.layouts.registry import find_labelled_files
 from research.data.track_cache import TrackCache
 from research.errors import InputError
+from research.files import expand
 
 
 class SkippedFileWarning(UserWarning):
@@ -142,7 +143,7 @@ def load_collection(
 
 
 def _find_root(root: str, kind: FileKind) -> pathlib.Path:
-    folder = pathlib.Path(root).expanduser()
+    folder = expand(root)
     if not folder.exists():
         raise InputError(
             f"config.data.root {root} does not exist; give a folder that has one folder of "

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from research.audio.find import find_audio
 from research.errors import InputError, about
+from research.files import expand
 from research.tables import as_text, read_lines, split_cells
 from research.transfer.style_source import parse_source
 
@@ -47,7 +48,7 @@ def load_pairs(path: str | os.PathLike) -> list[tuple[str, str]]:
       InputError: the table cannot be read, has a line of another form, or names a file that does
         not exist.
     """
-    path = pathlib.Path(path).expanduser()
+    path = expand(path)
     try:
         lines = read_lines(path)
     except (OSError, UnicodeError) as error:

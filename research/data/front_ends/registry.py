@@ -1,7 +1,6 @@
 """All front ends by name, and which of a family fits an input."""
 
 import os
-import pathlib
 
 from research.audio.find import list_files
 from research.data.front_ends.base import FrontEnd
@@ -9,6 +8,7 @@ from research.data.front_ends.descriptors import DescriptorConfig
 from research.data.front_ends.images import ImageConfig
 from research.data.front_ends.mel import MelConfig
 from research.data.front_ends.stft import SpectrogramConfig
+from research.files import expand
 
 FRONT_ENDS: dict[str, type[FrontEnd]] = {
     front_end.name: front_end
@@ -40,7 +40,7 @@ def for_input(front_end: FrontEnd, path: str) -> FrontEnd:
       front_end: whose family is meant.
       path: of a file or a folder; need not exist.
     """
-    start = pathlib.Path(os.path.expanduser(path))
+    start = expand(path)
     files = list_files(start) if os.path.isdir(start) else [start]
     family = _family(front_end)
     return next((other for other in family if any(map(other.accepts, files))), family[0])

@@ -40,8 +40,8 @@ def reorchestrate(
     level = max(rms(content), 1e-12)
     samples = _at_rate(content, sample_rate) * np.float32(_RMS / level)
     mono = match_channels(samples, 1)[0]
-    target = make_target(mono, np.abs(spectrum(mono)), orchestra)
-    played = render(samples, mono, target, amount)
+    mix = spectrum(mono)
+    played = render(samples, mix, make_target(mono, np.abs(mix), orchestra), amount)
     output = fit_length(
         resample(Waveform(played, SAMPLE_RATE), sample_rate).samples, content.shape[1]
     )

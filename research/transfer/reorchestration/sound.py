@@ -20,7 +20,7 @@ _SILENT = 1e-20
 _istft = jax.jit(istft, static_argnums=(1, 2))
 
 
-def render(samples: np.ndarray, mono: np.ndarray, target: Target, amount: float) -> np.ndarray:
+def render(samples: np.ndarray, mix: np.ndarray, target: Target, amount: float) -> np.ndarray:
     """Waveform of a target, with the content's phases to start from.
 
     `T = M^(1 - b) F^b` with the content filtered by the ratio of the target to the content's own
@@ -30,15 +30,14 @@ def render(samples: np.ndarray, mono: np.ndarray, target: Target, amount: float)
 
     Args:
       samples: the content, `[channels, samples]` at 22 050 Hz.
-      mono: its channels mixed, `[samples]`.
+      mix: spectrum of its channels mixed, `[frames, bins]`.
       target: of the same mix.
       amount: fraction of the way from the content's log magnitudes to the target's, 0 to 1.
 
     Returns:
       `[channels, samples]`.
     """
-    content = spectrum(mono)
-    magnitude, loudest = np.abs(content), target.magnitude.max()
+    magnitude, loudest = np.abs(mix), target.magnitude.max()
     gain = target.magnitude / (target.model + 1e-4 * loudest + 1e-12)
     filtered = magnitude * np.clip(gain, 0, _LARGEST_GAIN)
     filtered = np.clip(filtered, target.magnitude / _RANGE, _RANGE * target.magnitude)
@@ -46,15 +45,15 @@ def render(samples: np.ndarray, mono: np.ndarray, target: Target, amount: float)
     wanted = target.magnitude ** (1 - share) * filtered**share
     played = griffin_lim(
         jnp.asarray(_between(magnitude, wanted, amount)),
-        jnp.asarray(_sign(content)),
+        jnp.asarray(_sign(mix)),
         STFT,
-        length=len(mono),
+        length=samples.shape[1],
         num_iterations=_NUM_ITERATIONS,
         momentum=_MOMENTUM,
     )
     if len(samples) == 1:
         return np.asarray(played)[None]
-    return _spread(samples, content, _sign(spectrum(np.asarray(played))), wanted, amount)
+    return _spread(samples, mix, _sign(spectrum(np.asarray(played))), wanted, amount)
 
 
 def _between(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.ndarray:

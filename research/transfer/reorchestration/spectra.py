@@ -6,6 +6,7 @@ they can be kept without its audio.
 
 import numpy as np
 
+from research.audio.median import running_median
 from research.transfer.reorchestration.grid import bands
 
 _MEDIAN_FRAMES, _MEDIAN_BINS = 17, 31
@@ -38,20 +39,10 @@ def noisiness(magnitude: np.ndarray) -> float:
 
 def split_percussion(magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Harmonic and percussive part by median filters over time and frequency (Fitzgerald 2010)."""
-    harmonic = np.square(_running_median(magnitude.T, _MEDIAN_FRAMES).T)
-    percussive = np.square(_running_median(magnitude, _MEDIAN_BINS))
+    harmonic = np.square(running_median(magnitude.T, _MEDIAN_FRAMES).T)
+    percussive = np.square(running_median(magnitude, _MEDIAN_BINS))
     mask = harmonic / (harmonic + percussive + 1e-12)
     return magnitude * mask, magnitude * (1 - mask)
-
-
-def _running_median(rows: np.ndarray, width: int) -> np.ndarray:
-    """Median of neighbours along rows, the ends mirrored; SciPy is fast in one dimension only."""
-    from scipy import ndimage
-
-    side = width // 2
-    padded = np.pad(rows, [(0, 0), (side, side)], mode="symmetric")
-    medians = ndimage.median_filter(padded.ravel(), size=width)
-    return medians.reshape(padded.shape)[:, side:-side]
 
 
 def percussive_share(magnitude: np.ndarray) -> float:
