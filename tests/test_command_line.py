@@ -100,6 +100,12 @@ def test_a_platform_that_is_not_there_is_one_line(script):
     assert "unset it" in line
 
 
+def test_the_platform_cpu_leaves_the_number_of_devices_to_a_sweep(script):
+    body = 'import jax\njax.config.update("jax_num_cpu_devices", 3)\nprint(jax.device_count())'
+    done = script(body, JAX_PLATFORMS="cpu")
+    assert done.stdout == "3\n", done.stderr
+
+
 def test_64_bits_are_ignored_with_a_warning(script):
     done = script(
         "import jax.numpy as jnp\nprint(jnp.zeros(1).dtype, jnp.asarray([1.5]).dtype)",
