@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from research import console
+from research import console, signals
 from research.errors import InputError
 from research.files import user_cache
 
@@ -35,6 +35,7 @@ def define_config(default: pathlib.Path) -> flags.FlagHolder:
 def run(main: Callable[[], None]) -> None:
     """Parse flags, call `main` and exit, with status 0, or 1 and a one-line message on stderr."""
     console.prepare()
+    signals.prepare()
 
     def guarded(arguments: list[str]) -> None:
         try:
@@ -45,8 +46,9 @@ def run(main: Callable[[], None]) -> None:
             # Libraries log errors that they raise, with tracebacks.
             logging.set_verbosity(logging.FATAL)
             warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-            _prepare_libraries()
-            main()
+            with signals.unwinding():
+                _prepare_libraries()
+                main()
         except InputError as error:
             _exit(str(error))
         except KeyboardInterrupt:
@@ -99,9 +101,7 @@ def _errors_in_one_line() -> Iterator[None]:
 
 
 def _exit(text: str) -> None:
-    script = pathlib.Path(sys.argv[0])
-    name = script.parent.name if script.name == "__main__.py" else script.name
-    sys.exit(f"{name}: {text}")
+    sys.exit(f"{console.program()}: {text}")
 
 
 def _prepare_libraries() -> None:
