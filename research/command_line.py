@@ -12,7 +12,7 @@ from ml_collections import config_flags
 
 from research import console, signals
 from research.errors import InputError
-from research.files import user_cache
+from research.programs import kept_programs
 
 _NO_MEMORY = (
     "out of memory; give shorter audio, a lower config.sweep.memory_gb or config.batch_size, or "
@@ -46,7 +46,7 @@ def run(main: Callable[[], None]) -> None:
             # Libraries log errors that they raise, with tracebacks.
             logging.set_verbosity(logging.FATAL)
             warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-            with signals.unwinding():
+            with signals.unwinding(), kept_programs():
                 _prepare_libraries()
                 main()
         except InputError as error:
@@ -112,19 +112,11 @@ def _prepare_libraries() -> None:
     """
     # Figures are files. A notebook names a backend that need not be installed here.
     os.environ["MPLBACKEND"] = "agg"
-    cache = user_cache()
-    # Beside librosa, numba's default, need not be a place that can be written.
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba"))
-
     import jax
 
     if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
         warnings.warn("JAX_ENABLE_X64 is ignored: all is computed in 32 bits", stacklevel=2)
         jax.config.update("jax_enable_x64", False)
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     platforms = os.environ.get("JAX_PLATFORMS")
     if platforms and platforms != "cpu":  # A sweep still chooses how many devices the CPU has.
         try:
