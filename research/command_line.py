@@ -1,11 +1,13 @@
 """Shared by the scripts: flags, errors as one line, and what libraries take from the machine."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -17,6 +19,14 @@ from research.programs import kept_programs
 _NO_MEMORY = (
     "out of memory; give shorter audio, a lower config.sweep.memory_gb or config.batch_size, or "
     "fewer filters"
+)
+# The errors of XLA have no class of their own in public, and those of a linker are ImportErrors.
+_OF_MEMORY = (
+    "RESOURCE_EXHAUSTED",
+    "Out of memory",
+    "std::bad_alloc",
+    "failed to map segment",
+    "can't start new thread",
 )
 
 
@@ -53,15 +63,13 @@ def run(main: Callable[[], None]) -> None:
             _exit(str(error))
         except KeyboardInterrupt:
             _exit("interrupted")
-        except MemoryError:
-            _exit(_NO_MEMORY)
-        except OSError as error:  # Of the machine, such as a full disk.
-            place = f"{error.filename}: " if error.filename else ""
-            _exit(f"{place}{error.strerror or error}")
-        except RuntimeError as error:  # The errors of XLA have no class of their own in public.
-            if "RESOURCE_EXHAUSTED" not in str(error) and "Out of memory" not in str(error):
+        except Exception as error:
+            if _lacks_memory(error):
+                _exit_without_memory()
+            if not isinstance(error, OSError):
                 raise
-            _exit(_NO_MEMORY)
+            place = f"{error.filename}: " if error.filename else ""
+            _exit(f"{place}{error.strerror or error}")  # Of the machine, such as a full disk.
 
     app.run(guarded, flags_parser=_parse_flags)
 
@@ -89,6 +97,10 @@ def _is_no_config_file(argument: str) -> bool:
 def _errors_in_one_line() -> Iterator[None]:
     try:
         yield
+    except (ImportError, MemoryError) as error:
+        if not _lacks_memory(error):
+            raise
+        _exit_without_memory()
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         # ml_collections reports an unknown key by a KeyError, or by one in an AttributeError.
         reason = error if isinstance(error, KeyError) else (*error.args, error)[0]
@@ -100,7 +112,21 @@ def _errors_in_one_line() -> Iterator[None]:
         _exit(" ".join(text.split()))
 
 
-def _exit(text: str) -> None:
+def _lacks_memory(error: Exception) -> bool:
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or any(words in str(error) for words in _OF_MEMORY)
+    )
+
+
+def _exit_without_memory() -> NoReturn:
+    # What libraries do at the end may fail for the same reason.
+    sys.unraisablehook = lambda _: None
+    _exit(_NO_MEMORY)
+
+
+def _exit(text: str) -> NoReturn:
     sys.exit(f"{console.program()}: {text}")
 
 

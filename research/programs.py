@@ -92,8 +92,8 @@ def checked(folder: pathlib.Path) -> Iterator[None]:
 def _files(folder: pathlib.Path) -> dict[str, list[int]]:
     """Size and time of change of each file, by name."""
     found = {}
-    for path in folder.rglob("*.nb[ic]"):
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        for path in folder.rglob("*.nb[ic]"):
             state = path.stat()
             found[str(path.relative_to(folder))] = [state.st_size, state.st_mtime_ns]
     return found

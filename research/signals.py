@@ -120,9 +120,10 @@ def _imports(frame: FrameType | None) -> bool:
 
 def _watch(reader: int) -> None:
     number = _read(reader)
-    # Until then, the main thread may end by itself.
-    select.select([reader], [], [], _GRACE_SECONDS)
-    _end(number)
+    try:  # Until then, the main thread may end by itself.
+        select.select([reader], [], [], _GRACE_SECONDS)
+    finally:
+        _end(number)
 
 
 def _read(reader: int) -> int:
@@ -135,13 +136,15 @@ def _read(reader: int) -> int:
 def _end(number: int, start: str = "\n") -> None:
     """End the process at once; `start` ends the line of a bar, or of the "^C" of a terminal."""
     code, words = _SIGNALS[signal.Signals(number)]
-    _kill_children(os.getpid())
-    for name in list(_State.unfinished):
+    try:
+        _kill_children(os.getpid())
+        for name in list(_State.unfinished):
+            with contextlib.suppress(OSError):
+                os.unlink(name)
         with contextlib.suppress(OSError):
-            os.unlink(name)
-    with contextlib.suppress(OSError):
-        os.write(_State.stderr, f"{start}{console.program()}: {words}\n".encode())
-    os._exit(code)
+            os.write(_State.stderr, f"{start}{console.program()}: {words}\n".encode())
+    finally:  # Also where there is no memory left.
+        os._exit(code)
 
 
 def _kill_children(process: int) -> None:

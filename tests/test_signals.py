@@ -126,6 +126,22 @@ def test_the_second_interrupt_does_not_wait(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
 
 
+def test_an_error_on_the_way_out_does_not_keep_the_process(tmp_path):
+    body = """
+def fail(process):
+    raise MemoryError
+signals._kill_children = fail
+with signals.unwinding():
+    ready()
+    ctypes.CDLL(None).sleep(60)
+    ctypes.CDLL(None).sleep(60)
+"""
+    process = start(tmp_path, body)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 143
+
+
 def test_what_was_ignored_stays_ignored(tmp_path):
     """As `nohup`, and `&` in a script, have it."""
     process = start(
