@@ -1,7 +1,6 @@
 """Memory that is left, by files as a kernel has them."""
 
 import pathlib
-import resource
 import subprocess
 import sys
 
@@ -89,9 +88,13 @@ def test_this_machine_has_some():
 
 def test_a_limit_of_the_process_counts():
     done = subprocess.run(
-        [sys.executable, "-c", "from research.memory import *\nprint(available_memory())"],
+        [
+            sys.executable,
+            "-c",
+            "import resource\nfrom research.memory import available_memory\n"
+            f"resource.setrlimit(resource.RLIMIT_AS, ({GB}, {GB}))\nprint(available_memory())",
+        ],
         cwd=ROOT,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (GB, GB)),
         capture_output=True,
         text=True,
         check=True,

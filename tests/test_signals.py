@@ -76,7 +76,7 @@ with signals.unwinding():
 }
 
 
-def start(folder: pathlib.Path, body: str, **options) -> subprocess.Popen:
+def start(folder: pathlib.Path, body: str) -> subprocess.Popen:
     """A script in its own session, which has printed its first line."""
     (folder / "script.py").write_text(START + body)
     process = subprocess.Popen(
@@ -87,7 +87,6 @@ def start(folder: pathlib.Path, body: str, **options) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        **options,
     )
     assert process.stdout is not None
     first = process.stdout.readline()
@@ -144,11 +143,15 @@ with signals.unwinding():
 
 def test_what_was_ignored_stays_ignored(tmp_path):
     """As `nohup`, and `&` in a script, have it."""
-    process = start(
-        tmp_path,
-        "with signals.unwinding():\n    ready()\n    time.sleep(0.5)\nprint('worked')",
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    )
+    body = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+with signals.unwinding():
+    ready()
+    time.sleep(0.5)
+print("worked")
+"""
+    process = start(tmp_path, body)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=20) == ("worked\n", "")
     assert process.returncode == 0
