@@ -8,7 +8,7 @@ import pytest
 from configs.transfer import PRESETS
 from research.audio.waveform import Waveform
 from research.errors import InputError
-from research.transfer import memory
+from research.transfer import commands, memory
 from research.transfer.memory import check_memory, needed_memory
 
 STYLE = Waveform(np.zeros((1, 10 * 44100), np.float32), 44100)
@@ -88,3 +88,11 @@ def test_channels_length_and_iterations_need_more():
     assert total("texture", silence(60, channels=2)) > 1.3 * least
     assert total("texture", silence(60), mono=True) == least
     assert total("default", silence(60), num_iterations=500) >= total("default", silence(60))
+
+
+def test_a_run_is_refused_before_anything_is_written(monkeypatch, tmp_path, clips):
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**8)
+    config = dataclasses.replace(PRESETS["default"], checkpoint="")
+    with pytest.raises(InputError, match=r"piano\.ogg x .*band\.ogg: a transfer of 10 s needs"):
+        commands.transfer(config, [(str(clips["piano"]), str(clips["band"]))], tmp_path)
+    assert list(tmp_path.iterdir()) == []
