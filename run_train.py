@@ -17,10 +17,8 @@ Without `--config.data.root`, a synthetic set of ten genres is made and trained 
 
 import pathlib
 
-from absl import flags
-from ml_collections import config_flags
-
 from research import command_line
+from research.command_line import config_flags, flags
 
 CONFIG = command_line.define_config(pathlib.Path(__file__).parent / "configs" / "multi_channel.py")
 MODE = flags.DEFINE_enum(

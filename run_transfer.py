@@ -16,9 +16,8 @@ Several contents, styles and values of weights are a sweep, optimised side by si
 
 import pathlib
 
-from absl import flags
-
 from research import command_line
+from research.command_line import flags
 
 CLIPS = pathlib.Path(__file__).parent / "research" / "clips"
 

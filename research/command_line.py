@@ -1,22 +1,32 @@
 """Shared by the scripts: flags, errors as one line, and what libraries take from the machine."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from research import console
+from research import console, signals
 from research.errors import InputError
-from research.files import user_cache
+from research.programs import kept_programs
 
 _NO_MEMORY = (
     "out of memory; give shorter audio, a lower config.sweep.memory_gb or config.batch_size, or "
     "fewer filters"
+)
+# The errors of XLA have no class of their own in public, and those of a linker are ImportErrors.
+_OF_MEMORY = (
+    "RESOURCE_EXHAUSTED",
+    "Out of memory",
+    "std::bad_alloc",
+    "failed to map segment",
+    "can't start new thread",
 )
 
 
@@ -35,6 +45,7 @@ def define_config(default: pathlib.Path) -> flags.FlagHolder:
 def run(main: Callable[[], None]) -> None:
     """Parse flags, call `main` and exit, with status 0, or 1 and a one-line message on stderr."""
     console.prepare()
+    signals.prepare()
 
     def guarded(arguments: list[str]) -> None:
         try:
@@ -45,21 +56,20 @@ def run(main: Callable[[], None]) -> None:
             # Libraries log errors that they raise, with tracebacks.
             logging.set_verbosity(logging.FATAL)
             warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-            _prepare_libraries()
-            main()
+            with signals.unwinding(), kept_programs():
+                _prepare_libraries()
+                main()
         except InputError as error:
             _exit(str(error))
         except KeyboardInterrupt:
             _exit("interrupted")
-        except MemoryError:
-            _exit(_NO_MEMORY)
-        except OSError as error:  # Of the machine, such as a full disk.
-            place = f"{error.filename}: " if error.filename else ""
-            _exit(f"{place}{error.strerror or error}")
-        except RuntimeError as error:  # The errors of XLA have no class of their own in public.
-            if "RESOURCE_EXHAUSTED" not in str(error) and "Out of memory" not in str(error):
+        except Exception as error:
+            if _lacks_memory(error):
+                _exit_without_memory()
+            if not isinstance(error, OSError):
                 raise
-            _exit(_NO_MEMORY)
+            place = f"{error.filename}: " if error.filename else ""
+            _exit(f"{place}{error.strerror or error}")  # Of the machine, such as a full disk.
 
     app.run(guarded, flags_parser=_parse_flags)
 
@@ -87,6 +97,10 @@ def _is_no_config_file(argument: str) -> bool:
 def _errors_in_one_line() -> Iterator[None]:
     try:
         yield
+    except (ImportError, MemoryError) as error:
+        if not _lacks_memory(error):
+            raise
+        _exit_without_memory()
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         # ml_collections reports an unknown key by a KeyError, or by one in an AttributeError.
         reason = error if isinstance(error, KeyError) else (*error.args, error)[0]
@@ -98,10 +112,22 @@ def _errors_in_one_line() -> Iterator[None]:
         _exit(" ".join(text.split()))
 
 
-def _exit(text: str) -> None:
-    script = pathlib.Path(sys.argv[0])
-    name = script.parent.name if script.name == "__main__.py" else script.name
-    sys.exit(f"{name}: {text}")
+def _lacks_memory(error: Exception) -> bool:
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or any(words in str(error) for words in _OF_MEMORY)
+    )
+
+
+def _exit_without_memory() -> NoReturn:
+    # What libraries do at the end may fail for the same reason.
+    sys.unraisablehook = lambda _: None
+    _exit(_NO_MEMORY)
+
+
+def _exit(text: str) -> NoReturn:
+    sys.exit(f"{console.program()}: {text}")
 
 
 def _prepare_libraries() -> None:
@@ -112,19 +138,11 @@ def _prepare_libraries() -> None:
     """
     # Figures are files. A notebook names a backend that need not be installed here.
     os.environ["MPLBACKEND"] = "agg"
-    cache = user_cache()
-    # Beside librosa, numba's default, need not be a place that can be written.
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba"))
-
     import jax
 
     if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
         warnings.warn("JAX_ENABLE_X64 is ignored: all is computed in 32 bits", stacklevel=2)
         jax.config.update("jax_enable_x64", False)
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     platforms = os.environ.get("JAX_PLATFORMS")
     if platforms and platforms != "cpu":  # A sweep still chooses how many devices the CPU has.
         try:

@@ -52,3 +52,9 @@ def prepare() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
         setattr(sys, name, _Console(stream))
+
+
+def program() -> str:
+    """Name of the script, or of the package that `python -m` runs."""
+    folder, name = os.path.split(sys.argv[0])
+    return os.path.basename(folder) if name == "__main__.py" else name

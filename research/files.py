@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 
+from research import signals
 from research.errors import InputError
 
 _LONGEST_NAME = 255  # Bytes, on all common file systems.
@@ -128,8 +129,9 @@ def atomic_write(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     name = os.fsdecode(os.fsencode(path.name)[-(_LONGEST_NAME - len(process)) :])
     temporary = path.with_name(process + name)
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with signals.removed_at_the_end(temporary):
+            yield temporary
+            os.replace(temporary, path)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error})") from error
     finally:

@@ -58,6 +58,9 @@ def test_errors_of_inputs_and_machines_are_one_line(tmp_path):
         "MemoryError()": "out of memory; give shorter audio",
         "OSError(28, 'No space left on device', 'a.wav')": "a.wav: No space left on device",
         "OSError(28, 'No space left on device')": "No space left on device",
+        "OSError(12, 'Cannot allocate memory', 'a.wav')": "out of memory; give shorter audio",
+        "ImportError('a.so: failed to map segment from shared object')": "out of memory",
+        'RuntimeError("can\'t start new thread")': "out of memory",
         "KeyboardInterrupt()": "interrupted",
         "RuntimeError('RESOURCE_EXHAUSTED: Out of memory')": "out of memory; give shorter audio",
     }

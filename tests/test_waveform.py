@@ -1,6 +1,8 @@
 """Audio files in and out, their errors, resampling and levels."""
 
 import io
+import os
+import pathlib
 
 import librosa
 import numpy as np
@@ -283,3 +285,10 @@ def test_extreme_rates_are_resampled(rates):
     result = resample(waveform, after)
     assert result.samples.shape == (1, after)
     assert np.isfinite(result.samples).all()
+
+
+def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", pathlib.Path("/dev/null")):
+        with pytest.raises(InputError, match="is a pipe or a device; write it to a file"):
+            load_waveform(path)

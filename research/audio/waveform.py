@@ -63,6 +63,8 @@ def load_waveform(path: str | os.PathLike) -> Waveform:
         raise InputError(f"{path} is a directory; give an audio file")
     if not path.exists():
         raise InputError(f"{path} does not exist; give an audio file")
+    if not path.is_file():
+        raise InputError(f"{path} is a pipe or a device; write it to a file, and give that")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); give an audio file")
     samples, sample_rate = decode(path)

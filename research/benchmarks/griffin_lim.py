@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research import signals
 from research.audio.phase import PhaseConfig, recover_phase
 from research.audio.stft import StftConfig, magnitude, stft
 from research.benchmarks.race import race
@@ -95,4 +96,5 @@ def _floor(num_frames: int) -> Callable:
 
 
 if __name__ == "__main__":
-    main()
+    with signals.unwinding():
+        main()

@@ -10,6 +10,7 @@ import sys
 
 import jax
 
+from research import signals
 from research.audio.phase import PhaseConfig, recover_phase, spectral_convergence
 from research.audio.stft import StftConfig, magnitude, stft
 from research.audio.waveform import load_waveform, match_channels, resample
@@ -47,4 +48,5 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with signals.unwinding():
+        main(sys.argv[1:])

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from research import signals
 from research.benchmarks.race import race
 from research.models.multi_channel import MultiChannelConfig
 from research.models.network import Network
@@ -160,4 +161,5 @@ def _floor(config, shape: tuple[int, int]) -> Callable[[], object]:
 
 
 if __name__ == "__main__":
-    main()
+    with signals.unwinding():
+        main()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from configs.transfer import PRESETS
+from research import signals
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
 from research.judge.verdict import Judge, Verdict
 from research.transfer.config import TransferConfig
@@ -85,4 +86,5 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with signals.unwinding():
+        main(sys.argv[1:])

@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from configs.transfer import PRESETS
+from research import signals
 from research.audio.waveform import Waveform, load_waveform
 from research.transfer.style_transfer import transfer
 
@@ -59,4 +60,5 @@ def _measure(preset: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with signals.unwinding():
+        main()

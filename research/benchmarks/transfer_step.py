@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research import signals
 from research.audio.stft import log_magnitude
 from research.benchmarks.race import race
 from research.transfer.constants import Constants
@@ -130,4 +131,5 @@ def _floor(kernel: jax.Array, targets: Targets) -> Callable:
 
 
 if __name__ == "__main__":
-    main()
+    with signals.unwinding():
+        main()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver, resource_tracker
 
 import numpy as np
 
@@ -38,6 +39,7 @@ class DescriptorCache(TrackCache):
         # Forked from a server that has no threads, as JAX has, and where Librosa is read once.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__, *_PRELOADED])
+        _start_server()
         try:
             with ProcessPoolExecutor(os.cpu_count(), context, _start) as pool:
                 collect(pool, self.add_one, files, entries, on_progress)
@@ -83,9 +85,26 @@ class DescriptorCache(TrackCache):
         return rows if whole else None
 
 
+def _start_server() -> None:
+    """Start the server of the workers with interrupts blocked, for all of its life and theirs.
+
+    They are left to the parent process. The server ignores them by itself, but not while it starts.
+    """
+    warn = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore"  # Of what it cleans up after an interrupt.
+    resource_tracker.ensure_running()  # It unblocks them.
+    os.environ.pop("PYTHONWARNINGS")
+    if warn is not None:
+        os.environ["PYTHONWARNINGS"] = warn
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start() -> None:
-    """Leave interrupts to the parent process, and end with it, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End with the parent process, however it ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

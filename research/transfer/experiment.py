@@ -12,6 +12,7 @@ from research.audio.writing import save_waveform
 from research.errors import InputError, about
 from research.transfer.assessor import Assessor
 from research.transfer.config import TransferConfig
+from research.transfer.memory import check_memory
 from research.transfer.optimise import Progress
 from research.transfer.plan import PlannedTake
 from research.transfer.side_by_side import transfer_each
@@ -65,6 +66,8 @@ def make_takes(
             started = time.perf_counter()
             content, style = load_waveform(pair[0]), load_source(pair[1], config)
             audio = style if isinstance(style, Waveform) else None
+            with about(" x ".join(pair)):
+                check_memory(config, content, audio)
             assess = Assessor(content, audio, ensemble)
             sessions[pair] = _Session(assess, time.perf_counter() - started)
             with about(" x ".join(pair)):

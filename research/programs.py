@@ -1,0 +1,99 @@
+"""The programs that jax and numba compile and keep, without those that are damaged.
+
+A file of these caches can be damaged by a full disk or a process that was killed. By themselves,
+jax compiles such a program again in every run and never replaces the file, and numba fails.
+"""
+
+import contextlib
+import glob
+import json
+import os
+import pathlib
+import re
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from research.files import atomic_write, user_cache
+
+_DAMAGED = re.compile(r"Error reading persistent compilation cache entry for '(.+?)'")
+
+
+@contextlib.contextmanager
+def kept_programs() -> Iterator[None]:
+    """Inside the block, keep programs in the cache of the user, or where the environment says."""
+    import jax
+
+    folder = user_cache()
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    _replace_damaged()
+    if "NUMBA_CACHE_DIR" in os.environ:
+        yield
+        return
+    # Beside librosa, numba's default, need not be a place that can be written.
+    os.environ["NUMBA_CACHE_DIR"] = str(folder / "numba")
+    with checked(folder / "numba"):
+        yield
+
+
+def _replace_damaged() -> None:
+    """Have jax write a program anew of which it warns that it is damaged."""
+    import jax
+
+    show = warnings.showwarning
+
+    def remove(message: Warning | str, *arguments: Any, **named: Any) -> None:
+        found = _DAMAGED.match(str(message))
+        if found is None:
+            return show(message, *arguments, **named)
+        # The name of a file is that of the function and a digest, of which nothing is said.
+        name = f"{glob.escape(found[1])}-*-cache"
+        folder = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+        for path in pathlib.Path(folder).glob(name):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    warnings.filterwarnings("always", _DAMAGED.pattern)
+    warnings.showwarning = remove
+
+
+@contextlib.contextmanager
+def checked(folder: pathlib.Path) -> Iterator[None]:
+    """Remove files of numba that are not as they were at the end of a run; list them at its end.
+
+    Args:
+      folder: of numba; the list is in it.
+    """
+    path, started = folder / "files.json", time.time_ns()
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        known = {}
+    for name, state in _files(folder).items():
+        if not isinstance(known, dict) or known.get(name) != state:
+            with contextlib.suppress(OSError):
+                (folder / name).unlink()
+    try:
+        yield
+    finally:
+        new = {name: state for name, state in _files(folder).items() if state[1] > started}
+        if new:
+            # Other processes may have listed theirs since.
+            with contextlib.suppress(OSError, ValueError):
+                known = json.loads(path.read_text())
+            with contextlib.suppress(OSError, ValueError), atomic_write(path) as temporary:
+                temporary.write_text(json.dumps((known if isinstance(known, dict) else {}) | new))
+
+
+def _files(folder: pathlib.Path) -> dict[str, list[int]]:
+    """Size and time of change of each file, by name."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for path in folder.rglob("*.nb[ic]"):
+            state = path.stat()
+            found[str(path.relative_to(folder))] = [state.st_size, state.st_mtime_ns]
+    return found
