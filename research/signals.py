@@ -51,7 +51,7 @@ class _State:
 def is_program() -> bool:
     """Whether Python was started with a script or module of this project."""
     if sys.argv[:1] == ["-m"]:  # Until Python has found the module that it is to run.
-        return True
+        return any(word.partition(".")[0] == "research" for word in sys.orig_argv[1:])
     path = getattr(sys.modules.get("__main__"), "__file__", None)
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return path is not None and os.path.dirname(os.path.abspath(path)) == root
