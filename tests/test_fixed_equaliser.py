@@ -30,7 +30,7 @@ def test_the_mean_spectrum_is_the_style_s_and_nothing_but_an_equaliser_was_used(
     assert explained["equaliser"] > 0.95
 
 
-@pytest.mark.parametrize("rate", [SAMPLE_RATE, 44100])
+@pytest.mark.parametrize("rate", [1000, SAMPLE_RATE, 44100])
 def test_a_recording_keeps_its_level_channels_length_and_rate(rate):
     content, style = tune(440, rate=rate, channels=2), tune(220, seconds=0.7)
     content = Waveform(0.3 * content.samples, rate)  # Else peaks are limited.

@@ -1,5 +1,7 @@
 """The content through one fixed equaliser, which a transfer is compared with."""
 
+import math
+
 import numpy as np
 
 from research.audio.levels import limit_peaks, rms
@@ -22,7 +24,7 @@ def equalise(content: Waveform, style: Waveform) -> Waveform:
     content, style = without_offset(content), without_offset(style)
     rate = content.sample_rate
     mono, target = (match_channels(part.samples, 1)[0] for part in (content, resample(style, rate)))
-    n_fft = _N_FFT * max(1, round(rate / _RATE))
+    n_fft = 2 ** round(math.log2(_N_FFT * rate / _RATE))
     gains = _gains(_stft(mono, n_fft), _stft(target, n_fft))
     length = content.samples.shape[1]
     samples = np.stack([_apply(gains, _stft(one, n_fft), length) for one in content.samples])
