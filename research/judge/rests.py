@@ -31,7 +31,7 @@ def find_rests(samples: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     silent = frame_levels(samples) < _SILENT_DB
-    rests = ndimage.binary_opening(silent, np.ones(_FEWEST))
+    rests = np.asarray(ndimage.binary_opening(silent, np.ones(_FEWEST)), bool)
     return rests if np.count_nonzero(~rests) >= _LEAST_ACTIVE else np.zeros_like(rests)
 
 
