@@ -17,11 +17,11 @@ from research.audio.writing import save_waveform
 from research.benchmarks.known_truth import anchors, benchmark, measures, pieces, render
 from research.benchmarks.known_truth.equalisers import (
     equalise_levels,
-    equalise_spectrum,
     match_quantiles,
 )
 from research.benchmarks.known_truth.note_detector import find_notes
 from research.errors import InputError
+from research.judge.fixed_equaliser import equalise_spectrum
 from research.transfer.config import TransferConfig
 
 FLUTE, SAWTOOTH = 0.5 ** np.arange(12), 1.0 / np.arange(1, 21)

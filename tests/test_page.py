@@ -17,6 +17,7 @@ from scipy import signal
 
 from research.audio.waveform import Waveform, resample
 from research.judge.crossfade import crossfade
+from research.judge.fixed_equaliser import equalise
 from research.judge.verdict import Verdict
 from research.report.page import MAX_BYTES, Pair, Take, write_report
 from research.report.plots import Axis, curve, fit_axis
@@ -50,7 +51,9 @@ def verdict(content, style, **others):
         {"share": share, **one(1 - share**2, share, score)}
         for share, score in ((0.0, 0.0), (0.4, 0.5), (0.75, 0.3), (1.0, float("nan")))
     ]
-    return {**one(content, style, content * style), "crossfades": line} | others
+    equalised = [{"share": share, **one(0.9, 0.3 + share, 0.4)} for share in (0.0, 0.1)]
+    found = one(content, style, content * style)
+    return {**found, "crossfades": line, "equalised": equalised} | others
 
 
 def metrics(**others):
@@ -130,7 +133,7 @@ def test_all_of_a_run_is_there(tmp_path):
     }
     page = write(tmp_path / "report.html", run(genres=genres))
     assert page.startswith("<!doctype html>")
-    assert len(players(page)) == 4
+    assert len(players(page)) == 6
     for words in (
         "melody.wav",
         "band.mp3",
@@ -142,6 +145,8 @@ def test_all_of_a_run_is_there(tmp_path):
         "NaN",
         "∞",
         "naturalness",
+        ">equaliser + 10 % style</button>",
+        "<title>Equaliser + 10 % style</title>",
         "content_cens",
         ">jazz<",
         "BPM",
@@ -151,10 +156,12 @@ def test_all_of_a_run_is_there(tmp_path):
 
 def test_players_are_their_sounds(tmp_path):
     pair = run()
-    content, style, mixed, output = players(write(tmp_path / "report.html", pair))
+    content, style, mixed, equalised, mix, output = players(write(tmp_path / "report.html", pair))
     assert_resembles(content, pair.content)
     assert_resembles(style, pair.style)
     assert_resembles(mixed, crossfade(pair.content, pair.style, 0.4))
+    assert_resembles(equalised, equalise(pair.content, pair.style))
+    assert_resembles(mix, crossfade(equalise(pair.content, pair.style), pair.style, 0.1))
     assert_resembles(output, pair.takes[0].waveform)
 
 
@@ -163,7 +170,7 @@ def test_players_are_their_sounds(tmp_path):
 )
 def test_any_rate_and_channels_become_an_mp3(tmp_path, rate, channels, heard):
     pair = dataclasses.replace(run(), style=tune(220, rate=rate, channels=channels))
-    _, style, _, _ = players(write(tmp_path / "report.html", pair))
+    _, style, *_ = players(write(tmp_path / "report.html", pair))
     assert style[0].shape[1] == heard
     assert_resembles(style, dataclasses.replace(pair.style, samples=pair.style.samples[:1]))
 
@@ -185,10 +192,10 @@ def test_optional_parts_may_be_missing(tmp_path):
     unjudged = sweep()
     del unjudged.takes[1].metrics["judge"]
     partial = run()
-    for key in ("leak", "naturalness", "measures", "crossfades"):
+    for key in ("leak", "naturalness", "measures", "crossfades", "equalised"):
         del partial.takes[0].metrics["judge"][key]
     page = write(tmp_path / "report.html", bare, unjudged, partial)
-    assert len(players(page)) == 4 + 6 + 4
+    assert len(players(page)) == 6 + 8 + 6
     assert page.count('class="trade"') == 2
     assert page.count('class="point"') == 3
 
@@ -226,7 +233,7 @@ def test_sixteen_takes_of_ten_seconds_stay_under_ten_megabytes(tmp_path):
     takes = tuple(Take(f"seed={i}", noise(), metrics(judge=verdict(0.5, 0.5))) for i in range(16))
     page = write(tmp_path / "report.html", Pair("a", "b", noise(), noise(), takes))
     assert len(page.encode()) < MAX_BYTES
-    assert len(re.findall("<audio ", page)) == 19
+    assert len(re.findall("<audio ", page)) == 21
 
 
 def test_bit_rate_falls_where_there_is_much(tmp_path, monkeypatch):
@@ -363,8 +370,8 @@ def test_every_sound_loads_and_plays(opened):
     durations = browser.execute_script(
         "return [...document.querySelectorAll('audio')].map(a => a.duration)"
     )
-    assert durations == pytest.approx([SECONDS] * 4, abs=0.1)
-    for index in range(4):
+    assert durations == pytest.approx([SECONDS] * 6, abs=0.1)
+    for index in range(6):
         browser.execute_script(f"document.querySelectorAll('audio')[{index}].play()")
         wait_for(browser, f"document.querySelectorAll('audio')[{index}].currentTime > 0.1")
         assert playing(browser) == [f"pair1-{index + 1}"]
@@ -375,27 +382,27 @@ def test_arrows_switch_at_the_same_position(opened):
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("sweep")
-    assert selected(browser) == "pair1-4"
+    assert selected(browser) == "pair1-6"
     press(browser, Keys.SPACE)
-    wait_for(browser, "document.querySelector('#pair1-4 audio').currentTime > 0.3")
+    wait_for(browser, "document.querySelector('#pair1-6 audio').currentTime > 0.3")
     press(browser, Keys.ARROW_RIGHT)
-    assert playing(browser) == ["pair1-5"]
-    assert abs(position(browser, "pair1-5") - position(browser, "pair1-4")) < 0.3
+    assert playing(browser) == ["pair1-7"]
+    assert abs(position(browser, "pair1-7") - position(browser, "pair1-6")) < 0.3
     press(browser, Keys.SPACE)
     assert playing(browser) == []
-    at = position(browser, "pair1-5")
-    for key, sound in ((Keys.ARROW_LEFT, 4), (Keys.ARROW_LEFT, 3), (Keys.ARROW_LEFT, 2)):
+    at = position(browser, "pair1-7")
+    for key, sound in ((Keys.ARROW_LEFT, 6), (Keys.ARROW_LEFT, 5), (Keys.ARROW_LEFT, 4)):
         press(browser, key)
         assert selected(browser) == f"pair1-{sound}"
         assert position(browser, f"pair1-{sound}") == pytest.approx(at, abs=0.02)
-    press(browser, Keys.ARROW_LEFT, Keys.ARROW_LEFT)  # Around the end.
-    assert selected(browser) == "pair1-6"
+    press(browser, *[Keys.ARROW_LEFT] * 4)  # Around the end.
+    assert selected(browser) == "pair1-8"
     assert playing(browser) == []
     shown = "return [...document.querySelectorAll('[data-of]')].filter(e => !e.hidden)"
-    assert browser.execute_script(f"{shown}.map(e => e.dataset.of)") == ["pair1-6"] * 2
+    assert browser.execute_script(f"{shown}.map(e => e.dataset.of)") == ["pair1-8"] * 2
 
 
-@pytest.mark.parametrize("focused", ["body", "#play", "#next", "#pair1-4 audio", "#pair1-4 button"])
+@pytest.mark.parametrize("focused", ["body", "#play", "#next", "#pair1-6 audio", "#pair1-6 button"])
 def test_space_toggles_once_wherever_the_focus_is(opened, focused):
     from selenium.webdriver.common.keys import Keys
 
@@ -403,11 +410,11 @@ def test_space_toggles_once_wherever_the_focus_is(opened, focused):
     browser.execute_script("document.querySelector(arguments[0]).focus()", focused)
     before = browser.execute_script("return scrollY")
     press(browser, Keys.SPACE)
-    wait_for(browser, "document.querySelector('#pair1-4 audio').currentTime > 0.05")
-    assert playing(browser) == ["pair1-4"]
+    wait_for(browser, "document.querySelector('#pair1-6 audio').currentTime > 0.05")
+    assert playing(browser) == ["pair1-6"]
     press(browser, Keys.SPACE)
     assert playing(browser) == []
-    assert selected(browser) == "pair1-4"
+    assert selected(browser) == "pair1-6"
     assert browser.execute_script("return scrollY") == before
 
 
@@ -423,7 +430,7 @@ def test_keys_with_a_modifier_or_in_a_field_are_left_alone(opened):
     browser.execute_script("document.querySelector('body > input').focus()")
     press(browser, "a", Keys.SPACE, "b", Keys.ARROW_LEFT, "c")
     assert browser.execute_script("return document.querySelector('body > input').value") == "a cb"
-    assert selected(browser) == "pair1-4"
+    assert selected(browser) == "pair1-6"
     assert playing(browser) == []
 
 
@@ -433,7 +440,7 @@ def test_a_point_of_the_plot_plays_its_take(opened):
     browser = opened("sweep")
     points = browser.find_elements("css selector", ".point")
     assert len(points) == 3
-    for point, sound in ((points[2], "pair1-6"), (points[1], "pair1-5")):
+    for point, sound in ((points[2], "pair1-8"), (points[1], "pair1-7")):
         assert min(point.rect["width"], point.rect["height"]) >= 24
         assert point.get_attribute("aria-label").startswith("Play style_weight=")
         point.click()
@@ -441,19 +448,19 @@ def test_a_point_of_the_plot_plays_its_take(opened):
         assert playing(browser) == [sound]
     browser.execute_script("arguments[0].focus()", points[0])
     press(browser, Keys.ENTER)
-    assert playing(browser) == ["pair1-4"]
+    assert playing(browser) == ["pair1-6"]
 
 
 def test_buttons_and_pictures_do_as_keys_do(opened):
     browser = opened("run")
     browser.find_element("id", "play").click()
-    wait_for(browser, "document.querySelector('#pair1-4 audio').currentTime > 0.1")
+    wait_for(browser, "document.querySelector('#pair1-6 audio').currentTime > 0.1")
     assert browser.find_element("id", "play").text == "Pause"
     browser.find_element("id", "next").click()
     assert playing(browser) == ["pair1-1"]
     browser.find_element("id", "previous").click()
     browser.find_element("id", "play").click()
-    assert (selected(browser), playing(browser)) == ("pair1-4", [])
+    assert (selected(browser), playing(browser)) == ("pair1-6", [])
     browser.find_element("css selector", "#pair1-2 .area").click()
     assert selected(browser) == "pair1-2"
     assert position(browser, "pair1-2") == pytest.approx(SECONDS / 2, abs=0.05)
@@ -468,10 +475,10 @@ def test_pairs_share_one_player(opened):
     from selenium.webdriver.common.keys import Keys
 
     browser = opened("pairs")
-    browser.execute_script("document.querySelector('#pair3-4 audio').play()")
-    wait_for(browser, "document.querySelector('#pair3-4 audio').currentTime > 0")
+    browser.execute_script("document.querySelector('#pair3-6 audio').play()")
+    wait_for(browser, "document.querySelector('#pair3-6 audio').currentTime > 0")
     press(browser, Keys.ARROW_RIGHT)
-    assert playing(browser) == ["pair3-5"]
+    assert playing(browser) == ["pair3-7"]
     browser.execute_script("document.querySelector('#pair2-2 h3 button').click()")
     assert playing(browser) == ["pair2-2"]
     assert len(browser.find_elements("css selector", ".sound.selected")) == 1
@@ -485,12 +492,12 @@ def test_keys_are_for_the_pair_in_sight_and_all_pairs_have_their_pictures(opened
     assert browser.execute_script(f"return {shown}.length") == 0
     browser.execute_script("document.querySelector('#pair3').scrollIntoView()")
     press(browser, Keys.SPACE)
-    wait_for(browser, "document.querySelector('#pair3-4 audio').currentTime > 0")
-    assert playing(browser) == ["pair3-4"]
+    wait_for(browser, "document.querySelector('#pair3-6 audio').currentTime > 0")
+    assert playing(browser) == ["pair3-6"]
     assert " in the style of " in browser.find_element("id", "now").text
     browser.execute_script("scrollTo(0, 0)")  # What plays goes on.
     press(browser, Keys.ARROW_RIGHT)
-    assert playing(browser) == ["pair3-5"]
+    assert playing(browser) == ["pair3-7"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -318,6 +318,7 @@ def test_the_script_transfers_the_shipped_pair_unless_told_otherwise(run, tmp_pa
     assert list(metrics["genres"]) == ["content", "style", "output"]
     assert metrics["judge"]["score"] > 0
     assert len(metrics["judge"]["crossfades"]) == 9
+    assert [one["share"] for one in metrics["judge"]["equalised"]] == [0.0, 0.1]
 
 
 CASES = [
@@ -458,7 +459,7 @@ def test_a_sweep_leaves_a_folder_a_take_a_table_and_a_page(swept):
         samples, rate = soundfile.read(folder / "output.wav")
         assert (samples.shape, rate) == ((round(SECONDS * 44100), 2), 44100)
     page = (workdir / "report.html").read_text()
-    assert page.count("<audio") == 2 * (3 + 4)
+    assert page.count("<audio") == 2 * (5 + 4)
 
 
 def test_more_style_weight_ends_nearer_to_the_style(swept):
@@ -546,5 +547,5 @@ def test_runs_are_compared_by_what_differs_in_their_configs(swept, first, tmp_pa
     assert [float(row["style_weight"]) for row in rows[:4]] == [1.5, 0.5, 0.5, 4.0]
     assert float(rows[0]["score"]) == read(first[1])["judge"]["score"]
     page = (tmp_path / "comparison.html").read_text()
-    assert page.count("<audio") == 2 * 3 + 9
+    assert page.count("<audio") == 2 * 5 + 9
     assert f"{name}/003" in page and "Side by side" in page

@@ -5,13 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 import threadpoolctl
+from conftest import ROOT
+from damaging import DAMAGES
 from playing import MELODY, RIFF, SECONDS, make_content, make_style, noise, play
 from scipy import signal
 
+from research.audio.waveform import load_waveform, resample
 from research.errors import InputError
 from research.judge.damage import count_clicks
 from research.judge.features import SAMPLE_RATE
-from research.judge.verdict import CROSSFADES, Judge
+from research.judge.fixed_equaliser import equalise_spectrum
+from research.judge.verdict import CROSSFADES, EQUALISED, Judge
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,8 +83,11 @@ def test_score_and_means_are_of_their_measures(judge, content, style):
         parts = [part for key, part in measures.items() if key.startswith(name)]
         assert len(parts) == {"content_": 3, "style_": 4}[name]
         assert value == pytest.approx(np.mean(parts))
+    factors = [part for key, part in measures.items() if key.startswith("undamaged_")]
+    assert len(factors) == 7 and verdict.naturalness == pytest.approx(np.prod(factors))
     expected = np.sqrt(verdict.content_kept * verdict.style_reached) * (1 - verdict.leak)
-    assert 0.01 < verdict.score == pytest.approx(expected)
+    assert 1e-4 < verdict.score == pytest.approx(expected * verdict.naturalness)
+    assert measures["rests_filled"] == 0 and 0.01 < verdict.naturalness < 0.9
 
 
 def test_same_output_same_verdict_and_inputs_untouched(judge, content, style):
@@ -117,6 +124,17 @@ def test_crossfades_trade_content_for_style(judge):
     assert judge.best_crossfade == max(v.score for v in judge.crossfades) > 0.2
 
 
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_equalised_content_is_judged_as_if_it_were_an_output(judge, content, style, index):
+    equalised = equalise_spectrum(content, style)
+    equalised *= content.std() / equalised.std()
+    fraction = EQUALISED[index]
+    verdict = judge((1 - fraction) * equalised + fraction * style)
+    assert_same(verdict, judge.equalised[index], 5e-3)
+    assert verdict.content_kept > 0.8
+    assert verdict.equaliser > 0.9
+
+
 # Content.
 
 
@@ -144,7 +162,7 @@ def test_noise_keeps_no_content_and_leaks_nothing(judge, content):
     assert verdict.leak < 0.15
     assert verdict.equaliser < 0.05
     assert verdict.above_crossfade < -20
-    assert verdict.measures["noise"] > 0.3
+    assert verdict.measures["flatness"] > verdict.measures["flatness_inputs"] + 5
     assert verdict.measures["harmony"] > 0.2  # What a leak by plain cosine would have been.
 
 
@@ -214,25 +232,82 @@ def test_clicks_are_counted(judge, content, style):
     assert judge(damaged).measures["clicks_inputs"] == count_clicks(style, SAMPLE_RATE)
 
 
-def test_clipped_is_the_fraction_at_full_scale(judge, content):
-    loud = np.clip(content / np.abs(content).max() * 1.5, -1, 1)
-    clipped = judge(loud).measures["clipped"]
-    assert 0.01 < clipped == np.mean(np.abs(loud) >= 0.999)
-    assert judge(0.5 * loud).measures["clipped"] == 0
-
-
-def test_naturalness_is_what_the_worst_damage_leaves(judge, content, style):
+def test_naturalness_is_of_all_damage_beyond_the_inputs(judge, content, style):
     for natural in (content, style, 0.6 * content + 0.4 * style):
-        assert judge(natural).naturalness == 1
+        assert judge(natural).naturalness > 0.99
     assert judge(noise(content)).naturalness < 0.1
     loud = np.clip(content / np.abs(content).max() * 1.5, -1, 1)
-    assert judge(loud).naturalness == 0  # More than a hundredth is clipped.
+    clipped = judge(loud)
+    assert clipped.measures["clipped"] > 0.01 and clipped.naturalness < 0.1
     damaged = content.copy()
     damaged[np.arange(6) * 14_000 + 7_000] += content.max()
-    measures = judge(damaged).measures
-    more = measures["clicks"] - measures["clicks_inputs"]
-    assert more > 0.1
-    assert judge(damaged).naturalness == pytest.approx(1 / (1 + more))
+    verdict = judge(damaged)
+    more = verdict.measures["clicks"] - verdict.measures["clicks_inputs"] - 0.5
+    assert verdict.measures["undamaged_clicks"] == pytest.approx(1 / (1 + (2 * more) ** 2))
+    assert verdict.naturalness < 0.9
+
+
+@pytest.fixture(scope="module")
+def clips():
+    """Piano, band, and the piano's notes played by the band, `[samples]`."""
+    names = ("piano", "band", "minuet_as_band")
+    files = (load_waveform(ROOT / f"research/clips/{name}.ogg") for name in names)
+    return [resample(clip, SAMPLE_RATE).samples.mean(axis=0)[: 5 * SAMPLE_RATE] for clip in files]
+
+
+@pytest.fixture(scope="module")
+def clips_judge(clips):
+    return Judge(*clips[:2], SAMPLE_RATE)
+
+
+def test_crossfades_and_equalised_contents_are_natural(clips_judge):
+    mixtures = clips_judge.crossfades + clips_judge.equalised
+    assert min(verdict.naturalness for verdict in mixtures) > 0.95
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damage_lowers_the_score(clips_judge, clips, kind):
+    piano, band, played = clips
+    equalised = equalise_spectrum(piano, band)
+    mixed = equalised / equalised.std() + 0.1 * band / band.std()
+    damage, doses, _ = DAMAGES[kind]
+    for output in (played, mixed):
+        clean = clips_judge(output)
+        assert clean.naturalness > 0.97
+        slight, strong = (
+            clips_judge(damage(output, dose, np.random.default_rng(3))).score
+            for dose in (doses[0], doses[-1])
+        )
+        assert slight > 0.9 * clean.score
+        assert strong < 0.8 * clean.score
+
+
+# Rests.
+
+
+def test_filled_rests_score_no_more_than_rests_that_are_kept(content, style):
+    played = play(MELODY, 1.0 / np.arange(1, 16), decay=1.0, hiss=1.0, seed=5)
+    plays = np.ones(len(content))
+    for first, end in ((1.2, 2.0), (2.8, 3.6)):  # Two fifths of the content.
+        plays[int(first * SAMPLE_RATE) : int(end * SAMPLE_RATE)] = 0
+    judge = Judge(content * plays, style, SAMPLE_RATE)
+    texture = np.roll(style, len(style) // 3) * played.std() / style.std()
+    kept = judge(played * plays)
+    filled = judge(played * plays + texture * (1 - plays))
+    softly = judge(played * plays + 0.1 * texture * (1 - plays))
+    assert kept.measures["rests_filled"] == 0 and filled.measures["rests_filled"] > 0.2
+    assert kept.content_kept > softly.content_kept > filled.content_kept
+    assert kept.score > softly.score > filled.score
+    assert kept.style_reached == pytest.approx(filled.style_reached, abs=0.05)
+    # Rests cost nothing: the score is about that without rests.
+    assert kept.score > 0.9 * Judge(content, style, SAMPLE_RATE)(played).score
+    assert judge(content * plays).content_kept == pytest.approx(1.0, abs=1e-5)
+
+
+def test_rests_of_the_style_need_not_be_reached(content, style):
+    gap = np.where(np.arange(len(style)) < len(style) // 3, 0, style)
+    whole = Judge(content, style, SAMPLE_RATE)(0.5 * content + style).style_reached
+    assert Judge(content, gap, SAMPLE_RATE)(0.5 * content + style).style_reached > whole - 0.1
 
 
 # Shapes, rates and lengths.

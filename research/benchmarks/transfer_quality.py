@@ -16,7 +16,7 @@ import numpy as np
 from configs.transfer import PRESETS
 from research import signals
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
-from research.judge.verdict import Judge, Verdict
+from research.judge.verdict import EQUALISED, Judge, Verdict
 from research.transfer.config import TransferConfig
 from research.transfer.style_transfer import transfer
 
@@ -58,6 +58,7 @@ def _row(name: str, verdicts: Sequence[Verdict]) -> str:
         [v.leak for v in verdicts],
         [v.equaliser for v in verdicts],
         [v.measures["equaliser_magnitude"] for v in verdicts],
+        [v.naturalness for v in verdicts],
     ]
     content, style, *others = (f"{np.mean(column):8.2f}" for column in columns)
     above = [v.above_crossfade for v in verdicts]
@@ -73,10 +74,13 @@ def main(paths: list[str]) -> None:
     judges = [Judge(c.samples[0], s.samples[0], c.sample_rate) for c, s in pairs]
     print(
         f"{'mean of ' + str(len(pairs)) + ' pairs':36s}  content    style   points    worst    "
-        "score     leak equalise by-magn."
+        "score     leak equalise by-magn.  natural"
     )
     best = [max(judge.crossfades, key=lambda verdict: verdict.score) for judge in judges]
     print(_row("best crossfade", best))
+    for index, fraction in enumerate(EQUALISED):
+        name = "equaliser" + (f" + {100 * fraction:.0f} % style" if fraction else "")
+        print(_row(name, [judge.equalised[index] for judge in judges]))
     for name, config in variants().items():
         verdicts = [
             judge(transfer(content, style, config).output.samples[0])

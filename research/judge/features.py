@@ -44,7 +44,7 @@ class Spectra(NamedTuple):
 
 
 class Features(NamedTuple):
-    """Features of mono audio.
+    """Features of mono audio. The last four leave out rests.
 
     Attributes:
       chroma: strength of the 12 pitch classes, the largest of a frame 1, `[12, frames]`.
@@ -57,7 +57,6 @@ class Features(NamedTuple):
         octaves in dB, `[24]`.
       patches: quantiles of random projections of log-mel patches, `[200, 128]`.
       gram: mean over patches of the products of random ReLU filters, `[512, 512]`.
-      flatness: spectral flatness, mean of the frames that are not silent.
     """
 
     chroma: np.ndarray
@@ -68,7 +67,6 @@ class Features(NamedTuple):
     bands: np.ndarray
     patches: np.ndarray
     gram: np.ndarray
-    flatness: float
 
 
 def analyse(samples: np.ndarray) -> Spectra:
@@ -87,25 +85,29 @@ def analyse(samples: np.ndarray) -> Spectra:
     return Spectra(spectrum, pitches[:, : spectrum.shape[1]])
 
 
-def compute_features(spectra: Spectra, log_mel_mean: float, log_mel_std: float) -> Features:
+def compute_features(
+    spectra: Spectra, log_mel_mean: float, log_mel_std: float, rests: np.ndarray | None = None
+) -> Features:
     """Features of audio.
 
     Args:
       spectra: of the audio.
       log_mel_mean: mean of the log-mel spectrograms of content and style, to standardise patches.
       log_mel_std: standard deviation of the same.
+      rests: frames to leave out of `mfcc`, `bands`, `patches` and `gram`, `[frames]`.
     """
     import librosa
 
     power = spectra.power
     log_mel = log_mel_bands(power)
     decibels = 10 / np.log(10) * log_mel
-    coefficients = librosa.feature.mfcc(S=decibels, n_mfcc=20)[1:]
+    sounds = np.ones(power.shape[1], bool) if rests is None else ~rests
+    coefficients = librosa.feature.mfcc(S=decibels[:, sounds], n_mfcc=20)[1:]
     patches = make_patches((log_mel - log_mel_mean) / max(log_mel_std, _TINY))
+    whole = np.lib.stride_tricks.sliding_window_view(sounds, _PATCH).all(axis=1)
+    patches = patches[whole] if whole.any() else patches
     responses = np.maximum(patches @ random_filters(_FILTER_SEED, _FILTERS), 0)
     projections = patches @ random_filters(_PROJECTION_SEED, _PROJECTIONS)
-    energy = power.sum(axis=0)
-    flatness = librosa.feature.spectral_flatness(S=np.sqrt(power))[0]
     return Features(
         chroma=librosa.feature.chroma_stft(S=power, sr=SAMPLE_RATE, tuning=0.0),
         cens=librosa.feature.chroma_cens(
@@ -116,13 +118,12 @@ def compute_features(spectra: Spectra, log_mel_mean: float, log_mel_std: float) 
             bins_per_octave=_BINS_PER_OCTAVE,
             n_octaves=_OCTAVES,
         ),
-        energy=energy,
+        energy=power.sum(axis=0),
         onsets=librosa.onset.onset_strength(S=decibels, sr=SAMPLE_RATE),
         mfcc=np.concatenate([coefficients.mean(axis=1), coefficients.std(axis=1)]),
-        bands=band_statistics(power),
+        bands=band_statistics(power[:, sounds]),
         patches=_quantiles(projections),
         gram=responses.T @ responses / len(responses),
-        flatness=float(flatness[energy >= 1e-3 * energy.mean()].mean()),
     )
 
 

@@ -18,7 +18,6 @@ class Measured(NamedTuple):
       leaks: `cens` and `chroma`.
       leak: from the sum of these two before scaling.
       harmony: mean of `cens` and `chroma`.
-      flatness: spectral flatness, not scaled.
     """
 
     content: dict[str, float]
@@ -26,7 +25,6 @@ class Measured(NamedTuple):
     leaks: dict[str, float]
     leak: float
     harmony: float
-    flatness: float
 
 
 class Measures:
@@ -34,7 +32,8 @@ class Measures:
 
     Each measure is scaled linearly so that it is 0 for one of the two inputs and 1 for the other,
     and clipped to [0, 1]. Content, leak and harmony compare frame by frame. Style compares
-    distributions over all frames.
+    distributions over the frames in which the content does not rest, for style those in which the
+    style itself does not.
 
     - Content (1 for the content, 0 for the style): `cens` and `chroma` are the correlations of the
       12 pitch classes with those of the content, averaged over frames with the energy of the
@@ -51,30 +50,40 @@ class Measures:
       CENS of the style. The key of the style raises it, and so does noise.
     """
 
-    def __init__(self, content: Spectra, aligned_style: Spectra, style: Spectra):
+    def __init__(
+        self,
+        content: Spectra,
+        aligned_style: Spectra,
+        style: Spectra,
+        rests: np.ndarray,
+        style_rests: np.ndarray,
+    ):
         """Prepare for a pair.
 
         Args:
           content: spectra of the content.
           aligned_style: spectra of the style, cut or repeated to the length of the content.
           style: spectra of the whole style; `aligned_style` itself if the lengths are the same.
+          rests: frames in which the content rests, `[frames]`.
+          style_rests: the same of the whole style.
         """
-        log_mel = np.concatenate([log_mel_bands(one.power) for one in (content, style)], axis=1)
+        self._rests = rests
+        parts = ((content, rests), (style, style_rests))
+        log_mel = np.concatenate([log_mel_bands(one.power[:, ~no]) for one, no in parts], axis=1)
         self._log_mel_mean, self._log_mel_std = float(log_mel.mean()), float(log_mel.std())
-        self._content = self._features(content)
-        self._aligned = self._features(aligned_style)
-        self._style = self._aligned if style is aligned_style else self._features(style)
+        self._content = self._features(content, rests)
+        self._style = self._features(style, style_rests)
+        same = style is aligned_style
+        self._aligned = self._style if same else self._features(aligned_style, None)
         # Values that are scaled to 0 and to 1.
         self._content_range = self._similarity(self._aligned), self._similarity(self._content)
         self._leak_range = self._leak(self._content), self._leak(self._aligned)
         self._harmony_range = self._harmony(self._content), self._harmony(self._aligned)
         self._distances = _distances(self._content, self._style)
-        self.flatness = max(self._content.flatness, self._style.flatness)
-        """The larger spectral flatness of the two inputs."""
 
     def __call__(self, spectra: Spectra) -> Measured:
         """Measure an output of as many frames as the content has."""
-        features = self._features(spectra)
+        features = self._features(spectra, self._rests)
         distances = _distances(features, self._style)
         leaks = _scaled(self._leak(features), *self._leak_range)
         leak = leaks.pop("both")
@@ -85,11 +94,10 @@ class Measures:
             leak=leak,
             leaks=leaks,
             harmony=float(np.mean(list(harmony.values()))),
-            flatness=features.flatness,
         )
 
-    def _features(self, spectra: Spectra) -> Features:
-        return compute_features(spectra, self._log_mel_mean, self._log_mel_std)
+    def _features(self, spectra: Spectra, rests: np.ndarray | None) -> Features:
+        return compute_features(spectra, self._log_mel_mean, self._log_mel_std, rests)
 
     def _similarity(self, features: Features) -> dict[str, float]:
         own = self._content

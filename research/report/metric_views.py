@@ -99,6 +99,7 @@ class TradeOff:
       axis: both axes.
       line: SVG path through the crossfades.
       crossfades: the crossfades as `x` and `y` in SVG units and fraction of style.
+      equalised: the equalised contents as `x` and `y` and name.
       points: one for each take.
       setting: config key that the colours show, "" if there is none.
       colours: values of the setting and their CSS colours, in order.
@@ -107,6 +108,7 @@ class TradeOff:
     axis: Axis
     line: str
     crossfades: tuple[tuple[int, int, float], ...]
+    equalised: tuple[tuple[int, int, str], ...]
     points: tuple[TradeOffPoint, ...]
     setting: str
     colours: tuple[tuple[str, str], ...]
@@ -163,19 +165,25 @@ def best_crossfade(judge: dict[str, Any] | None) -> dict[str, Any] | None:
     return max(known, key=lambda each: each["score"], default=None)
 
 
+def equalised_name(share: float) -> str:
+    """Title of the content through a fixed equaliser, with a fraction of style mixed in."""
+    return "Equaliser" + (f" + {100 * share:.0f} % style" if share else "")
+
+
 def judge_rows(
     judges: Sequence[dict[str, Any]],
     names: Sequence[str],
     sounds: Sequence[str],
     inputs: dict[str, str],
 ) -> list[Row]:
-    """Rows for the content, the style, the best crossfade, and all takes.
+    """Rows for content, style, the best crossfade, the equalised contents, and all takes.
 
     Args:
       judges: `judge` of the `metrics.json` of each take.
       names: names of the takes.
       sounds: ids of the players of the takes.
-      inputs: ids of the players of "content", "style" and "crossfade".
+      inputs: ids of the players of the others by kind: "content", "style", "crossfade", "equaliser"
+        and "mix".
     """
     crossfades = judges[0].get("crossfades", ())
     ends = {
@@ -190,6 +198,10 @@ def judge_rows(
     if best is not None:
         title = f"best crossfade, {100 * best['share']:.0f} % style"
         rows.append(_row(title, inputs.get("crossfade"), best))
+    for each in judges[0].get("equalised", ()):
+        share, kind = each.get("share", 0.0), "mix" if each.get("share") else "equaliser"
+        title = equalised_name(share)
+        rows.append(_row(title[0].lower() + title[1:], inputs.get(kind), each))
     scores = [judge["score"] for judge in judges if _has(judge, "score")]
     for judge, name, sound in zip(judges, names, sounds, strict=True):
         first = len(scores) > 1 and judge.get("score") == max(scores)
@@ -237,6 +249,14 @@ def trade_off(
         crossfades=tuple(
             (*_corner(x, y), each["share"])
             for x, y, each in zip(kept, reached, crossfades, strict=True)
+        ),
+        equalised=tuple(
+            (
+                *_corner(each["content_kept"], each["style_reached"]),
+                equalised_name(each.get("share", 0.0)),
+            )
+            for each in judges[0].get("equalised", ())
+            if _has(each, "content_kept") and _has(each, "style_reached")
         ),
         points=tuple(points),
         setting=setting,

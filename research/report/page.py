@@ -13,6 +13,8 @@ from typing import Any
 from research.audio.waveform import Waveform
 from research.files import atomic_write
 from research.judge.crossfade import crossfade
+from research.judge.fixed_equaliser import equalise
+from research.judge.verdict import EQUALISED
 from research.report.media import choose_kbps, mp3_uri
 from research.report.metric_views import (
     COLUMNS,
@@ -20,6 +22,7 @@ from research.report.metric_views import (
     Row,
     TradeOff,
     best_crossfade,
+    equalised_name,
     genre_table,
     judge_rows,
     loss_plot,
@@ -30,6 +33,7 @@ from research.report.sound_views import SoundViews, view_sounds
 MAX_BYTES = 10_000_000
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 _SAMPLE_RATE = 22050  # Hz, for the plots if the config has no sample rate.
+_FIXED = "of the content, fixed, to the style's spectrum"
 _EVEN = 0.5  # Fraction of style of the crossfade that is played if there is no judge.
 
 
@@ -73,7 +77,7 @@ class _Sound:
 
     Attributes:
       id: id of the HTML element.
-      kind: "content", "style", "crossfade" or "take".
+      kind: "content", "style", "crossfade", "equaliser", "mix" or "take".
       name: title.
       detail: small text beside the title, may be empty.
       words: name within a sentence.
@@ -170,10 +174,15 @@ def _view(name: str, pair: Pair, sample_rate: int) -> _PairView:
         best = best_crossfade(next(filter(None, judges), None))
         fraction = _EVEN if best is None else best["share"]
         mixed = crossfade(pair.content, pair.style, fraction)
+        equalised = equalise(pair.content, pair.style)
+        mix_name = equalised_name(EQUALISED[1])
+        equalised_mix = crossfade(equalised, pair.style, EQUALISED[1])
         detail = f"{100 * fraction:.0f} % style"
         named += [
             ("style", "Style", pair.style_name, "style", pair.style, {}),
             ("crossfade", "Crossfade", detail, f"crossfade with {detail}", mixed, {}),
+            ("equaliser", equalised_name(0.0), _FIXED, "equalised content", equalised, {}),
+            ("mix", mix_name, _FIXED, "equalised content with some style", equalised_mix, {}),
         ]
     for take in pair.takes:
         words = take.name if len(pair.takes) == 1 else f"take {take.name}"

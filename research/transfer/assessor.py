@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from research.audio.waveform import Waveform, match_channels, resample
 from research.errors import InputError
 from research.judge.features import SAMPLE_RATE
-from research.judge.verdict import CROSSFADES, Judge
+from research.judge.verdict import CROSSFADES, EQUALISED, Judge, Verdict
 
 if TYPE_CHECKING:
     from research.training.predict import Ensemble
@@ -51,11 +52,17 @@ class Assessor:
             except InputError as error:
                 warnings.warn(f"not judged: {error}", stacklevel=2)
                 return found
-            found["judge"]["crossfades"] = [
-                {"share": fraction, **dataclasses.asdict(verdict)}
-                for fraction, verdict in zip(CROSSFADES, judge.crossfades, strict=True)
-            ]
+            found["judge"]["crossfades"] = _records(CROSSFADES, judge.crossfades)
+            found["judge"]["equalised"] = _records(EQUALISED, judge.equalised)
         return found
+
+
+def _records(shares: Sequence[float], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """Verdicts with the fraction of style that is mixed in."""
+    return [
+        {"share": share, **dataclasses.asdict(verdict)}
+        for share, verdict in zip(shares, verdicts, strict=True)
+    ]
 
 
 def _predict(ensemble: "Ensemble", waveforms: dict[str, Waveform]) -> dict[str, Any]:

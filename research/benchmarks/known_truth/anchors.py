@@ -5,19 +5,18 @@ from collections.abc import Mapping
 import numpy as np
 
 from research.audio.waveform import Waveform
-from research.benchmarks.known_truth.equalisers import (
-    equalise_levels,
-    equalise_spectrum,
-    match_quantiles,
-)
+from research.benchmarks.known_truth.equalisers import equalise_levels, match_quantiles
 from research.benchmarks.known_truth.render import SAMPLE_RATE
 from research.judge.crossfade import crossfade
+from research.judge.fixed_equaliser import equalise, equalise_spectrum
+from research.judge.verdict import EQUALISED
 
 ANCHORS = (
     "content",
     "style",
     "crossfade",
     "equaliser",
+    "equaliser_mix",
     "quantiles",
     "equaliser_of_truth",
     "other_performance",
@@ -40,11 +39,14 @@ def make_anchors(recordings: Mapping[str, Waveform]) -> dict[str, np.ndarray]:
         recordings[name].samples.mean(axis=0) for name in ("content", "style", "truth")
     )
     half = crossfade(recordings["content"], recordings["style"], 0.5)
+    equalised = equalise(recordings["content"], recordings["style"])
+    mix = crossfade(equalised, recordings["style"], EQUALISED[1])
     return {
         "content": content,
         "style": style,
         "crossfade": half.samples.mean(axis=0),
         "equaliser": equalise_spectrum(content, style),
+        "equaliser_mix": mix.samples.mean(axis=0),
         "quantiles": match_quantiles(content, style),
         "equaliser_of_truth": equalise_levels(content, truth),
         "other_performance": recordings["other_performance"].samples.mean(axis=0),

@@ -1,4 +1,4 @@
-"""Fixed equalisers, and one that maps the distribution of levels of each band."""
+"""An equaliser to mean levels of bands, and one that maps the distribution of levels of each."""
 
 import numpy as np
 
@@ -10,27 +10,14 @@ _LARGEST_DB = 60.0
 _TINY = 1e-9
 
 
-def equalise_spectrum(content: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Content with the mean power spectrum of the target, both smoothed over 4 bins, `[samples]`.
+def equalise_levels(content: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Content with the target's mean level in dB of each of 80 mel bands, `[samples]`.
+
+    Levels are at least 60 dB under the loudest.
 
     Args:
       content: mono `[samples]` at 22 050 Hz.
       target: the same.
-    """
-    from scipy import ndimage
-
-    spectrum, other = _stft(content), _stft(target)
-    ours, theirs = (
-        ndimage.gaussian_filter1d((np.abs(each) ** 2).mean(axis=1), 4) for each in (spectrum, other)
-    )
-    gains = np.clip(np.sqrt(theirs / np.maximum(ours, _TINY)), 1e-3, 1e3)
-    return _istft(spectrum * gains[:, None], len(content))
-
-
-def equalise_levels(content: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Content with the target's mean level in dB of each of 80 mel bands, `[samples]`.
-
-    Levels are at least 60 dB under the loudest. Arguments as in `equalise_spectrum`.
     """
     spectrum, other = _stft(content), _stft(target)
     ours, theirs = (_band_levels(each) for each in (spectrum, other))
@@ -41,7 +28,7 @@ def equalise_levels(content: np.ndarray, target: np.ndarray) -> np.ndarray:
 def match_quantiles(content: np.ndarray, target: np.ndarray, num_quantiles: int = 50) -> np.ndarray:
     """Content with the target's distribution of levels in each of 80 mel bands, `[samples]`.
 
-    Arguments as in `equalise_spectrum`.
+    Arguments as in `equalise_levels`.
     """
     spectrum, other = _stft(content), _stft(target)
     at = (np.arange(num_quantiles) + 0.5) / num_quantiles
