@@ -164,6 +164,9 @@ def test_programs_of_the_project_are_known(monkeypatch):
     monkeypatch.setattr(main, "__file__", str(ROOT / "tests" / "forking.py"))
     assert not signals.is_program()
     monkeypatch.setattr(sys, "argv", ["-m", "--seeds=2"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "other.module", "--seeds=2"])
+    assert not signals.is_program()
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "research.shipped.make_weights"])
     assert signals.is_program()
 
 
