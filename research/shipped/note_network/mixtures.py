@@ -188,7 +188,7 @@ def _under_windows(energies: np.ndarray) -> np.ndarray:
     from scipy.signal import fftconvolve
 
     size = STFT.n_fft // _HOP
-    window = np.square(np.hanning(size + 1)[:-1])
+    window = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 4  # Hann, in the middle of hops.
     padded = np.pad(energies, ((0, 0), (size // 2, size // 2)))
     sums = fftconvolve(padded, window[None], mode="valid", axes=1)
     return sums[:, :: STFT.hop_length // _HOP][:, :NUM_FRAMES].T.clip(0)
