@@ -5,31 +5,20 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 
 import hypothesis
 import numpy as np
 import pytest
 from absl import flags
+from programs import Programs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CLIPS = ROOT / "research" / "clips"
 REAL = ROOT.parent / "shared" / "data" / "clips"  # Real recordings, where there are any.
 RECORDINGS = [*sorted(REAL.glob("*.*")), CLIPS / "band.ogg", CLIPS / "piano.ogg"]
 
-# Programs run for a moment, so they are compiled without optimisations, and once for a test and the
-# scripts that it starts. jax reads this when it is imported. numba, for librosa, keeps its programs
-# there, too: beside librosa, two processes that compile the same at a time damage each other's.
-PROGRAMS = tempfile.TemporaryDirectory(prefix="programs-")
-os.environ |= {
-    "JAX_COMPILATION_CACHE_DIR": PROGRAMS.name,
-    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    "NUMBA_CACHE_DIR": os.path.join(PROGRAMS.name, "numba"),
-    "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false",
-}
+PROGRAMS = Programs()  # Before jax and numba are imported.
 
 hypothesis.settings.register_profile("few", max_examples=20, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("few")
@@ -58,7 +47,13 @@ def chord() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def script_environment(tmp_path_factory) -> dict[str, str]:
+def librosa_programs() -> None:
+    """Programs of librosa, for the processes that a test starts."""
+    PROGRAMS.have_librosa()
+
+
+@pytest.fixture(scope="session")
+def script_environment(librosa_programs, tmp_path_factory) -> dict[str, str]:
     """Environment of a script that keeps its caches out of the home folder."""
     return {**os.environ, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
 
