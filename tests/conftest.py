@@ -11,6 +11,7 @@ import hypothesis
 import numpy as np
 import pytest
 from absl import flags
+from playing import make_content, make_style
 from programs import Programs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -24,11 +25,54 @@ hypothesis.settings.register_profile("few", max_examples=20, deadline=None, dera
 hypothesis.settings.load_profile("few")
 
 
+# Files that take longest, which start first, so that all processes have work until the end. Of the
+# first two, one alone needs librosa.
+LONGEST = (
+    "test_devices.py",
+    "test_style_transfer.py",
+    "test_run_transfer.py",
+    "test_run_train.py",
+    "test_side_by_side.py",
+    "test_shipped.py",
+    "test_page.py",
+    "test_objective.py",
+    "test_reorchestration.py",
+    "test_networks.py",
+    "test_phase.py",
+    "test_start.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep xdist from its order, in which files of many tests come first."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take longest come first."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where less was checked than can be."""
+    if not REAL.is_dir():
+        terminalreporter.write_line(
+            f"Without real recordings in {REAL}, two shipped clips alone were tested in their place"
+        )
+
+
 @pytest.fixture(scope="session", autouse=True)
-def parsed_flags():
-    """Flags at their defaults, as if the command line were empty."""
+def started():
+    """Flags at their defaults, as if the command line were empty, and jax on one device.
+
+    A sweep, which is in one process with others, would else start jax on a device a core.
+    """
     if not flags.FLAGS.is_parsed():
         flags.FLAGS(["pytest"])
+    import jax
+
+    jax.devices()
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +88,18 @@ def chord() -> np.ndarray:
     samples *= 0.8 / np.abs(samples).max()
     samples[15000:15003] += [0.5, -0.9, 0.4]
     return samples.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def content() -> np.ndarray:
+    """A melody, `[samples]`, for the judge."""
+    return make_content()
+
+
+@pytest.fixture(scope="module")
+def style() -> np.ndarray:
+    """A riff, the same."""
+    return make_style()
 
 
 @pytest.fixture(scope="session")

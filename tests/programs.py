@@ -31,7 +31,8 @@ class Programs:
         if "PYTEST_XDIST_WORKER" not in os.environ:
             os.environ[_SHARED] = str(pathlib.Path(self._own.name, "shared"))
             os.environ["XLA_FLAGS"] = (
-                os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
+                os.environ.get("XLA_FLAGS", "")
+                + " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
             )
         self._numba = pathlib.Path(self._own.name, "numba")
         os.environ |= {
