@@ -51,7 +51,7 @@ _SHARING = np.exp(-0.5 * np.square(_INTERVALS / _SHARED_WIDTH)) * (
     np.abs(_INTERVALS) <= _SHARED_PITCHES
 )
 _GAIN = 5.0  # An envelope changes by this factor at most in a round.
-_HEARD = 0.5  # Share of the network in the mean.
+_HEARD = 0.75  # Share of the network in the mean.
 _SILENT = 1e-4
 _TINY = 1e-6
 
