@@ -28,9 +28,9 @@ WORKDIR = flags.DEFINE_string("workdir", "results/note_network", "Folder of note
 DESTINATION = flags.DEFINE_string(
     "destination", str(pathlib.Path(__file__).parent), "Where the weights go."
 )
-PIECES = flags.DEFINE_integer("pieces", 2100, "Number of pieces to train on.", lower_bound=1)
+PIECES = flags.DEFINE_integer("pieces", 1300, "Number of pieces to train on.", lower_bound=1)
 TEST_PIECES = flags.DEFINE_integer("test_pieces", 100, "Number of other pieces.", lower_bound=1)
-STEPS = flags.DEFINE_integer("steps", 3000, "Number of gradient steps.", lower_bound=2)
+STEPS = flags.DEFINE_integer("steps", 2000, "Number of gradient steps.", lower_bound=2)
 SEED = flags.DEFINE_integer("seed", 0, "Of weights and order.", lower_bound=0)
 SOUNDFONTS = flags.DEFINE_list("soundfonts", [SOUNDFONT, OTHER_SOUNDFONT], "Paths of soundfonts.")
 

@@ -10,8 +10,8 @@ W has a harmonic template a pitch and a flat one for noise. All pitches share on
 which is adapted in turns with H (as Vincent, Bertin and Badeau 2010 do with a narrower one).
 
 A network hears the levels, too (`note_network`). It knows how instruments sound and takes no drum
-for a pitch; the factorisation follows the recording at hand. What is used is the geometric mean of
-both.
+for a pitch; the factorisation follows the recording at hand. What is used is a geometric mean of
+both, three quarters of it the network.
 """
 
 from typing import NamedTuple
@@ -85,7 +85,7 @@ def find_activations(samples: np.ndarray) -> Activations:
 
 
 def _between(levels: np.ndarray, heard: np.ndarray) -> np.ndarray:
-    """Geometric mean of two activations, above a floor of -80 dB, at the energy of the first."""
+    """Weighted geometric mean of activations above -80 dB, at the energy of the first."""
     energies = [np.square(each).mean() for each in (levels, heard)]
     heard = heard * np.sqrt(energies[0] / max(energies[1], 1e-30))
     floor = _SILENT * levels.max() + 1e-30
