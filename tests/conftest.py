@@ -5,41 +5,74 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 
 import hypothesis
 import numpy as np
 import pytest
 from absl import flags
+from playing import make_content, make_style
+from programs import Programs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CLIPS = ROOT / "research" / "clips"
 REAL = ROOT.parent / "shared" / "data" / "clips"  # Real recordings, where there are any.
 RECORDINGS = [*sorted(REAL.glob("*.*")), CLIPS / "band.ogg", CLIPS / "piano.ogg"]
 
-# Programs run for a moment, so they are compiled without optimisations, and once for a test and the
-# scripts that it starts. jax reads this when it is imported. numba, for librosa, keeps its programs
-# there, too: beside librosa, two processes that compile the same at a time damage each other's.
-PROGRAMS = tempfile.TemporaryDirectory(prefix="programs-")
-os.environ |= {
-    "JAX_COMPILATION_CACHE_DIR": PROGRAMS.name,
-    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    "NUMBA_CACHE_DIR": os.path.join(PROGRAMS.name, "numba"),
-    "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false",
-}
+PROGRAMS = Programs()  # Before jax and numba are imported.
 
 hypothesis.settings.register_profile("few", max_examples=20, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("few")
 
 
+# Files that take longest, which start first, so that all processes have work until the end. Of the
+# first two, one alone needs librosa.
+LONGEST = (
+    "test_devices.py",
+    "test_style_transfer.py",
+    "test_run_transfer.py",
+    "test_run_train.py",
+    "test_side_by_side.py",
+    "test_shipped.py",
+    "test_page.py",
+    "test_objective.py",
+    "test_reorchestration.py",
+    "test_networks.py",
+    "test_phase.py",
+    "test_start.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep xdist from its order, in which files of many tests come first."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take longest come first."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where less was checked than can be."""
+    if not REAL.is_dir():
+        terminalreporter.write_line(
+            f"Without real recordings in {REAL}, two shipped clips alone were tested in their place"
+        )
+
+
 @pytest.fixture(scope="session", autouse=True)
-def parsed_flags():
-    """Flags at their defaults, as if the command line were empty."""
+def started():
+    """Flags at their defaults, as if the command line were empty, and jax on one device.
+
+    A sweep, which is in one process with others, would else start jax on a device a core.
+    """
     if not flags.FLAGS.is_parsed():
         flags.FLAGS(["pytest"])
+    import jax
+
+    jax.devices()
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +90,26 @@ def chord() -> np.ndarray:
     return samples.astype(np.float32)
 
 
+@pytest.fixture(scope="module")
+def content() -> np.ndarray:
+    """A melody, `[samples]`, for the judge."""
+    return make_content()
+
+
+@pytest.fixture(scope="module")
+def style() -> np.ndarray:
+    """A riff, the same."""
+    return make_style()
+
+
 @pytest.fixture(scope="session")
-def script_environment(tmp_path_factory) -> dict[str, str]:
+def librosa_programs() -> None:
+    """Programs of librosa, for the processes that a test starts."""
+    PROGRAMS.have_librosa()
+
+
+@pytest.fixture(scope="session")
+def script_environment(librosa_programs, tmp_path_factory) -> dict[str, str]:
     """Environment of a script that keeps its caches out of the home folder."""
     return {**os.environ, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
 

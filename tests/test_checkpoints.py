@@ -42,6 +42,15 @@ def assert_same_bits(found, wanted):
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def frozen():
+    """What other modules left behind, which may be a lot, is not looked through after each test."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def collected():
     """What a test left behind is collected before the next one."""

@@ -1,7 +1,6 @@
 """Every mode on 1, 2, 3 and 8 devices, with recordings of 5, 12 and 18 s."""
 
 import json
-import os
 import pathlib
 
 import numpy as np
@@ -31,7 +30,7 @@ def sounds(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def results(sounds, tmp_path_factory) -> dict[int, pathlib.Path]:
+def results(sounds, script_environment, tmp_path_factory) -> dict[int, pathlib.Path]:
     """What is left by each number of devices."""
     folders = {count: tmp_path_factory.mktemp(f"devices_{count}") for count in COUNTS}
     done = run_forked(
@@ -39,7 +38,7 @@ def results(sounds, tmp_path_factory) -> dict[int, pathlib.Path]:
         ["every_mode", "librosa.beat", "librosa.onset", "matplotlib.figure", "sklearn.manifold"],
         [[str(sounds), str(folders[count]), str(count)] for count in COUNTS],
         tmp_path_factory.mktemp("printed"),
-        dict(os.environ),
+        script_environment,
     )
     for result in done:
         assert result.returncode == 0, result.stderr

@@ -3,7 +3,6 @@
 import librosa
 import numpy as np
 import pytest
-from playing import make_content, make_style
 from scipy import fft, stats
 
 from research.judge import features
@@ -58,16 +57,6 @@ def log_mel(samples):
 def runs(samples):
     logs = (log_mel(samples) - MEAN) / STD
     return np.stack([logs[i : i + 7].ravel() for i in range(len(logs) - 6)])
-
-
-@pytest.fixture(scope="module")
-def content():
-    return make_content()
-
-
-@pytest.fixture(scope="module")
-def style():
-    return make_style()
 
 
 @pytest.fixture(scope="module")

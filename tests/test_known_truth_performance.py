@@ -95,7 +95,7 @@ needs_tools = pytest.mark.skipif(
 def test_rendering_is_deterministic(monkeypatch, tmp_path):
     monkeypatch.undo()
     try:
-        render.check_tools((render.SOUNDFONT, render.OTHER_SOUNDFONT))
+        render.check_tools(("music21", "pretty_midi"), (render.SOUNDFONT, render.OTHER_SOUNDFONT))
     except render.InputError as error:
         pytest.skip(str(error))
     [triple] = pieces.select(["clarinet_as_trumpet"])

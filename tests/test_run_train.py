@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import ROOT
+from forking import run_forked
 
 from research.audio.stft import StftConfig
 from research.data.front_ends.stft import SpectrogramConfig
@@ -418,17 +419,35 @@ def test_predicting_needs_an_input_and_networks(tmp_path):
     assert not work.exists()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--config.modle.dropout=0.1"], ["modle", 'Did you mean "model"']),
-        (["--config=configs/multi_channel.py:txet"], ["txet", "text"]),
-        (["--mode=predict"], ["--input"]),
-    ],
-)
-def test_the_script_refuses_bad_input_in_one_line(run, assert_refused, arguments, words, tmp_path):
-    assert_refused(run(*arguments, f"--workdir={tmp_path / 'work'}"), *words)
-    assert not (tmp_path / "work").exists()
+REFUSED = [
+    (["--config.modle.dropout=0.1"], ["modle", 'Did you mean "model"']),
+    (["--config=configs/multi_channel.py:txet"], ["txet", "text"]),
+    (["--mode=predict"], ["--input"]),
+]
+
+
+@pytest.fixture(scope="module")
+def refused(script_environment, tmp_path_factory) -> list[tuple]:
+    """How the script ended with each of the arguments, and its workdir."""
+    workdirs = [tmp_path_factory.mktemp("refused") / "work" for _ in REFUSED]
+    results = run_forked(
+        ROOT / "run_train.py",
+        ["research.training.commands"],
+        [
+            [*arguments, f"--workdir={workdir}"]
+            for (arguments, _), workdir in zip(REFUSED, workdirs, strict=True)
+        ],
+        tmp_path_factory.mktemp("printed"),
+        script_environment,
+    )
+    return list(zip(results, workdirs, strict=True))
+
+
+@pytest.mark.parametrize("case", range(len(REFUSED)), ids=[given[0] for given, _ in REFUSED])
+def test_the_script_refuses_bad_input_in_one_line(case, refused, assert_refused):
+    result, workdir = refused[case]
+    assert_refused(result, *REFUSED[case][1])
+    assert not workdir.exists()
 
 
 def test_a_workdir_of_another_run_is_left_alone(small, trained):

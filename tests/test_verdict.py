@@ -7,7 +7,7 @@ import pytest
 import threadpoolctl
 from conftest import ROOT
 from damaging import DAMAGES
-from playing import MELODY, RIFF, SECONDS, make_content, make_style, noise, play
+from playing import MELODY, RIFF, SECONDS, noise, play
 from scipy import signal
 
 from research.audio.waveform import load_waveform, resample
@@ -23,16 +23,6 @@ def one_thread():
     """Small products of matrices on a busy machine: threads would wait for each other."""
     with threadpoolctl.threadpool_limits(1):
         yield
-
-
-@pytest.fixture(scope="module")
-def content():
-    return make_content()
-
-
-@pytest.fixture(scope="module")
-def style():
-    return make_style()
 
 
 @pytest.fixture(scope="module")

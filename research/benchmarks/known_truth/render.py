@@ -2,18 +2,15 @@
 
 import dataclasses
 import hashlib
-import importlib.util
 import json
 import pathlib
-import shutil
-import subprocess
-import tempfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from research.audio.levels import match_loudness
-from research.audio.waveform import Waveform, fit_length, load_waveform, resample
+from research.audio.midi import OTHER_SOUNDFONT, SOUNDFONT, check_tools, play_midi
+from research.audio.waveform import Waveform, fit_length, load_waveform
 from research.audio.writing import save_waveform
 from research.benchmarks.known_truth.performance import DRUM_VOICE, perform, to_midi
 from research.benchmarks.known_truth.pieces import DRUMS, Ensemble, Triple
@@ -24,10 +21,7 @@ if TYPE_CHECKING:
     import pretty_midi  # pyright: ignore[reportMissingImports]
 
 SAMPLE_RATE, SECONDS, RMS = 22050, 10.0, 0.1
-SOUNDFONT = "/usr/share/sounds/sf2/FluidR3_GM.sf2"
-OTHER_SOUNDFONT = "/usr/share/sounds/sf2/TimGM6mb.sf2"
 RECORDINGS = ("content", "style", "truth", "other_performance", "other_soundfont")
-_REQUIREMENTS = "research/benchmarks/known_truth/requirements.txt"
 _VERSION = 1  # Of this rendering: another one makes kept recordings anew.
 
 
@@ -41,29 +35,6 @@ class Rendered(NamedTuple):
 
     recordings: dict[str, Waveform]
     notes: np.ndarray
-
-
-def check_tools(soundfonts: tuple[str, str]) -> None:
-    """Check that all that rendering takes is installed.
-
-    Raises:
-      InputError: what is missing, and how to install it.
-    """
-    packages = [name for name in ("music21", "pretty_midi") if not importlib.util.find_spec(name)]
-    programs = [] if shutil.which("fluidsynth") else ["fluidsynth"]
-    fonts = [font for font in soundfonts if not pathlib.Path(font).is_file()]
-    ways = []
-    if packages:
-        ways.append(f".venv/bin/pip install -r {_REQUIREMENTS}")
-    if programs or fonts:
-        ways.append(
-            "apt-get install --no-install-recommends fluidsynth fluid-soundfont-gm "
-            "timgm6mb-soundfont (macOS: brew install fluid-synth, and give --soundfont and "
-            "--other_soundfont)"
-        )
-    if ways:
-        missing = ", ".join(packages + programs + fonts)
-        raise InputError(f"rendering needs {missing}, not found here; {'; '.join(ways)}")
 
 
 def render_triple(
@@ -90,7 +61,7 @@ def render_triple(
     made_from = _fingerprint(triple, soundfonts)
     facts = _read_facts(about)
     if facts.get("fingerprint") != made_from:
-        check_tools(soundfonts)
+        check_tools(("music21", "pretty_midi"), soundfonts)
         folder.mkdir(parents=True, exist_ok=True)
         about.unlink(missing_ok=True)  # Written last: it says that the folder is complete.
         notes = _render_all(triple, folder, soundfonts)
@@ -152,33 +123,6 @@ def _render_all(
 
 
 def _play(midi: "pretty_midi.PrettyMIDI", ensemble: Ensemble, soundfont: str) -> Waveform:
-    """The sound of MIDI, mono, `SECONDS` long.
-
-    Raises:
-      InputError: fluidsynth fails.
-    """
-    import soundfile
-
-    options = {
-        "synth.cpu-cores": 1,
-        "synth.polyphony": 256,
-        "synth.chorus.active": 0,
-        "synth.reverb.room-size": ensemble.room,
-        "synth.reverb.level": ensemble.reverb,
-        "synth.reverb.damp": 0.3,
-        "synth.reverb.width": 0.5,
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        score, sound = f"{folder}/score.mid", f"{folder}/sound.wav"
-        midi.write(score)
-        command = ["fluidsynth", "-n", "-i", "-q", "-g", "0.3", "-r", "44100"]
-        command += ["-T", "wav", "-O", "float", "-F", sound]
-        for key, value in options.items():
-            command += ["-o", f"{key}={value}"]
-        done = subprocess.run([*command, soundfont, score], capture_output=True, text=True)
-        if done.returncode or not pathlib.Path(sound).exists():
-            reason = " ".join(done.stderr.split())[-200:]
-            raise InputError(f"fluidsynth cannot play {soundfont} ({reason}); install it anew")
-        samples, rate = soundfile.read(sound, dtype="float32", always_2d=True)
-    mono = resample(Waveform(samples.mean(axis=1)[None], rate), SAMPLE_RATE)
-    return Waveform(fit_length(mono.samples, round(SECONDS * SAMPLE_RATE)), SAMPLE_RATE)
+    """The sound of MIDI in the room of an ensemble, `SECONDS` long."""
+    sound = play_midi(midi, soundfont, SAMPLE_RATE, ensemble.room, ensemble.reverb)
+    return Waveform(fit_length(sound.samples, round(SECONDS * SAMPLE_RATE)), SAMPLE_RATE)

@@ -8,6 +8,10 @@ Kullback-Leibler, by the multiplicative updates
 
 W has a harmonic template a pitch and a flat one for noise. All pitches share one spectral envelope,
 which is adapted in turns with H (as Vincent, Bertin and Badeau 2010 do with a narrower one).
+
+A network hears the levels, too (`note_network`). It knows how instruments sound and takes no drum
+for a pitch; the factorisation follows the recording at hand. What is used is a geometric mean of
+both, three quarters of it the network.
 """
 
 from typing import NamedTuple
@@ -22,6 +26,7 @@ from research.transfer.reorchestration.grid import (
     pad_frames,
     pitch_hertz,
 )
+from research.transfer.reorchestration.hearing import hear
 from research.transfer.reorchestration.spectrum import (
     BINS_PER_OCTAVE,
     BINS_PER_SEMITONE,
@@ -46,6 +51,8 @@ _SHARING = np.exp(-0.5 * np.square(_INTERVALS / _SHARED_WIDTH)) * (
     np.abs(_INTERVALS) <= _SHARED_PITCHES
 )
 _GAIN = 5.0  # An envelope changes by this factor at most in a round.
+_HEARD = 0.75  # Share of the network in the mean.
+_SILENT = 1e-4
 _TINY = 1e-6
 
 
@@ -55,10 +62,12 @@ class Activations(NamedTuple):
     Attributes:
       levels: amplitude of each pitch, `[frames, pitches]`.
       tuning: semitones from A4 = 440 Hz, -0.5 to 0.5.
+      percussive_share: energy of percussion as a fraction of all, `[frames]`, 0 to 1.
     """
 
     levels: np.ndarray
     tuning: float
+    percussive_share: np.ndarray
 
 
 def find_activations(samples: np.ndarray) -> Activations:
@@ -71,7 +80,17 @@ def find_activations(samples: np.ndarray) -> Activations:
     first = _harmonic_templates(spectrum.tuning)
     levels = _factorise(pad_frames(observed.astype(np.float32)), mask, first)
     levels = np.asarray(levels)[: len(observed)] ** (1 / _POWER)
-    return Activations(levels, spectrum.tuning)
+    heard = hear(spectrum)
+    return Activations(_between(levels, heard.pitches), spectrum.tuning, heard.percussive_share)
+
+
+def _between(levels: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """Weighted geometric mean of activations above -80 dB, at the energy of the first."""
+    energies = [np.square(each).mean() for each in (levels, heard)]
+    heard = heard * np.sqrt(energies[0] / max(energies[1], 1e-30))
+    floor = _SILENT * levels.max() + 1e-30
+    mean = (levels + floor) ** (1 - _HEARD) * (heard + floor) ** _HEARD - floor
+    return np.maximum(mean, 0).astype(np.float32)
 
 
 def _harmonic_templates(tuning: float) -> np.ndarray:

@@ -60,6 +60,24 @@ def limit_percussion(magnitude: np.ndarray, share: float) -> np.ndarray:
     return harmonic + percussive * gain
 
 
+def add_percussion(
+    played: np.ndarray, content: np.ndarray, notes: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """The content's percussion added, as loud beside the notes as it is in the content.
+
+    It is what the content has above its notes, in frames where percussion is heard.
+
+    Args:
+      played: the notes on other instruments, `[frames, bins]`.
+      content: of the same frames.
+      notes: the content's notes alone.
+      share: fraction of the energy of each frame that is percussion, `[frames]`.
+    """
+    percussion = np.maximum(content - notes, 0) * np.sqrt(share)[:, None]
+    gain = np.sqrt(np.square(played).sum() / max(np.square(notes).sum(), 1e-12))
+    return played + gain * percussion
+
+
 def mean_log(magnitude: np.ndarray) -> np.ndarray:
     """Mean over time of the log magnitudes, `[bins]`."""
     return np.log(magnitude + 1e-3).mean(axis=0)

@@ -10,6 +10,7 @@ from research.transfer.reorchestration.decay import change_course, find_course, 
 from research.transfer.reorchestration.orchestra import Orchestra
 from research.transfer.reorchestration.register import move_to_register
 from research.transfer.reorchestration.spectra import (
+    add_percussion,
     keep_rests,
     limit_percussion,
     lower_excess,
@@ -41,17 +42,19 @@ class Target(NamedTuple):
 def make_target(samples: np.ndarray, magnitude: np.ndarray, orchestra: Orchestra) -> Target:
     """Play a content on an orchestra.
 
-    `M = A' W + relu(dA') Wa + n`, with the content's activations A' in the register and with the
-    course of the style, and noise n that follows their sum. M is then brought closer to the style
-    where it should not differ from it: energy, excess of the mean spectrum, percussive share and,
-    the more noise-like either piece is, levels of mel bands. The content's rests are kept.
+    `M = A' W + relu(dA') Wa + n + P`, with the content's activations A' in the register and with
+    the course of the style, noise n that follows their sum, and the content's own percussion P. M
+    is then brought closer to the style where it should not differ from it: energy, excess of the
+    mean spectrum, percussive share and, the more noise-like either piece is, levels of mel bands.
+    The content's rests are kept.
 
     Args:
       samples: the content, mono `[samples]` at 22 050 Hz.
       magnitude: of its STFT, `[frames, bins]`.
       orchestra: of the style.
     """
-    own = learn_templates(magnitude, find_activations(samples))
+    activations = find_activations(samples)
+    own = learn_templates(magnitude, activations)
     levels = move_to_register(own.levels[:, :-1], orchestra.register)
     levels = levels / max(float(levels.mean()), 1e-12)
     onsets = find_onsets(levels)
@@ -60,7 +63,10 @@ def make_target(samples: np.ndarray, magnitude: np.ndarray, orchestra: Orchestra
     loudness = levels.sum(axis=1, keepdims=True) ** _NOISE_POWER
     noise = loudness / max(float(loudness.mean()), 1e-12)
     played = np.concatenate([levels, noise], axis=1) @ orchestra.spectra
-    played = match_energy(played + flux(levels) @ orchestra.attacks, float(orchestra.energy))
+    played = played + flux(levels) @ orchestra.attacks
+    notes = own.levels[:, :-1] @ own.spectra[:-1]
+    played = add_percussion(played, magnitude, notes, activations.percussive_share)
+    played = match_energy(played, float(orchestra.energy))
     played = limit_percussion(played, float(orchestra.percussion))
     played = keep_rests(lower_excess(played, orchestra.mean_log), magnitude)
     noisy = noisiness(magnitude)

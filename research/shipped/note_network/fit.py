@@ -1,0 +1,137 @@
+"""Training of the network for notes, and how well it hears notes of music that it was not shown."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from research.shipped.note_network.mixtures import Mixture
+from research.transfer.reorchestration.hearing import split_network
+from research.transfer.reorchestration.note_network import (
+    LOUD,
+    RANGE_DB,
+    NoteConfig,
+    NoteNetwork,
+    note_levels,
+    spectrum_levels,
+)
+
+_BATCH, _FRAMES = 8, 64
+_LEARNING_RATE, _WARMUP_STEPS, _DECAY = 3e-3, 100, 1e-3
+_AUDIBLE = 0.2  # Output from which an error counts four times: 48 dB below a full level.
+_SOUNDS = 0.4  # Output from which a pitch counts as sounding: -36 dB.
+_PERCUSSION_WEIGHT = 0.02  # Of one value a frame beside 73.
+
+
+class Accuracy(NamedTuple):
+    """How well notes are heard.
+
+    Attributes:
+      f1: of pitches that sound, frame by frame, at -36 dB.
+      level_error: mean absolute error of the level of pitches that sound, dB.
+      percussion_error: the same of percussion in all frames, dB.
+    """
+
+    f1: float
+    level_error: float
+    percussion_error: float
+
+
+def fit(
+    mixtures: list[Mixture], num_steps: int, seed: int, on_step: Callable[[float], None]
+) -> Any:
+    """Parameters after so many steps of AdamW along a cosine.
+
+    The loss is the squared error of `note_levels`, four times as heavy where a pitch is audible.
+
+    Args:
+      mixtures: to train on.
+      num_steps: of eight excerpts of 64 frames each.
+      seed: of weights and order.
+      on_step: called with each loss.
+    """
+    config = NoteConfig()
+    structure, parameters = split_network(NoteNetwork(config, nnx.Rngs(seed)))
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, _LEARNING_RATE, min(_WARMUP_STEPS, num_steps // 2), num_steps, 1e-5
+    )
+    optimiser = optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=_DECAY)
+    )
+
+    def loss_of(parameters: Any, levels: jax.Array, wanted: jax.Array, tuning: jax.Array):
+        network = nnx.merge(structure, parameters)
+        error = jnp.square(network(levels, tuning) - wanted)
+        pitches = (error * jnp.where(wanted > _AUDIBLE, 4.0, 1.0))[..., :-1]
+        return pitches.mean() + _PERCUSSION_WEIGHT * error[..., -1].mean()
+
+    @jax.jit
+    def step(parameters: Any, state: Any, *batch: jax.Array) -> tuple[Any, Any, jax.Array]:
+        loss, gradient = jax.value_and_grad(loss_of)(parameters, *batch)
+        updates, state = optimiser.update(gradient, state, parameters)
+        return optax.apply_updates(parameters, updates), state, loss
+
+    state, generator = optimiser.init(parameters), np.random.default_rng(seed)
+    order: list[int] = []
+    for _ in range(num_steps):
+        if len(order) < _BATCH:
+            order = generator.permutation(max(len(mixtures), _BATCH)).tolist()
+        chosen = [mixtures[order.pop() % len(mixtures)] for _ in range(_BATCH)]
+        start = int(generator.integers(len(chosen[0].spectrum) - _FRAMES + 1))
+        batch = _batch(chosen, slice(start, start + _FRAMES), config)
+        parameters, state, loss = step(parameters, state, *batch)
+        on_step(float(loss))
+    return parameters
+
+
+def measure(parameters: Any, mixtures: list[Mixture]) -> Accuracy:
+    """Accuracy on mixtures."""
+    config = NoteConfig()
+    structure, _ = split_network(NoteNetwork(config, nnx.Rngs(0)))
+    apply = jax.jit(lambda parameters, *inputs: nnx.merge(structure, parameters)(*inputs))
+    hits = found = there = 0
+    level_errors, percussion_errors = [], []
+    for mixture in mixtures:
+        levels, wanted, tuning = _batch([mixture], slice(None), config)
+        heard, wanted = np.asarray(apply(parameters, levels, tuning)), np.asarray(wanted)
+        error = np.abs(heard - wanted) * RANGE_DB
+        sounds, is_heard = (values[..., :-1] > _SOUNDS for values in (wanted, heard))
+        hits, found, there = (
+            hits + (sounds & is_heard).sum(),
+            found + is_heard.sum(),
+            there + sounds.sum(),
+        )
+        level_errors.append(error[..., :-1][sounds])
+        percussion_errors.append(error[..., -1].ravel())
+    return Accuracy(
+        float(2 * hits / max(found + there, 1)),
+        float(np.concatenate(level_errors).mean()),
+        float(np.concatenate(percussion_errors).mean()),
+    )
+
+
+def _batch(
+    mixtures: list[Mixture], frames: slice, config: NoteConfig
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Levels of the spectrum, levels of the notes, and tuning."""
+    spectrum = np.stack([one.spectrum for one in mixtures]).astype(np.float32)
+    loudest = np.percentile(spectrum.max(axis=-1), LOUD, axis=1)[:, None, None]
+    wanted = np.stack([one.amplitudes[frames] for one in mixtures]).astype(np.float32)
+    tuning = np.stack([one.tuning for one in mixtures])
+    return _levels(spectrum[:, frames], wanted, loudest.astype(np.float32), tuning, config)
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def _levels(
+    spectrum: jax.Array,
+    wanted: jax.Array,
+    loudest: jax.Array,
+    tuning: jax.Array,
+    config: NoteConfig,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    return spectrum_levels(spectrum, loudest), note_levels(wanted, loudest, config), tuning

@@ -1,0 +1,90 @@
+"""What the network for notes hears in a piece: how loud each pitch and the percussion are."""
+
+import functools
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from research.models.network import Variables
+from research.training.weights import load_weights
+from research.transfer.reorchestration.grid import BLOCK, pad_frames
+from research.transfer.reorchestration.note_network import (
+    LOUD,
+    NoteConfig,
+    NoteNetwork,
+    amplitudes,
+    spectrum_levels,
+)
+from research.transfer.reorchestration.spectrum import Spectrum
+
+WEIGHTS = pathlib.Path(__file__).parents[2] / "shipped" / "note_network" / "weights.npz"
+"""The network that is used, in half precision."""
+
+_CONTEXT = 8  # Frames on each side of a block; the network looks at four.
+
+
+class Heard(NamedTuple):
+    """What is heard, in amplitudes on one scale.
+
+    Attributes:
+      pitches: `[frames, pitches]`.
+      percussion: `[frames]`.
+    """
+
+    pitches: np.ndarray
+    percussion: np.ndarray
+
+    @property
+    def percussive_share(self) -> np.ndarray:
+        """Energy of percussion as a fraction of all, `[frames]`, 0 to 1."""
+        percussion = np.square(self.percussion)
+        return percussion / (percussion + np.square(self.pitches).sum(axis=1) + 1e-12)
+
+
+def hear(spectrum: Spectrum) -> Heard:
+    """Levels of pitches and percussion by the shipped network.
+
+    Raises:
+      InputError: the weights are missing or damaged.
+    """
+    magnitude = spectrum.magnitude
+    loudest = jnp.asarray(np.percentile(magnitude.max(axis=1), LOUD), jnp.float32)
+    levels = pad_frames(np.asarray(spectrum_levels(jnp.asarray(magnitude), loudest)))
+    levels = np.pad(levels, [(_CONTEXT, _CONTEXT), (0, 0)])
+    found = _apply(_parameters(), levels, jnp.asarray([spectrum.tuning]))
+    heard = amplitudes(np.asarray(found)[: len(magnitude)])
+    return Heard(heard[:, :-1], heard[:, -1])
+
+
+def split_network(network: NoteNetwork) -> tuple[nnx.GraphDef, Any]:
+    """Structure and parameters of a network."""
+    structure, parameters = nnx.split(network, nnx.Param)
+    return structure, nnx.to_pure_dict(parameters)
+
+
+@functools.cache
+def _parameters() -> Any:
+    like = jax.eval_shape(lambda: split_network(_network())[1])
+    return load_weights(WEIGHTS, Variables(like, {})).params
+
+
+def _network() -> NoteNetwork:
+    return NoteNetwork(NoteConfig(), nnx.Rngs(0))
+
+
+@jax.jit
+def _apply(parameters: Any, levels: jax.Array, tuning: jax.Array) -> jax.Array:
+    """Outputs `[frames, pitches + 1]`, block by block, since stacks of partials are large."""
+    network = nnx.merge(split_network(_network())[0], parameters)
+    num_blocks = (len(levels) - 2 * _CONTEXT) // BLOCK
+
+    def apply(first: jax.Array) -> jax.Array:
+        block = jax.lax.dynamic_slice_in_dim(levels, first, BLOCK + 2 * _CONTEXT)
+        return network(block[None], tuning)[0, _CONTEXT:-_CONTEXT]
+
+    found = jax.lax.map(apply, BLOCK * jnp.arange(num_blocks))
+    return found.reshape(num_blocks * BLOCK, -1)
