@@ -69,12 +69,10 @@ def make_file(soundfonts: Sequence[str], folder: pathlib.Path, path: pathlib.Pat
       InputError: notes cannot be recorded, or the file cannot be written.
     """
     first = int(path.stem)
-    seeds = range(first, first + PIECES_OF_FILE)
-    made = Mixture(
-        *map(np.stack, zip(*(make_mixture(s, soundfonts, folder) for s in seeds), strict=True))
-    )
+    made = [make_mixture(seed, soundfonts, folder) for seed in range(first, first + PIECES_OF_FILE)]
+    arrays = {name: np.stack([getattr(one, name) for one in made]) for name in Mixture._fields}
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **made._asdict())
+        np.savez(file, **arrays)
 
 
 def _play(
