@@ -9,6 +9,7 @@ import pytest
 import scipy.signal
 from conftest import ROOT
 
+from research.arrays import load_arrays
 from research.shipped.note_network import fit, instruments, mixtures, music
 from research.shipped.note_network.instruments import Instrument, Notes
 from research.shipped.note_network.music import Note, Voice
@@ -97,6 +98,19 @@ def test_a_mixture_has_the_shape_of_a_spectrum_and_its_notes(tmp_path):
     assert np.isfinite(one.spectrum).all() and np.isfinite(one.amplitudes).all()
     assert one.amplitudes.max() > 0
     np.testing.assert_array_equal(one.spectrum, again.spectrum)
+
+
+def test_pieces_are_kept_as_they_are_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(mixtures, "PIECES_OF_FILE", 2)
+    mixtures.make_file(["a.sf2"], tmp_path, tmp_path / "4.npz")
+    arrays = load_arrays(tmp_path / "4.npz", "pieces", "")
+    found = list(map(mixtures.Mixture, *(arrays[name] for name in mixtures.Mixture._fields)))
+    assert len(found) == 2
+    for one, seed in zip(found, (4, 5), strict=True):
+        for values, wanted in zip(
+            one, mixtures.make_mixture(seed, ["a.sf2"], tmp_path), strict=True
+        ):
+            np.testing.assert_array_equal(values, wanted)
 
 
 def test_training_lowers_the_loss_and_repeats(tmp_path):

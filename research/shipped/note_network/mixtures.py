@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,7 +70,9 @@ def make_file(soundfonts: Sequence[str], folder: pathlib.Path, path: pathlib.Pat
     """
     first = int(path.stem)
     made = [make_mixture(seed, soundfonts, folder) for seed in range(first, first + PIECES_OF_FILE)]
-    arrays = {name: np.stack([getattr(one, name) for one in made]) for name in Mixture._fields}
+    arrays: dict[str, Any] = {
+        name: np.stack([getattr(one, name) for one in made]) for name in Mixture._fields
+    }
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
 
