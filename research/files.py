@@ -45,7 +45,12 @@ def _can_be_written(folder: pathlib.Path) -> bool:
     """Whether files can be written into a folder, or it can be made."""
     while not folder.exists():
         folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    # os.access says yes to root where a file system, such as /proc, says no.
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

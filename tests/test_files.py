@@ -146,6 +146,15 @@ def test_the_cache_is_in_the_user_s_cache_folder_and_is_not_made_before_it_is_us
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not pathlib.Path("/proc/self").is_dir(), reason="there is no /proc here")
+def test_a_folder_that_says_it_can_be_written_and_cannot_is_no_cache(tmp_path, monkeypatch):
+    """Root may write everywhere, by the permissions alone."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/proc")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert tmp_path in user_cache().parents
+
+
 @pytest.mark.parametrize("home", ["/dev/null", "~"], ids=["not writable", "no home"])
 def test_without_a_home_the_cache_is_a_private_temporary_folder(tmp_path, monkeypatch, home):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
