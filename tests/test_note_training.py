@@ -133,7 +133,7 @@ def test_the_measure_is_perfect_for_what_it_compares_with(monkeypatch, tmp_path)
         def __call__(self, levels, tuning):
             return next(wanted)
 
-    monkeypatch.setattr(fit.nnx, "merge", lambda structure, parameters: Perfect())
+    monkeypatch.setattr(fit, "network_with", lambda parameters: Perfect())
     monkeypatch.setattr(fit.jax, "jit", lambda function: function)
     accuracy = fit.measure({}, made)
     assert accuracy.f1 == 1 and accuracy.level_error == accuracy.percussion_error == 0

@@ -68,9 +68,8 @@ def make_takes(
             audio = style if isinstance(style, Waveform) else None
             with about(" x ".join(pair)):
                 check_memory(config, content, audio)
-            assess = Assessor(content, audio, ensemble)
-            sessions[pair] = _Session(assess, time.perf_counter() - started)
-            with about(" x ".join(pair)):
+                assess = Assessor(content, audio, ensemble)
+                sessions[pair] = _Session(assess, time.perf_counter() - started)
                 yield from prepare_each(content, style, config, [one.settings for one in members])
 
     results = transfer_each(problems(), num_planned, config.sweep.memory_gb, on_progress)

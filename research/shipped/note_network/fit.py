@@ -11,13 +11,14 @@ import optax
 from flax import nnx
 
 from research.shipped.note_network.mixtures import Mixture
-from research.transfer.reorchestration.hearing import split_network
 from research.transfer.reorchestration.note_network import (
-    LOUD,
     RANGE_DB,
     NoteConfig,
     NoteNetwork,
+    loudest_bins,
+    network_with,
     note_levels,
+    parameters_of,
     spectrum_levels,
 )
 
@@ -56,7 +57,7 @@ def fit(
       on_step: called with each loss.
     """
     config = NoteConfig()
-    structure, parameters = split_network(NoteNetwork(config, nnx.Rngs(seed)))
+    parameters = parameters_of(NoteNetwork(config, nnx.Rngs(seed)))
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, _LEARNING_RATE, min(_WARMUP_STEPS, num_steps // 2), num_steps, 1e-5
     )
@@ -65,8 +66,7 @@ def fit(
     )
 
     def loss_of(parameters: Any, levels: jax.Array, wanted: jax.Array, tuning: jax.Array):
-        network = nnx.merge(structure, parameters)
-        error = jnp.square(network(levels, tuning) - wanted)
+        error = jnp.square(network_with(parameters)(levels, tuning) - wanted)
         pitches = (error * jnp.where(wanted > _AUDIBLE, 4.0, 1.0))[..., :-1]
         return pitches.mean() + _PERCUSSION_WEIGHT * error[..., -1].mean()
 
@@ -92,8 +92,7 @@ def fit(
 def measure(parameters: Any, mixtures: list[Mixture]) -> Accuracy:
     """Accuracy on mixtures."""
     config = NoteConfig()
-    structure, _ = split_network(NoteNetwork(config, nnx.Rngs(0)))
-    apply = jax.jit(lambda parameters, *inputs: nnx.merge(structure, parameters)(*inputs))
+    apply = jax.jit(lambda parameters, *inputs: network_with(parameters)(*inputs))
     hits = found = there = 0
     level_errors, percussion_errors = [], []
     for mixture in mixtures:
@@ -101,11 +100,9 @@ def measure(parameters: Any, mixtures: list[Mixture]) -> Accuracy:
         heard, wanted = np.asarray(apply(parameters, levels, tuning)), np.asarray(wanted)
         error = np.abs(heard - wanted) * RANGE_DB
         sounds, is_heard = (values[..., :-1] > _SOUNDS for values in (wanted, heard))
-        hits, found, there = (
-            hits + (sounds & is_heard).sum(),
-            found + is_heard.sum(),
-            there + sounds.sum(),
-        )
+        hits += (sounds & is_heard).sum()
+        found += is_heard.sum()
+        there += sounds.sum()
         level_errors.append(error[..., :-1][sounds])
         percussion_errors.append(error[..., -1].ravel())
     return Accuracy(
@@ -120,10 +117,10 @@ def _batch(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Levels of the spectrum, levels of the notes, and tuning."""
     spectrum = np.stack([one.spectrum for one in mixtures]).astype(np.float32)
-    loudest = np.percentile(spectrum.max(axis=-1), LOUD, axis=1)[:, None, None]
+    loudest = loudest_bins(spectrum)
     wanted = np.stack([one.amplitudes[frames] for one in mixtures]).astype(np.float32)
     tuning = np.stack([one.tuning for one in mixtures])
-    return _levels(spectrum[:, frames], wanted, loudest.astype(np.float32), tuning, config)
+    return _levels(spectrum[:, frames], wanted, loudest, tuning, config)
 
 
 @functools.partial(jax.jit, static_argnames="config")

@@ -9,8 +9,8 @@ import numpy as np
 from research.audio.midi import play_midi
 from research.audio.waveform import fit_length
 from research.files import atomic_write
+from research.transfer.reorchestration.grid import SAMPLE_RATE
 
-SAMPLE_RATE = 22050
 KITS = (0, 8, 16, 24, 25, 32, 40)
 _SPACING, _HELD, _KEPT = 4.0, 3.0, 3.7  # Seconds.
 _STEP = 4  # Semitones between recorded notes.

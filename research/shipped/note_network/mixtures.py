@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from research.audio.levels import rms
 from research.files import atomic_write
-from research.shipped.note_network.instruments import SAMPLE_RATE, Instrument, load_notes
+from research.shipped.note_network.instruments import Instrument, load_notes
 from research.shipped.note_network.music import Note, Voice, write_piece
-from research.transfer.reorchestration.grid import PITCHES, STFT
+from research.transfer.reorchestration.grid import PITCHES, SAMPLE_RATE, STFT
 from research.transfer.reorchestration.spectrum import analyse
 
 NUM_FRAMES, PIECES_OF_FILE = 256, 50
@@ -195,4 +196,4 @@ def _under_windows(energies: np.ndarray) -> np.ndarray:
 
 
 def _level(samples: np.ndarray) -> float:
-    return max(float(np.sqrt(np.mean(np.square(samples)))), 1e-9)
+    return max(rms(samples), 1e-9)

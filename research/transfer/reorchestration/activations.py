@@ -27,6 +27,7 @@ from research.transfer.reorchestration.grid import (
     pitch_hertz,
 )
 from research.transfer.reorchestration.hearing import hear
+from research.transfer.reorchestration.spectra import between
 from research.transfer.reorchestration.spectrum import (
     BINS_PER_OCTAVE,
     BINS_PER_SEMITONE,
@@ -81,16 +82,14 @@ def find_activations(samples: np.ndarray) -> Activations:
     levels = _factorise(pad_frames(observed.astype(np.float32)), mask, first)
     levels = np.asarray(levels)[: len(observed)] ** (1 / _POWER)
     heard = hear(spectrum)
-    return Activations(_between(levels, heard.pitches), spectrum.tuning, heard.percussive_share)
+    return Activations(_mean(levels, heard.pitches), spectrum.tuning, heard.percussive_share)
 
 
-def _between(levels: np.ndarray, heard: np.ndarray) -> np.ndarray:
+def _mean(levels: np.ndarray, heard: np.ndarray) -> np.ndarray:
     """Weighted geometric mean of activations above -80 dB, at the energy of the first."""
     energies = [np.square(each).mean() for each in (levels, heard)]
     heard = heard * np.sqrt(energies[0] / max(energies[1], 1e-30))
-    floor = _SILENT * levels.max() + 1e-30
-    mean = (levels + floor) ** (1 - _HEARD) * (heard + floor) ** _HEARD - floor
-    return np.maximum(mean, 0).astype(np.float32)
+    return between(levels, heard, _HEARD, _SILENT * levels.max() + 1e-30)
 
 
 def _harmonic_templates(tuning: float) -> np.ndarray:

@@ -13,10 +13,12 @@ from research.models.network import Variables
 from research.training.weights import load_weights
 from research.transfer.reorchestration.grid import BLOCK, pad_frames
 from research.transfer.reorchestration.note_network import (
-    LOUD,
     NoteConfig,
     NoteNetwork,
     amplitudes,
+    loudest_bins,
+    network_with,
+    parameters_of,
     spectrum_levels,
 )
 from research.transfer.reorchestration.spectrum import Spectrum
@@ -52,7 +54,7 @@ def hear(spectrum: Spectrum) -> Heard:
       InputError: the weights are missing or damaged.
     """
     magnitude = spectrum.magnitude
-    loudest = jnp.asarray(np.percentile(magnitude.max(axis=1), LOUD), jnp.float32)
+    loudest = jnp.asarray(loudest_bins(magnitude))
     levels = pad_frames(np.asarray(spectrum_levels(jnp.asarray(magnitude), loudest)))
     levels = np.pad(levels, [(_CONTEXT, _CONTEXT), (0, 0)])
     found = _apply(_parameters(), levels, jnp.asarray([spectrum.tuning]))
@@ -60,26 +62,16 @@ def hear(spectrum: Spectrum) -> Heard:
     return Heard(heard[:, :-1], heard[:, -1])
 
 
-def split_network(network: NoteNetwork) -> tuple[nnx.GraphDef, Any]:
-    """Structure and parameters of a network."""
-    structure, parameters = nnx.split(network, nnx.Param)
-    return structure, nnx.to_pure_dict(parameters)
-
-
 @functools.cache
 def _parameters() -> Any:
-    like = jax.eval_shape(lambda: split_network(_network())[1])
+    like = jax.eval_shape(lambda: parameters_of(NoteNetwork(NoteConfig(), nnx.Rngs(0))))
     return load_weights(WEIGHTS, Variables(like, {})).params
-
-
-def _network() -> NoteNetwork:
-    return NoteNetwork(NoteConfig(), nnx.Rngs(0))
 
 
 @jax.jit
 def _apply(parameters: Any, levels: jax.Array, tuning: jax.Array) -> jax.Array:
     """Outputs `[frames, pitches + 1]`, block by block, since stacks of partials are large."""
-    network = nnx.merge(split_network(_network())[0], parameters)
+    network = network_with(parameters)
     num_blocks = (len(levels) - 2 * _CONTEXT) // BLOCK
 
     def apply(first: jax.Array) -> jax.Array:

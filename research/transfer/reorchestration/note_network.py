@@ -14,6 +14,7 @@ It is trained on music that is made for it, `python -m research.shipped.note_net
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,12 +29,10 @@ from research.transfer.reorchestration.spectrum import (
     NUM_BINS,
 )
 
-LOUD = 95
-"""Percentile over time of the loudest bin of a frame; levels are relative to it."""
-
 RANGE_DB = 60.0
 """Levels of notes lie in this range."""
 
+_LOUD = 95  # Percentile.
 _SPECTRUM_DB = 80.0
 _HARMONICS = (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 _OFFSETS = (-1, 0, 1)  # Bins.
@@ -102,6 +101,30 @@ class _Block(nnx.Module):
         y = jax.nn.relu(self.convolution(x))
         mixed = jnp.einsum("btpc,pq->btqc", y, self.pitches[...])
         return x + self.output(jax.nn.relu(self.channels(y) + mixed))
+
+
+def parameters_of(network: NoteNetwork) -> Any:
+    """The arrays of a network, nested dicts by layer."""
+    return nnx.to_pure_dict(nnx.state(network, nnx.Param))
+
+
+def network_with(parameters: Any) -> NoteNetwork:
+    """The network of the default config with the arrays of `parameters_of`."""
+    structure, _ = nnx.split(NoteNetwork(NoteConfig(), nnx.Rngs(0)), nnx.Param)
+    return nnx.merge(structure, parameters)
+
+
+def loudest_bins(magnitude: np.ndarray) -> np.ndarray:
+    """The 95th percentile over time of the loudest bin of a frame, which levels are relative to.
+
+    Args:
+      magnitude: `[..., frames, log bins]`.
+
+    Returns:
+      `[..., 1, 1]` in single precision.
+    """
+    loudest = np.percentile(magnitude.max(axis=-1, keepdims=True), _LOUD, axis=-2, keepdims=True)
+    return loudest.astype(np.float32)
 
 
 def spectrum_levels(magnitude: jax.Array, loudest: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ import numpy as np
 from research.audio.phase import griffin_lim
 from research.audio.stft import istft
 from research.transfer.reorchestration.grid import STFT, spectrum
+from research.transfer.reorchestration.spectra import between
 from research.transfer.reorchestration.target import Target
 
 _NUM_ITERATIONS, _MOMENTUM = 20, 0.5
@@ -58,9 +59,7 @@ def render(samples: np.ndarray, mix: np.ndarray, target: Target, amount: float) 
 
 def _between(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.ndarray:
     """Magnitudes a fraction of the way to those that are wanted, in dB."""
-    floor = _FLOOR * wanted.max() + 1e-12
-    reached = (magnitude + floor) ** (1 - amount) * (wanted + floor) ** amount - floor
-    return np.maximum(reached, 0).astype(np.float32)
+    return between(magnitude, wanted, amount, _FLOOR * wanted.max() + 1e-12)
 
 
 def _spread(

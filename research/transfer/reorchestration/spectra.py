@@ -78,6 +78,12 @@ def add_percussion(
     return played + gain * percussion
 
 
+def between(one: np.ndarray, other: np.ndarray, share: float, floor: float) -> np.ndarray:
+    """A fraction of the way from one array to another in dB, both above a floor; not negative."""
+    reached = (one + floor) ** (1 - share) * (other + floor) ** share - floor
+    return np.maximum(reached, 0).astype(np.float32)
+
+
 def mean_log(magnitude: np.ndarray) -> np.ndarray:
     """Mean over time of the log magnitudes, `[bins]`."""
     return np.log(magnitude + 1e-3).mean(axis=0)
