@@ -5,12 +5,13 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import hypothesis
 import numpy as np
 import pytest
 from absl import flags
+from forking import ScriptServer
 from playing import make_content, make_style
 from programs import Programs
 
@@ -115,12 +116,25 @@ def script_environment(librosa_programs, tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def run_script(script_environment) -> Callable[..., subprocess.CompletedProcess]:
-    """Runs a script as a user does."""
+def script_server(script_environment, tmp_path_factory) -> Iterator[ScriptServer]:
+    """Runs scripts in forks of a process."""
+    server = ScriptServer(tmp_path_factory.mktemp("printed"), script_environment)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def run_script(script_environment, script_server) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs a script of the top folder, or a module by its name, as a user does.
+
+    A run with an environment of its own imports all anew; the others are forks.
+    """
 
     def run(
         script: str, *arguments: str, cwd: pathlib.Path = ROOT, **environment: str
     ) -> subprocess.CompletedProcess:
+        if not environment:
+            return script_server.run(script, arguments, cwd)
         return subprocess.run(
             [sys.executable, str(ROOT / script), *arguments],
             capture_output=True,

@@ -16,7 +16,8 @@ from configs.transfer import get_config
 from research.settings import freeze
 from research.training import commands as training
 from research.training.config import TrainConfig
-from research.transfer import commands as transfers
+from research.transfer import commands
+from research.transfer import results as tables
 from research.transfer.config import TransferConfig
 from research.transfer.recordings import load_recordings
 
@@ -63,16 +64,18 @@ def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
         }
     )
     style = str(results / "style.npz")  # Without audio of the style, nothing is judged.
-    transfers.save_style(style, str(sounds / "low"), freeze(TransferConfig, chosen))
+    commands.save_style(style, str(sounds / "low"), freeze(TransferConfig, chosen))
     short, middle, long = ((str(sounds / "high" / f"{n}.wav"), style) for n in (5, 12, 18))
-    transfers.transfer(freeze(TransferConfig, chosen), [short], results / "transfer_5")
-    transfers.transfer(freeze(TransferConfig, chosen), [long], results / "transfer_18")
+    commands.transfer(freeze(TransferConfig, chosen), [short], results / "transfer_5")
+    commands.transfer(freeze(TransferConfig, chosen), [long], results / "transfer_18")
     chosen.sweep.style_weight = (0.5, 2.0)
-    transfers.transfer(freeze(TransferConfig, chosen), [middle], results / "sweep")
+    commands.transfer(freeze(TransferConfig, chosen), [middle], results / "sweep")
     recordings = load_recordings(str(results / "transfer_18"))
     training.embed(TrainConfig(checkpoint=str(trained)), results / "embedded", {}, recordings)
 
 
 if __name__ == "__main__":
+    # Pages and pictures take longest, and no device draws them.
+    tables.write_report = commands.draw_spectrograms = lambda *_: None
     jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
     work(*map(pathlib.Path, sys.argv[1:3]))

@@ -1,6 +1,7 @@
-"""Runs of a script in forks of one process that has imported what takes long.
+"""Scripts run in forks of one process that has imported what takes long.
 
-Every run is a process of its own with its own flags, as if a user had started it.
+Every run is a process of its own with its own flags, as if a user had started it; only importing
+was done before. Programs that jax compiles are not inherited, for jax is imported and not started.
 """
 
 import importlib
@@ -8,52 +9,84 @@ import json
 import os
 import pathlib
 import runpy
+import select
 import subprocess
 import sys
 import traceback
+from collections.abc import Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+_SECONDS = 300  # A run may take.
+_IMPORTED = (
+    "research.transfer.commands",
+    "research.training.commands",
+    "research.training.predict",
+    "research.transfer.reorchestration.reorchestrate",
+    "research.judge.verdict",
+    "librosa.feature",
+    "librosa.onset",
+    "matplotlib.figure",
+    "orbax.checkpoint",
+    "scipy.signal",
+    "soundfile",
+    "soxr",
+)
 
 
-def run_forked(
-    script: pathlib.Path,
-    modules: list[str],
-    runs: list[list[str]],
-    folder: pathlib.Path,
-    environment: dict[str, str],
-) -> list[subprocess.CompletedProcess]:
-    """Run a script once with each list of arguments.
+class ScriptServer:
+    """The process, which starts with the first run.
 
     Args:
-      script: the path.
-      modules: to import before.
-      runs: arguments of each run.
       folder: of what is printed.
-      environment: of all.
+      environment: of all runs.
     """
-    subprocess.run(
-        [sys.executable, __file__],
-        input=json.dumps([str(script), modules, runs, str(folder)]),
-        text=True,
-        check=True,
-        cwd=script.parent,
-        env=environment | {"PYTHONPATH": f"{script.parent}{os.pathsep}{ROOT}"},
-        timeout=600,
-    )
-    return [
-        subprocess.CompletedProcess(
-            [sys.executable, str(script), *arguments],
-            *(int((folder / f"{number}.code").read_text()),),
-            *((folder / f"{number}.{stream}").read_text() for stream in ("out", "err")),
-        )
-        for number, arguments in enumerate(runs)
-    ]
+
+    def __init__(self, folder: pathlib.Path, environment: dict[str, str]):
+        self._folder, self._environment = folder, environment
+        self._process: subprocess.Popen | None = None
+        self._count = 0
+
+    def run(
+        self, script: str, arguments: Sequence[str], cwd: pathlib.Path = ROOT
+    ) -> subprocess.CompletedProcess:
+        """Run a script, a path in the top folder or the name of a module, to its end."""
+        script = str(ROOT / script) if script.endswith(".py") else script
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=ROOT,
+                env=self._environment | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+            )
+        asked, told = self._process.stdin, self._process.stdout
+        assert asked is not None and told is not None
+        self._count += 1
+        printed = self._folder / str(self._count)
+        print(json.dumps([script, arguments, str(cwd), str(printed)]), file=asked, flush=True)
+        if not select.select([told], [], [], _SECONDS)[0]:
+            self.close()
+            raise TimeoutError(f"{script} {' '.join(arguments)} took more than {_SECONDS} s")
+        code = int(told.readline())
+        streams = (printed.with_suffix(suffix).read_text() for suffix in (".out", ".err"))
+        return subprocess.CompletedProcess([sys.executable, script, *arguments], code, *streams)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
 
 
 def _run(script: str) -> int:
     """The exit code of the script with the arguments in `sys.argv`."""
     try:
-        runpy.run_path(script, run_name="__main__")
+        if script.endswith(".py"):
+            runpy.run_path(script, run_name="__main__")
+        else:
+            runpy.run_module(script, run_name="__main__", alter_sys=True)
     except SystemExit as error:
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)
@@ -65,17 +98,18 @@ def _run(script: str) -> int:
 
 
 def _main() -> None:
-    script, modules, runs, folder = json.load(sys.stdin)
-    for module in modules:
+    for module in _IMPORTED:
         importlib.import_module(module)
-    for number, arguments in enumerate(runs):
-        path = pathlib.Path(folder) / str(number)
+    for line in sys.stdin:
+        script, arguments, cwd, printed = json.loads(line)
         if child := os.fork():
             status = os.waitpid(child, 0)[1]
-            path.with_suffix(".code").write_text(str(os.waitstatus_to_exitcode(status)))
+            print(os.waitstatus_to_exitcode(status), flush=True)
             continue
         for stream, suffix in ((1, ".out"), (2, ".err")):
-            os.dup2(os.open(path.with_suffix(suffix), os.O_CREAT | os.O_WRONLY), stream)
+            os.dup2(os.open(f"{printed}{suffix}", os.O_CREAT | os.O_WRONLY), stream)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.chdir(cwd)
         sys.argv = [script, *arguments]
         code = _run(script)
         sys.stdout.flush()

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 
 _SHARED = "TEST_PROGRAMS"  # Names the folder of all test processes, to those that pytest starts.
-_LIBROSA = "librosa.beat", "librosa.decompose", "librosa.feature", "librosa.onset"
+_LIBROSA = "librosa.decompose", "librosa.feature", "librosa.onset"
 
 
 class Programs:

@@ -6,9 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 import soundfile
-from conftest import ROOT
 from every_mode import RATE
-from forking import run_forked
 
 LENGTHS = (5, 12, 18)  # Seconds; a segment is one.
 GENRES = {"high": 900.0, "low": 150.0}
@@ -30,17 +28,12 @@ def sounds(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def results(sounds, script_environment, tmp_path_factory) -> dict[int, pathlib.Path]:
+def results(sounds, script_server, tmp_path_factory) -> dict[int, pathlib.Path]:
     """What is left by each number of devices."""
     folders = {count: tmp_path_factory.mktemp(f"devices_{count}") for count in COUNTS}
-    done = run_forked(
-        ROOT / "tests" / "every_mode.py",
-        ["every_mode", "librosa.beat", "librosa.onset", "matplotlib.figure", "sklearn.manifold"],
-        [[str(sounds), str(folders[count]), str(count)] for count in COUNTS],
-        tmp_path_factory.mktemp("printed"),
-        script_environment,
-    )
-    for result in done:
+    for count in COUNTS:
+        arguments = (str(sounds), str(folders[count]), str(count))
+        result = script_server.run("tests/every_mode.py", arguments)
         assert result.returncode == 0, result.stderr
         assert "Traceback" not in result.stderr
     return folders

@@ -32,13 +32,13 @@ def segments() -> np.ndarray:
 
 
 @functools.cache
-def outputs(name: str) -> tuple[jax.Array, dict[str, jax.Array]]:
-    return infer(untrained(name), segments())
+def outputs(name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    return jax.device_get(infer(untrained(name), segments()))
 
 
 @functools.cache
 def training_outputs(name: str, key: int) -> tuple:
-    return apply_training(untrained(name), segments(), jax.random.key(key))
+    return jax.device_get(apply_training(untrained(name), segments(), jax.random.key(key)))
 
 
 @every_network
@@ -146,7 +146,7 @@ def test_the_gradient_is_finite_and_reaches_every_parameter(name):
         _, heads, _ = network.apply_training(segments(), jax.random.key(0))
         return optax.softmax_cross_entropy(heads, target).mean()
 
-    for path, leaf in jax.tree.leaves_with_path(gradient_of(params)):
+    for path, leaf in jax.tree.leaves_with_path(jax.device_get(gradient_of(params))):
         assert np.all(np.isfinite(leaf)), path
         assert np.any(leaf != 0.0), path
 

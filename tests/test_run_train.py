@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import ROOT
-from forking import run_forked
 
 from research.audio.stft import StftConfig
 from research.data.front_ends.stft import SpectrogramConfig
@@ -427,20 +426,13 @@ REFUSED = [
 
 
 @pytest.fixture(scope="module")
-def refused(script_environment, tmp_path_factory) -> list[tuple]:
+def refused(run, tmp_path_factory) -> list[tuple]:
     """How the script ended with each of the arguments, and its workdir."""
     workdirs = [tmp_path_factory.mktemp("refused") / "work" for _ in REFUSED]
-    results = run_forked(
-        ROOT / "run_train.py",
-        ["research.training.commands"],
-        [
-            [*arguments, f"--workdir={workdir}"]
-            for (arguments, _), workdir in zip(REFUSED, workdirs, strict=True)
-        ],
-        tmp_path_factory.mktemp("printed"),
-        script_environment,
-    )
-    return list(zip(results, workdirs, strict=True))
+    return [
+        (run(*arguments, f"--workdir={workdir}"), workdir)
+        for (arguments, _), workdir in zip(REFUSED, workdirs, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("case", range(len(REFUSED)), ids=[given[0] for given, _ in REFUSED])

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import CLIPS, ROOT
-from forking import run_forked
 
 from configs.transfer import get_config
 from research.errors import InputError
@@ -358,27 +357,18 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def refused(
-    pair, sounds, style_files, untrained, script_environment, tmp_path_factory
-) -> list[tuple]:
+def refused(run, pair, sounds, style_files, untrained, tmp_path_factory) -> list[tuple]:
     """How each of the cases ended, which words it is to say, and the folder it may write to."""
     names = {"sounds": sounds, "file": style_files["file"], "untrained": untrained}
-    runs, expected = [], []
+    ended = []
     for given, words in CASES:
         out = tmp_path_factory.mktemp("refused")
         given, words = ([text.format(**names, out=out) for text in each] for each in (given, words))
         flags = {argument.split("=")[0] for argument in given}
         rest = (f"--content={pair[0]}", f"--style={pair[1]}", f"--workdir={out}/w")
-        runs.append([*given, *(flag for flag in rest if flag.split("=")[0] not in flags)])
-        expected.append((words, out))
-    results = run_forked(
-        ROOT / "run_transfer.py",
-        ["research.transfer.commands", "research.training.predict", "soundfile", "soxr"],
-        runs,
-        tmp_path_factory.mktemp("printed"),
-        script_environment,
-    )
-    return [(result, *rest) for result, rest in zip(results, expected, strict=True)]
+        result = run(*given, *(flag for flag in rest if flag.split("=")[0] not in flags))
+        ended.append((result, words, out))
+    return ended
 
 
 @pytest.mark.parametrize("case", range(len(CASES)), ids=[" ".join(given) for given, _ in CASES])
@@ -396,7 +386,7 @@ def test_bad_input_is_refused_in_one_line(case, refused, assert_refused, sounds)
 
 
 def test_a_run_of_its_own_is_refused_as_a_fork_is(run, pair, refused, assert_refused, sounds):
-    result = run(f"--content={sounds}/none.wav", f"--style={pair[1]}")
+    result = run(f"--content={sounds}/none.wav", f"--style={pair[1]}", PYTHONHASHSEED="0")
     assert_refused(result, *refused[0][1])
     assert result.stderr == refused[0][0].stderr
 

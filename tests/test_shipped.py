@@ -5,7 +5,6 @@ import json
 import pathlib
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 
 import jax
@@ -126,24 +125,21 @@ def test_testing_them_needs_data(tmp_path):
         commands.evaluate(config, tmp_path, {"checkpoint": "shipped"})
 
 
-def test_the_script_trains_and_ships(pictures, script_environment, tmp_path):
+def test_the_script_trains_and_ships(pictures, run_script, tmp_path):
     lists = {}
     for number, subset in enumerate(("train", "test")):
         lists[subset] = tmp_path / f"{subset}.txt"
         lists[subset].write_text(
             "\n".join(f"{genre}/{genre}.0020{number}.wav" for genre in ("jazz", "metal"))
         )
-    command = [
-        *(sys.executable, "-m", "research.shipped.make_weights"),
+    done = run_script(
+        "research.shipped.make_weights",
         f"--root={pictures}",
         *(f"--{subset}={path}" for subset, path in lists.items()),
         "--seeds=1",
         f"--workdir={tmp_path / 'work'}",
         f"--destination={tmp_path / 'weights'}",
         *("--", "--config.num_epochs=1", "--config.model.stem=2", "--config.model.widths=(4,)"),
-    ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env=script_environment, timeout=300
     )
     assert done.returncode == 0, done.stderr
     assert f"Wrote {tmp_path / 'weights'}: " in done.stdout

@@ -99,17 +99,15 @@ def griffin_lim(
     # Small programs instead of a scan: XLA's CPU backend runs a Fourier transform on all cores only
     # if it is the first operation of a program, and on one core in a compiled loop.
     for _ in range(num_iterations):
-        waveform = _istft(spectrum, config, length)
+        waveform = istft(spectrum, config, length)
         # The STFT is linear, so the momentum can act on the waveform, a quarter of the bytes.
         moved = waveform if before is None else _extrapolate(waveform, before, push)
-        spectrum = _impose(target, _rfft(_windowed_frames(moved, config)))
+        spectrum = _impose(target, _rfft(windowed_frames(moved, config)))
         before = waveform
-    return _istft(spectrum, config, length)
+    return istft(spectrum, config, length)
 
 
 _rfft = jax.jit(jnp.fft.rfft)
-_windowed_frames = jax.jit(windowed_frames, static_argnums=1)
-_istft = jax.jit(istft, static_argnums=(1, 2))
 
 
 @jax.jit

@@ -1,6 +1,7 @@
 """Short-time Fourier transform, its inverse, log magnitude and mel bands, in jax.numpy.
 
 Spectrograms are `[..., frames, bins]`, the transpose of librosa's layout. Values equal librosa's.
+Functions are compiled as a whole, not operation by operation; inside others they leave no trace.
 """
 
 import dataclasses
@@ -94,6 +95,7 @@ def _split_frames_backward(
 split_frames.defvjp(_split_frames_forward, _split_frames_backward)
 
 
+@functools.partial(jax.jit, static_argnames="hop_length", inline=True)
 def overlap_add(frames: jax.Array, hop_length: int) -> jax.Array:
     """Sum of overlapping frames, the transpose of `split_frames`.
 
@@ -121,6 +123,7 @@ def window_sum(config: StftConfig, num_frames: int) -> np.ndarray:
     return total
 
 
+@functools.partial(jax.jit, static_argnames="config", inline=True)
 def windowed_frames(waveform: jax.Array, config: StftConfig) -> jax.Array:
     """Windowed frames of the padded waveform, `[..., samples]` to `[..., frames, n_fft]`.
 
@@ -135,6 +138,7 @@ def windowed_frames(waveform: jax.Array, config: StftConfig) -> jax.Array:
     return frames * config.window_values()
 
 
+@functools.partial(jax.jit, static_argnames="config", inline=True)
 def stft(waveform: jax.Array, config: StftConfig) -> jax.Array:
     """Short-time Fourier transform, `[..., samples]` to complex `[..., frames, bins]`.
 
@@ -147,6 +151,7 @@ def stft(waveform: jax.Array, config: StftConfig) -> jax.Array:
     return jnp.fft.rfft(windowed_frames(waveform, config))
 
 
+@functools.partial(jax.jit, static_argnames=("config", "length"), inline=True)
 def istft(spectrum: jax.Array, config: StftConfig, length: int) -> jax.Array:
     """Inverse STFT: the waveform whose STFT is nearest to `spectrum` (Griffin & Lim 1984, eq. 6).
 
@@ -161,6 +166,7 @@ def istft(spectrum: jax.Array, config: StftConfig, length: int) -> jax.Array:
     return padded[..., config.padding : config.padding + length]
 
 
+@functools.partial(jax.jit, inline=True)
 def magnitude(spectrum: jax.Array) -> jax.Array:
     """Absolute value of a complex array, with gradient zero where it is zero."""
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
@@ -168,6 +174,7 @@ def magnitude(spectrum: jax.Array) -> jax.Array:
     return jnp.where(silent, 0.0, jnp.sqrt(jnp.where(silent, 1.0, power)))
 
 
+@functools.partial(jax.jit, static_argnames="config", inline=True)
 def log_magnitude(waveform: jax.Array, config: StftConfig) -> jax.Array:
     """`log(1 + |STFT|)` of a waveform, `[..., samples]` to `[..., frames, bins]`."""
     return jnp.log1p(magnitude(stft(waveform, config)))

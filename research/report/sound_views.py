@@ -8,6 +8,7 @@ import numpy as np
 
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform, match_channels, resample
+from research.report.beats import find_beats
 from research.report.media import image_uri
 from research.report.plots import Axis, band, curve, verticals
 from research.report.spectrograms import LOWEST_HZ, RANGE_DB, decibels
@@ -125,10 +126,11 @@ def _analyse(sound: Waveform, sample_rate: int) -> _Features:
         chroma = librosa.feature.chroma_stft(S=power, sr=sample_rate)
         mel = librosa.feature.melspectrogram(S=power, sr=sample_rate)
         onsets = librosa.onset.onset_strength(S=librosa.power_to_db(mel), sr=sample_rate)
-        tempo, beats = librosa.beat.beat_track(
-            onset_envelope=onsets, sr=sample_rate, hop_length=hop, units="time"
+        tempo = float(
+            librosa.feature.tempo(onset_envelope=onsets, sr=sample_rate, hop_length=hop)[0]
         )
         centroid = librosa.feature.spectral_centroid(S=np.sqrt(power), sr=sample_rate)[0]
+    beats = find_beats(onsets, max(round(60 * sample_rate / (hop * tempo)), 1))
     energy = power.sum(axis=0)
     audible = energy > max(energy.max() * 10 ** (-_QUIET_DB / 10), 1e-12)
     return _Features(
@@ -136,6 +138,6 @@ def _analyse(sound: Waveform, sample_rate: int) -> _Features:
         chroma=chroma,
         onsets=onsets,
         centroid=np.where(audible, centroid, np.nan),
-        beats=np.asarray(beats),
-        tempo=float(np.ravel(tempo)[0]) if len(beats) else 0.0,
+        beats=beats * hop / sample_rate,
+        tempo=tempo if len(beats) else 0.0,
     )

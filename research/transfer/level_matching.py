@@ -29,10 +29,6 @@ _LOW_HZ, _LOW_GAIN = 300, 0.1
 _HIGH_HZ, _HIGH_GAIN = 1500, 0.03
 _NOISE_DB = -75
 
-_stft = jax.jit(stft, static_argnums=1)
-_istft = jax.jit(istft, static_argnums=(1, 2))
-_overlap_add = jax.jit(overlap_add, static_argnums=1)
-
 
 @functools.partial(jax.jit, static_argnums=1)
 def level_quantiles(waveform: jax.Array, sample_rate: int) -> jax.Array:
@@ -75,10 +71,10 @@ def add_material(waveform: np.ndarray, sample_rate: int, seed: int) -> np.ndarra
     overtones = np.tanh(0.9 * waveform / level) * level
     power = np.square(waveform).mean(axis=1, keepdims=True) + 1e-12
     noise = np.random.default_rng(seed).standard_normal(length) * np.sqrt(power / power.mean())
-    added = _LOW_GAIN * np.asarray(_stft(_octave_below(waveform), FINE)) * (
+    added = _LOW_GAIN * np.asarray(stft(_octave_below(waveform), FINE)) * (
         hertz < _LOW_HZ
-    ) + _HIGH_GAIN * np.asarray(_stft(overtones, FINE)) * (hertz > _HIGH_HZ)
-    sound = waveform + np.asarray(_istft(added.astype(np.complex64), FINE, length))
+    ) + _HIGH_GAIN * np.asarray(stft(overtones, FINE)) * (hertz > _HIGH_HZ)
+    sound = waveform + np.asarray(istft(added.astype(np.complex64), FINE, length))
     return (sound + 10 ** (_NOISE_DB / 20) * noise).astype(np.float32)
 
 
@@ -89,7 +85,7 @@ def _octave_below(waveform: np.ndarray) -> np.ndarray:
     grains = np.lib.stride_tricks.sliding_window_view(padded, size, axis=1)[:, ::hop]
     # The middle of a grain stays in place, so a stretched one begins a quarter frame earlier.
     stretched = np.repeat(grains, 2, axis=-1) * FINE.window_values()
-    total = np.asarray(_overlap_add(stretched, hop)) / (FINE.n_fft / (2 * hop))
+    total = np.asarray(overlap_add(stretched, hop)) / (FINE.n_fft / (2 * hop))
     start = FINE.n_fft + size // 2
     return total[:, start : start + waveform.shape[1]]
 
@@ -109,7 +105,7 @@ def match_levels(
     wanted = ((1 - amount) * own + amount * levels)[0]
     at = (np.arange(len(wanted)) + 0.5) / len(wanted)
     for _ in range(_ROUNDS):
-        spectrum = np.asarray(_stft(waveform, FINE))
+        spectrum = np.asarray(stft(waveform, FINE))
         power = np.square(np.abs(spectrum)) * (4 / FINE.n_fft)
         bands = np.log(power.mean(axis=0) @ filters + _FLOOR)
         rank = (bands.argsort(axis=0).argsort(axis=0) + 0.5) / len(bands)
@@ -118,7 +114,7 @@ def match_levels(
             matched = np.interp(rank[:, band], at, wanted[:, band])
             gain[:, band] = (matched - bands[:, band]) / 2
         spectrum = spectrum * np.exp(gain.clip(-_LIMIT, _LIMIT) @ band_to_bin)
-        waveform = np.asarray(_istft(spectrum.astype(np.complex64), FINE, waveform.shape[1]))
+        waveform = np.asarray(istft(spectrum.astype(np.complex64), FINE, waveform.shape[1]))
     return waveform
 
 
@@ -139,7 +135,7 @@ def renew_phase(waveform: np.ndarray) -> np.ndarray:
     The phase is recovered for the mean power of the channels. Each bin of all channels is rotated
     by its difference from the phase of their sum, so that phase differences between channels stay.
     """
-    spectrum = np.asarray(_stft(waveform, FINE))
+    spectrum = np.asarray(stft(waveform, FINE))
     rendered = recover_phase(
         np.sqrt(np.square(np.abs(spectrum)).mean(axis=0, keepdims=True)),
         jax.random.key(0),
@@ -147,8 +143,8 @@ def renew_phase(waveform: np.ndarray) -> np.ndarray:
         config=_PHASE,
         length=waveform.shape[1],
     )
-    rotation = _sign(np.asarray(_stft(rendered, FINE))) * _sign(spectrum.sum(axis=0)).conj()
-    return np.asarray(_istft((spectrum * rotation).astype(np.complex64), FINE, waveform.shape[1]))
+    rotation = _sign(np.asarray(stft(rendered, FINE))) * _sign(spectrum.sum(axis=0)).conj()
+    return np.asarray(istft((spectrum * rotation).astype(np.complex64), FINE, waveform.shape[1]))
 
 
 def _sign(spectrum: np.ndarray) -> np.ndarray:

@@ -211,13 +211,20 @@ def minimise_each(
     variables, weights = jax.device_put((jnp.asarray(variables), weights), layout.spread)
     run = functools.partial(_run_chunk, objective=objective, config=config, layout=layout)
     assess = functools.partial(evaluate_each, objective=objective, layout=layout)
-    if OPTIMISERS[config.name].searches_line:
+    if OPTIMISERS[config.name].searches_line and num_iterations:
         loss, terms, gradient = differentiate_each(
             variables, targets, weights, objective=objective, layout=layout
         )
     else:
         (loss, terms), gradient = assess(variables, targets, weights), None
     records = [_Record([Progress(0, 1, *at)]) for at in by_take(loss, terms)]
+    if not num_iterations:
+        return [
+            Minimum(jnp.asarray(start), *at, [], record.history, 1, record.stopped)
+            for start, at, record in zip(
+                np.asarray(variables), by_take(loss, terms), records, strict=True
+            )
+        ]
     carry = _start(variables, loss, gradient, config, layout)
     iteration = 0
     while iteration < num_iterations and any(one.stopped == "finished" for one in records):
@@ -237,7 +244,7 @@ def minimise_each(
             end = Progress(iteration, count, *at)
             record.add(end, losses[take], failed[take], stalled[take])
         on_progress([record.history[-1] for record in records])
-    ended_best = (iteration == 0) | (np.asarray(loss) < np.asarray(carry.best_loss))
+    ended_best = np.asarray(loss) < np.asarray(carry.best_loss)
     pick = ended_best.reshape(-1, *[1] * (variables.ndim - 1))
     best = jnp.where(pick, carry.variable, carry.best)
     if not ended_best.all():

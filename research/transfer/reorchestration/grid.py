@@ -2,7 +2,6 @@
 
 import functools
 
-import jax
 import numpy as np
 
 from research.audio.stft import StftConfig, stft
@@ -14,8 +13,6 @@ PITCHES = np.arange(28, 101)  # MIDI.
 
 BLOCK = 128
 """Frames are padded to a multiple of this, so that few programs are compiled."""
-
-_stft = jax.jit(stft, static_argnums=1)
 
 
 def pitch_hertz(tuning: float) -> np.ndarray:
@@ -31,7 +28,7 @@ def spectrum(samples: np.ndarray, n_fft: int = STFT.n_fft) -> np.ndarray:
     config = StftConfig(n_fft=n_fft, hop_length=STFT.hop_length)
     num_frames = config.num_frames(samples.shape[-1])
     padding = [(0, 0)] * (samples.ndim - 1) + [(0, -samples.shape[-1] % (BLOCK * STFT.hop_length))]
-    return np.asarray(_stft(np.pad(samples, padding), config))[..., :num_frames, :]
+    return np.asarray(stft(np.pad(samples, padding), config))[..., :num_frames, :]
 
 
 def pad_frames(array: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """From target magnitudes to a waveform, in every channel of the content."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,8 +16,6 @@ _RANGE = 10.0
 _FLOOR = 1e-5  # Of the loudest bin, for logarithms.
 _LEVELS, _PHASES = (9, 33), (3, 7)  # Frames and bins that those of a channel are means of.
 _SILENT = 1e-20
-
-_istft = jax.jit(istft, static_argnums=(1, 2))
 
 
 def render(samples: np.ndarray, mix: np.ndarray, target: Target, amount: float) -> np.ndarray:
@@ -87,7 +84,7 @@ def _spread(
         level = np.sqrt(power.clip(0) / mean)  # Running sums fall below 0 by rounding.
         magnitude = _between(np.abs(channel), wanted * level, amount)
         turned = (magnitude * _sign(cross) * phase).astype(np.complex64)
-        spread.append(np.asarray(_istft(turned, STFT, samples.shape[1])))
+        spread.append(np.asarray(istft(turned, STFT, samples.shape[1])))
     return np.stack(spread)
 
 
