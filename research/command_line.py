@@ -1,5 +1,6 @@
 """Shared by the scripts: flags, errors as one line, and what libraries take from the machine."""
 
+import atexit
 import contextlib
 import errno
 import os
@@ -28,6 +29,17 @@ _OF_MEMORY = (
     "failed to map segment",
     "can't start new thread",
 )
+
+_succeeded = False
+
+
+@atexit.register  # Of the first, so it is called after all that libraries register.
+def _end() -> None:
+    """End the process at once after success: freeing all that it holds takes a second or two."""
+    if _succeeded:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def define_config(default: pathlib.Path) -> flags.FlagHolder:
@@ -59,6 +71,8 @@ def run(main: Callable[[], None]) -> None:
             with signals.unwinding(), kept_programs():
                 _prepare_libraries()
                 main()
+            global _succeeded
+            _succeeded = True
         except InputError as error:
             _exit(str(error))
         except KeyboardInterrupt:

@@ -8,22 +8,28 @@ from tqdm import tqdm
 
 
 class ProgressBar:
-    """Shows the loss, evaluations per second and the remaining time of an optimisation."""
+    """Shows the loss, evaluations per second and the remaining time of an optimisation.
+
+    Before and after it, and without iterations, it shows what is done.
+    """
 
     def __init__(self, num_iterations: int):
-        self._bar = tqdm(
-            total=num_iterations,
-            desc="compiling",
-            unit="it",
-            bar_format="{desc} |{bar:30}| {n}/{total} [{elapsed}<{remaining}{postfix}]",
-        )
+        if not num_iterations:
+            self._bar = _without_count("transferring")
+        else:
+            self._bar = tqdm(
+                total=num_iterations,
+                desc="compiling",
+                unit="it",
+                bar_format="{desc} |{bar:30}| {n}/{total} [{elapsed}<{remaining}{postfix}]",
+            )
         self._last = (0.0, 0)
 
     def __enter__(self) -> typing.Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
-        self._bar.leave = kind is None
+        self._bar.leave &= kind is None
         self._bar.close()
 
     def __call__(self, iteration: int, evaluations: int, loss: float) -> None:
@@ -46,6 +52,15 @@ class ProgressBar:
             self._bar.set_postfix_str(f"loss {loss:.4g}", False)
         self._bar.set_description_str("optimising", False)
         self._bar.update(iteration - self._bar.n)
+
+    def show(self, stage: str) -> None:
+        """Show what is done from now on."""
+        self._bar.close()
+        self._bar = _without_count(stage)
+
+
+def _without_count(stage: str) -> tqdm:
+    return tqdm(desc=stage, bar_format="{desc}…", leave=False)
 
 
 class CountingBar:

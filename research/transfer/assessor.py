@@ -31,20 +31,26 @@ class Assessor:
           style: the same; None if it is not one audio file, and then there is no judge.
           ensemble: classifiers, or None.
         """
-        self._ensemble, self._judge, self._genres = ensemble, None, {}
-        inputs = {"content": content} | ({} if style is None else {"style": style})
+        self._ensemble, self._judge = ensemble, None
+        # Predicted with the first output: what is not needed for an output does not delay it.
+        self._not_predicted = {"content": content} | ({} if style is None else {"style": style})
+        self._genres: dict[str, Any] = {}
         if style is not None:
             pool = ThreadPoolExecutor(1)
             self._judge = pool.submit(Judge, _mono(content), _mono(style), SAMPLE_RATE)
             pool.shutdown(wait=False)
-        if ensemble is not None:
-            self._genres = _predict(ensemble, inputs)
 
     def __call__(self, output: Waveform) -> dict[str, Any]:
         """`judge` and `genres` for `metrics.json`, as far as there are a judge and classifiers."""
         found: dict[str, Any] = {}
         if self._ensemble is not None:
-            found["genres"] = self._genres | _predict(self._ensemble, {"output": output})
+            try:
+                predicted = _predict(self._ensemble, self._not_predicted | {"output": output})
+            except InputError as error:
+                warnings.warn(f"no genres: {error}", stacklevel=2)
+            else:
+                found["genres"] = self._genres = self._genres | predicted
+                self._not_predicted = {}
         if self._judge is not None:
             try:
                 judge = self._judge.result()

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from research.audio.waveform import load_waveform
+from research.audio.waveform import Waveform, load_waveform
 from research.audio.writing import check_writable, save_waveform
 from research.errors import InputError, only_warn
 from research.files import check_kept, check_place, exclusive_lock, expand
@@ -85,13 +85,16 @@ def _make_one(
         def on_progress(done: int, steps: list[Progress]) -> None:
             bar(steps[0].iteration, steps[0].evaluations, steps[0].loss)
 
+        def on_output(waveform: Waveform) -> None:
+            for path in outputs[1:]:
+                save_waveform(path, waveform)
+            bar.show(f"wrote {outputs[-1]}, judging it and making the page")
+
         made_by = environment(config.seed)
         documents = {"config.json": chosen, "environment.json": made_by}
-        [(take, result)] = make_takes(config, [take], 1, on_progress, documents)
+        [(take, result)] = make_takes(config, [take], 1, on_progress, documents, on_output)
         if isinstance(result, InputError):
             raise result
-        for path in outputs[1:]:
-            save_waveform(path, result.output)
         [pair] = write_results([take], chosen, made_by, workdir)
         sounds = {"content": pair.content, "style": pair.style, "output": result.output}
         sounds = {name: sound for name, sound in sounds.items() if sound is not None}

@@ -36,6 +36,7 @@ def make_takes(
     num_planned: int,
     on_progress: Callable[[int, list[Progress]], None],
     documents: Mapping[str, Any] = MappingProxyType({}),
+    on_output: Callable[[Waveform], None] = lambda output: None,
 ) -> Iterator[tuple[PlannedTake, Transfer | InputError]]:
     """Make takes; each is saved before it is yielded.
 
@@ -46,6 +47,7 @@ def make_takes(
         if none were done, since the same program gives the same takes.
       on_progress: see `transfer_each`.
       documents: JSON values by the name of a file, which is written beside each output.
+      on_output: called with each output when it is written and not yet assessed.
 
     Yields:
       The takes in order, each with its result, or with an error if its loss was never finite.
@@ -79,19 +81,23 @@ def make_takes(
             del sessions[next(iter(sessions))]
         take.folder.mkdir(parents=True, exist_ok=True)
         if isinstance(result, Transfer):
-            _save(take, result, sessions[take.pair], documents)
+            _save_output(take, result, documents)
+            on_output(result.output)
+            _save_metrics(take, result, sessions[take.pair])
         yield take, result
 
 
-def _save(
-    take: PlannedTake, result: Transfer, session: _Session, documents: Mapping[str, Any]
-) -> None:
-    """Write `output.wav` and documents, and then `metrics.json`, which marks the take as done."""
+def _save_output(take: PlannedTake, result: Transfer, documents: Mapping[str, Any]) -> None:
+    """Write `output.wav` and documents."""
     # From here on, the files of a take before it do not belong together.
     (take.folder / "metrics.json").unlink(missing_ok=True)
     for name, value in documents.items():
         save_json(take.folder / name, value)
     save_waveform(take.folder / "output.wav", result.output)
+
+
+def _save_metrics(take: PlannedTake, result: Transfer, session: _Session) -> None:
+    """Assess the output and write `metrics.json`, which marks the take as done."""
     recording, minimum = load_waveform(take.folder / "output.wav"), result.minimum
     started = time.perf_counter()
     assessed = session.assess(recording)
