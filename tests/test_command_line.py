@@ -92,6 +92,21 @@ def test_a_defect_keeps_its_traceback(script):
     assert "Traceback" in done.stderr
 
 
+def test_what_is_left_for_the_end_is_done_after_success(script, tmp_path):
+    """Text without a flush, a file that is open, a thread and what libraries register."""
+    body = (
+        "import atexit, threading, time\nglobal kept\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        "kept = (folder / 'open').open('w')\natexit.register(kept.close)\nkept.write('text')\n"
+        "def slow():\n    time.sleep(0.5)\n    (folder / 'thread').touch()\n"
+        "threading.Thread(target=slow).start()\nsys.stdout.write('told')"
+    )
+    done = script(body)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "told", "")
+    assert (tmp_path / "open").read_text() == "text"
+    assert (tmp_path / "thread").exists()
+
+
 def test_an_array_beyond_the_memory_is_one_line(script):
     body = "import jax.numpy as jnp\njnp.zeros((1 << 20, 1 << 20)).block_until_ready()"
     assert "out of memory" in refused(script(body))
