@@ -131,8 +131,15 @@ _DEFAULT = TransferConfig(
 minimised; `--config.num_iterations=30` goes on from there.
 """
 
+_COMBINED = TransferConfig(init="reorchestrated", content_target="start", num_iterations=60)
+"""The default, and then the style's texture on it, with its notes and instruments held.
+
+`--config.style_weight` goes from the instruments of the default (0) to texture (1.5).
+"""
+
 PRESETS = {
     "default": _DEFAULT,
+    "combined": _COMBINED,
     "texture": TransferConfig(),
     "ulyanov": _ULYANOV,
     "palaia": _PALAIA,

@@ -111,7 +111,7 @@ def test_constants_of_the_published_systems(preset):
 
 
 def test_every_preset_but_the_default_is_pinned():
-    assert set(FACTS) == set(PRESETS) - {"default", "texture"}
+    assert set(FACTS) == set(PRESETS) - {"default", "combined", "texture"}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Re-orchestration as a start of a transfer: amounts, channels, style files and mixes."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -67,6 +68,22 @@ def test_the_amount_of_style_goes_from_the_content_to_the_whole_start():
     # The transfer also gives the content's slow dynamics back.
     assert np.corrcoef(whole.samples[0], played[0])[0, 1] > 0.9
     assert abs(np.corrcoef(whole.samples[0], CONTENT[0])[0, 1]) < 0.8
+
+
+def test_content_terms_keep_the_start_where_they_are_told_to():
+    """At the start, terms of the start are zero, and style terms as far as they can be."""
+    content = Waveform(CONTENT, RATE)
+    terms = {}
+    for target in ("content", "start"):
+        config = dataclasses.replace(
+            config_of(), content_target=target, keep_rests=False, dynamics=0.0
+        )
+        terms[target] = transfer(content, described("high"), config).minimum.terms
+    assert terms["start"]["chroma"] == pytest.approx(0, abs=1e-4)
+    assert terms["content"]["chroma"] > 10 * terms["start"]["chroma"] + 1e-3
+    farthest = np.sqrt(1.001) - np.sqrt(0.001)  # A relative term of 1, by the scale `root`.
+    assert terms["start"]["spectrum"] == pytest.approx(farthest, abs=1e-3)
+    assert terms["content"]["spectrum"] < 0.9 * farthest
 
 
 def test_channels_that_cancel_each_other_are_played_like_one():

@@ -550,6 +550,10 @@ def test_a_loss_that_explodes_ends_at_the_best_iterate():
             "style.bands needs variable=waveform, not raw_spectrogram",
         ),
         (
+            {**only(content__features=1.0), "variable": "spectrogram", "content_target": "start"},
+            "content_target=start needs variable=waveform, not spectrogram",
+        ),
+        (
             {"style__gram": 1.0, "features__num_filters": 0},
             "terms of features need features.num_filters or layers",
         ),

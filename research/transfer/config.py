@@ -144,6 +144,8 @@ class TransferConfig:
       num_iterations: largest number of iterations of the optimiser.
       variable: what is optimised, see `research/transfer/variables`.
       init: start of the variable; "matched" is the content with the band levels of the style.
+      content_target: what content terms compare with: the "content", or the "start", which makes
+        a start by "reorchestrated" keep its notes and its instruments; needs variable=waveform.
       noise_scale: standard deviation of the start from noise.
       stft: STFT of features and of spectrogram variables.
       features: the random filters.
@@ -177,6 +179,7 @@ class TransferConfig:
     num_iterations: int = at_least(120, 0)
     variable: str = one_of("waveform", VARIABLES)
     init: str = one_of("matched", STARTS)
+    content_target: str = one_of("content", ("content", "start"))
     noise_scale: float = at_least(1e-3, 0)
     stft: StftConfig = StftConfig()
     features: FilterConfig = FilterConfig()
@@ -198,6 +201,8 @@ class TransferConfig:
         for key, term in self.terms.items():
             if term.needs_waveform and not VARIABLES[self.variable].is_waveform:
                 raise ValueError(f"{key} needs variable=waveform, not {self.variable}")
+        if self.content_target == "start" and not VARIABLES[self.variable].is_waveform:
+            raise ValueError(f"content_target=start needs variable=waveform, not {self.variable}")
         if self.needs_features and not (self.features.num_filters or self.layers):
             raise ValueError("terms of features need features.num_filters or layers")
         if not VARIABLES[self.variable].is_waveform:

@@ -156,7 +156,7 @@ def prepare(
     objective = make_objective(config)
     targets = _make_targets(
         constants,
-        samples,
+        samples if config.content_target == "content" else start,
         style,
         None if config.style_amount == 1 else amount,
         objective=objective,
