@@ -60,7 +60,7 @@ class ProgressBar:
 
 
 def _without_count(stage: str) -> tqdm:
-    return tqdm(desc=stage, bar_format="{desc}…", leave=False)
+    return tqdm(desc=stage, bar_format="{desc} |{bar:30}|", leave=False)
 
 
 class CountingBar:

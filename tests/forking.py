@@ -58,7 +58,7 @@ class ScriptServer:
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=ROOT,
-                env=self._environment | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+                env=self._environment | {"PYTHONPATH": str(ROOT)},
             )
         asked, told = self._process.stdin, self._process.stdout
         assert asked is not None and told is not None

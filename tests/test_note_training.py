@@ -1,13 +1,9 @@
 """Music that is made to train the network for notes, and its training."""
 
-import subprocess
-import sys
-
 import jax
 import numpy as np
 import pytest
 import scipy.signal
-from conftest import ROOT
 
 from research.arrays import load_arrays
 from research.shipped.note_network import fit, instruments, mixtures, music
@@ -139,11 +135,13 @@ def test_the_measure_is_perfect_for_what_it_compares_with(monkeypatch, tmp_path)
     assert accuracy.f1 == 1 and accuracy.level_error == accuracy.percussion_error == 0
 
 
-def test_what_is_missing_is_one_line(tmp_path):
+def test_what_is_missing_is_one_line(run_script, tmp_path):
     """The command ends before it does anything if there is no fluidsynth."""
-    command = [sys.executable, "-m", "research.shipped.note_network"]
-    command += [f"--workdir={tmp_path / 'work'}", f"--soundfonts={tmp_path / 'none.sf2'}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = run_script(
+        "research.shipped.note_network",
+        f"--workdir={tmp_path / 'work'}",
+        f"--soundfonts={tmp_path / 'none.sf2'}",
+    )
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("note_network: rendering needs ")
     assert "none.sf2" in done.stderr and "Traceback" not in done.stderr

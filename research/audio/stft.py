@@ -1,7 +1,7 @@
 """Short-time Fourier transform, its inverse, log magnitude and mel bands, in jax.numpy.
 
 Spectrograms are `[..., frames, bins]`, the transpose of librosa's layout. Values equal librosa's.
-Functions are compiled as a whole, not operation by operation; inside others they leave no trace.
+Functions are compiled as a whole, not operation by operation, and inlined in other programs.
 """
 
 import dataclasses

@@ -1,6 +1,7 @@
 """What the judge and a classifier say of the outputs for one pair."""
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,9 +33,7 @@ class Assessor:
           ensemble: classifiers, or None.
         """
         self._ensemble, self._judge = ensemble, None
-        # Predicted with the first output: what is not needed for an output does not delay it.
-        self._not_predicted = {"content": content} | ({} if style is None else {"style": style})
-        self._genres: dict[str, Any] = {}
+        self._inputs = {"content": content} | ({} if style is None else {"style": style})
         if style is not None:
             pool = ThreadPoolExecutor(1)
             self._judge = pool.submit(Judge, _mono(content), _mono(style), SAMPLE_RATE)
@@ -45,12 +44,9 @@ class Assessor:
         found: dict[str, Any] = {}
         if self._ensemble is not None:
             try:
-                predicted = _predict(self._ensemble, self._not_predicted | {"output": output})
+                found["genres"] = self._genres | self._predict({"output": output})
             except InputError as error:
                 warnings.warn(f"no genres: {error}", stacklevel=2)
-            else:
-                found["genres"] = self._genres = self._genres | predicted
-                self._not_predicted = {}
         if self._judge is not None:
             try:
                 judge = self._judge.result()
@@ -62,6 +58,17 @@ class Assessor:
             found["judge"]["equalised"] = _records(EQUALISED, judge.equalised)
         return found
 
+    @functools.cached_property
+    def _genres(self) -> dict[str, Any]:
+        """Those of the inputs, predicted with the first output, which they would else delay."""
+        return self._predict(self._inputs)
+
+    def _predict(self, waveforms: dict[str, Waveform]) -> dict[str, Any]:
+        from research.training.predict import predict_genres
+
+        assert self._ensemble is not None
+        return predict_genres(self._ensemble, waveforms)
+
 
 def _records(shares: Sequence[float], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """Verdicts with the fraction of style that is mixed in."""
@@ -69,12 +76,6 @@ def _records(shares: Sequence[float], verdicts: Sequence[Verdict]) -> list[dict[
         {"share": share, **dataclasses.asdict(verdict)}
         for share, verdict in zip(shares, verdicts, strict=True)
     ]
-
-
-def _predict(ensemble: "Ensemble", waveforms: dict[str, Waveform]) -> dict[str, Any]:
-    from research.training.predict import predict_genres
-
-    return predict_genres(ensemble, waveforms)
 
 
 def _mono(waveform: Waveform) -> np.ndarray:
