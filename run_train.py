@@ -70,5 +70,10 @@ def main() -> None:
         commands.describe(config, workdir, changes)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Parse the command line and call `main`: the command that is installed."""
     command_line.run(main)
+
+
+if __name__ == "__main__":
+    run()

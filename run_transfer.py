@@ -88,5 +88,10 @@ def main() -> None:
         commands.transfer(config, pairs, WORKDIR.value, OUTPUT.value)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Parse the command line and call `main`: the command that is installed."""
     command_line.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -5,7 +5,7 @@
     python run_transfer.py --config=configs/transfer.py:ulyanov --content=a.wav --style=b.wav
 
 The keys, their defaults and what they mean are in `research/transfer/config.py` and the dataclasses
-it names; the preset `texture` is `TransferConfig()`.
+it names; the default is `TransferConfig()`, the other presets are changes to it.
 """
 
 import dataclasses
@@ -119,28 +119,23 @@ of a PCA: `--config.variable=pca --config.pca=WORKDIR/pca.npz --config.init=nois
 --config.noise_scale=10 --config.optimiser.learning_rate=1 --config.num_iterations=3000`.
 """
 
-_DEFAULT = TransferConfig(
-    init="reorchestrated",
-    num_iterations=0,
-    content=ContentWeights.only(chroma=1.0),
-    style=StyleWeights.only(spectrum=1.0),
+_TEXTURE = TransferConfig(
+    init="matched", num_iterations=120, content=ContentWeights(), style=StyleWeights()
 )
-"""The content's notes on the style's instruments, by pitch templates, without optimisation.
+"""The style's colour and texture on the content, with every term at the weight of its class."""
 
-`research/transfer/reorchestration` has the steps. The loss, of two terms, is told and not
-minimised; `--config.num_iterations=30` goes on from there.
-"""
-
-_COMBINED = TransferConfig(init="reorchestrated", content_target="start", num_iterations=60)
+_COMBINED = dataclasses.replace(
+    _TEXTURE, init="reorchestrated", content_target="start", num_iterations=60
+)
 """The default, and then the style's texture on it, with its notes and instruments held.
 
 `--config.style_weight` goes from the instruments of the default (0) to texture (1.5).
 """
 
 PRESETS = {
-    "default": _DEFAULT,
+    "default": TransferConfig(),
     "combined": _COMBINED,
-    "texture": TransferConfig(),
+    "texture": _TEXTURE,
     "ulyanov": _ULYANOV,
     "palaia": _PALAIA,
     "alishdipani": _ALISHDIPANI,

@@ -58,6 +58,7 @@ def run(main: Callable[[], None]) -> None:
     """Parse flags, call `main` and exit, with status 0, or 1 and a one-line message on stderr."""
     console.prepare()
     signals.prepare()
+    _show_help_of(main.__module__)
 
     def guarded(arguments: list[str]) -> None:
         try:
@@ -86,6 +87,15 @@ def run(main: Callable[[], None]) -> None:
             _exit(f"{place}{error.strerror or error}")  # Of the machine, such as a full disk.
 
     app.run(guarded, flags_parser=_parse_flags)
+
+
+def _show_help_of(module: str) -> None:
+    """Have `--help` show the docstring and the flags of a script that an installed command runs."""
+    if module == "__main__":
+        return
+    sys.modules["__main__"].__doc__ = sys.modules[module].__doc__
+    for flag in flags.FLAGS.get_key_flags_for_module(module):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
 def _parse_flags(arguments: list[str]) -> list[str]:

@@ -26,8 +26,7 @@ def kept_programs() -> Iterator[None]:
     import jax
 
     folder = user_cache()
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+    keep_programs()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     _replace_damaged()
@@ -38,6 +37,14 @@ def kept_programs() -> Iterator[None]:
     os.environ["NUMBA_CACHE_DIR"] = str(folder / "numba")
     with checked(folder / "numba"):
         yield
+
+
+def keep_programs() -> None:
+    """Have jax keep programs in the cache of the user, if it was not told where to keep them."""
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+        jax.config.update("jax_compilation_cache_dir", str(user_cache()))
 
 
 def _replace_damaged() -> None:

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -158,3 +159,26 @@ def test_keys_may_stand_before_the_file_that_has_them(script, tmp_path):
 )
 def test_bad_arguments_are_one_line(script, argument, words):
     assert words in refused(script("pass", argument))
+
+
+COMMANDS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["scripts"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_installed_command_shows_the_help_of_its_script(name, tmp_path):
+    module, function = COMMANDS[name].split(":")
+    program = tmp_path / name  # As pip writes it.
+    program.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+    shown = [
+        subprocess.run(
+            [sys.executable, path, "--help"],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+        ).stdout
+        for path in (program, REPOSITORY / f"{module}.py")
+    ]
+    assert shown[0].replace(str(program), f"{module}.py") == shown[1].replace(
+        str(REPOSITORY / f"{module}.py"), f"{module}.py"
+    )
+    assert "--workdir: Folder of the" in shown[0]

@@ -307,7 +307,7 @@ def test_the_command_ends_with_one_line(tmp_path, script_environment):
 
 
 def test_configs_are_read_by_path_and_preset(tmp_path):
-    assert benchmark.load_config("configs/transfer.py:texture") == TransferConfig()
+    assert benchmark.load_config("configs/transfer.py:default") == TransferConfig()
     assert benchmark.load_config("configs/transfer.py:ulyanov").variable == "raw_spectrogram"
     for spec, message in (
         ("configs/no.py", "config file configs/no.py does not exist"),

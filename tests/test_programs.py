@@ -5,10 +5,11 @@ import pathlib
 import subprocess
 import sys
 
+import jax
 import pytest
 from conftest import ROOT
 
-from research.programs import checked
+from research.programs import checked, keep_programs
 
 COMPILES = """
 import pathlib, warnings
@@ -116,3 +117,16 @@ def test_a_folder_that_does_not_exist_or_cannot_be_used_is_left_alone(tmp_path):
         with checked(folder):
             pass
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_jax_keeps_programs_in_the_cache_of_the_user_if_not_told_where(tmp_path, monkeypatch):
+    before = jax.config.jax_compilation_cache_dir
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    try:
+        keep_programs()
+        assert jax.config.jax_compilation_cache_dir == before
+        jax.config.update("jax_compilation_cache_dir", None)
+        keep_programs()
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path / "music_style_transfer_jax")
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)

@@ -8,7 +8,7 @@ import pytest
 
 from research.audio.waveform import Waveform
 from research.errors import InputError
-from research.transfer.config import ContentWeights, StyleWeights, TransferConfig
+from research.transfer.config import TransferConfig
 from research.transfer.reorchestration.orchestra import Orchestra
 from research.transfer.reorchestration.reorchestrate import reorchestrate
 from research.transfer.style_description import describe_style, style_settings, style_template
@@ -21,15 +21,8 @@ PIPE, REED = (1.0, 0.1), (1.0, 0.7, 0.8, 0.6, 0.5, 0.4)
 
 
 def config_of(style_amount: float = 1.0, init: str = "reorchestrated") -> TransferConfig:
-    """The start alone, with one term of content and style."""
-    return TransferConfig(
-        init=init,
-        num_iterations=0,
-        checkpoint="",
-        style_amount=style_amount,
-        content=ContentWeights.only(chroma=1.0),
-        style=StyleWeights.only(spectrum=1.0),
-    )
+    """The start alone, without genres."""
+    return TransferConfig(init=init, checkpoint="", style_amount=style_amount)
 
 
 def tune(pitches: tuple[int, ...], partials: tuple[float, ...], seconds: float = 1.4) -> np.ndarray:

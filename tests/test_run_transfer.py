@@ -19,7 +19,10 @@ import pytest
 import soundfile
 from conftest import CLIPS, ROOT
 
-from configs.transfer import get_config
+from configs.transfer import PRESETS, get_config
+from research import style_transfer
+from research.audio.waveform import Waveform, load_waveform
+from research.audio.writing import save_waveform
 from research.errors import InputError
 from research.settings import freeze
 from research.transfer import commands
@@ -227,6 +230,20 @@ def test_the_same_seed_gives_the_same_bytes_with_or_without_genres(pair, first, 
     assert printed.text.rstrip().endswith("report.html")
 
 
+def test_a_call_on_arrays_gives_the_same_bytes(pair, first, tmp_path):
+    content, style = map(load_waveform, pair)
+    output = style_transfer(
+        content.samples,
+        style.samples,
+        content.sample_rate,
+        style_sample_rate=style.sample_rate,
+        preset="texture",
+        **QUICK,
+    )
+    save_waveform(tmp_path / "output.wav", Waveform(output, content.sample_rate))
+    assert (tmp_path / "output.wav").read_bytes() == (first[1] / "output.wav").read_bytes()
+
+
 @pytest.fixture(scope="module")
 def style_files(sounds, tmp_path_factory) -> dict[str, pathlib.Path]:
     """Styles that were saved: of a file, of a folder, and of a mix of the two."""
@@ -238,7 +255,7 @@ def style_files(sounds, tmp_path_factory) -> dict[str, pathlib.Path]:
         "mix": f"{paths['file']}:0.25,{paths['records']}:0.75",
     }
     # Of all terms: a transfer may read a part of a style file.
-    config = TransferConfig()
+    config = PRESETS["texture"]
     printed = {name: call(commands.save_style, paths[name], styles[name], config) for name in paths}
     assert printed["file"].text == f"Wrote {paths['file']}, the style of 1 file\n"
     assert printed["records"].text == f"Wrote {paths['records']}, the style of 2 files\n"

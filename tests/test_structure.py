@@ -17,6 +17,7 @@ ROOMS = (
     "training",
     "transfer",
     "configs",
+    "api",
     "shipped",
     "benchmarks",
     "scripts",
@@ -38,6 +39,8 @@ MODULES = modules()
 def room(module: str) -> int:
     """The place of a module in `ROOMS`."""
     first, *inner = module.removesuffix(".__init__").split(".")
+    if module == "research.__init__":
+        return ROOMS.index("api")
     if first == "research":
         return ROOMS.index(inner[0]) if inner and inner[0] in ROOMS else 0
     return ROOMS.index("configs" if first == "configs" else "scripts")

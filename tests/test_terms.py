@@ -14,6 +14,7 @@ from representing import (
     silent_representations,
 )
 
+from configs.transfer import PRESETS
 from research.settings import freeze, to_config_dict
 from research.transfer.config import TransferConfig
 from research.transfer.representations import Representations
@@ -96,7 +97,7 @@ def test_every_name_is_that_of_one_term():
 @pytest.mark.parametrize("key", KEYS)
 def test_a_weight_is_a_key_of_the_config_and_of_a_sweep(key):
     group, name = key.split(".")
-    assert getattr(getattr(TransferConfig(), group), name) == term_of(key).weight
+    assert getattr(getattr(PRESETS["texture"], group), name) == term_of(key).weight
     config = to_config_dict(TransferConfig())
     config.update_from_flattened_dict({key: 3.0, f"sweep.{key}": (0.0, 4.5)})
     changed = freeze(TransferConfig, config)

@@ -74,8 +74,8 @@ def broken_by(value):
         (lambda path: path.touch(), "is empty"),
         (lambda path: path.write_text("These are words.\n" * 99), "cannot be read as audio"),
         (lambda path: write(path, np.ones(10, np.float32)), r"10 samples\)"),
-        (broken_by(np.nan), "1 samples that are NaN or infinite"),
-        (broken_by(-np.inf), "1 samples that are NaN or infinite"),
+        (broken_by(np.nan), "1 samples are NaN or infinite"),
+        (broken_by(-np.inf), "1 samples are NaN or infinite"),
         (lambda path: write(path, np.zeros(22050, np.float32)), "digital silence"),
     ],
     ids=["missing", "directory", "empty", "text", "10 samples", "NaN", "infinite", "silence"],
@@ -270,7 +270,7 @@ def test_sample_rates_that_no_recording_has_are_told(tmp_path, rate):
     path = tmp_path / "input.wav"
     # Long enough at low rates; at the others the rate comes first.
     soundfile.write(path, np.sin(np.arange(22050)), rate)
-    with pytest.raises(InputError, match=f"sample rate of {rate} Hz; give one from 1000 to 768000"):
+    with pytest.raises(InputError, match=f"sample rate is {rate} Hz; give one from 1000 to 768000"):
         load_waveform(path)
     with pytest.raises(InputError, match=f"is {rate} Hz; give one from 1000 to 768000"):
         resample(Waveform(np.ones((1, 99), np.float32), rate), 22050)

@@ -67,36 +67,45 @@ def load_waveform(path: str | os.PathLike) -> Waveform:
         raise InputError(f"{path} is a pipe or a device; write it to a file, and give that")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); give an audio file")
-    samples, sample_rate = decode(path)
-    low, high = SAMPLE_RATES
-    if not low <= sample_rate <= high:
-        raise InputError(
-            f"{path} has a sample rate of {sample_rate} Hz; give one from {low} to {high} Hz"
-        )
-    if samples.shape[-1] < MIN_SECONDS * sample_rate:
-        raise InputError(
-            f"{path} lasts {samples.shape[-1] / sample_rate:.4g} s ({samples.shape[-1]} samples); "
-            f"give at least {MIN_SECONDS} s"
-        )
-    invalid = np.count_nonzero(~np.isfinite(samples))
-    if invalid:
-        raise InputError(f"{path} holds {invalid} samples that are NaN or infinite; export it anew")
+    waveform = Waveform(*decode(path))
     with about(path):
-        check_peak(samples)
-    # Without their offset, which is no sound.
-    peak = (samples.max(axis=1) / 2 - samples.min(axis=1) / 2).max()
-    if not samples.any():
-        raise InputError(f"{path} is digital silence; give audio with sound in it")
-    if peak < _QUIETEST:
-        raise InputError(
-            f"{path} is silence, more than 100 dB below full scale; give audio with sound in it"
-        )
-    if _cancelling(samples) is not None:
+        check_waveform(waveform)
+    if _cancelling(waveform.samples) is not None:
         warnings.warn(
             f"{path}: its channels cancel each other; where they are mixed, the loudest is used",
             stacklevel=1,
         )
-    return Waveform(samples, sample_rate)
+    return waveform
+
+
+def check_waveform(waveform: Waveform) -> None:
+    """Check that a waveform is a recording that can be used.
+
+    Raises:
+      InputError: it is shorter than 0.5 s or silent, or its sample rate or its samples are out of
+        range.
+    """
+    samples, sample_rate = waveform.samples, waveform.sample_rate
+    low, high = SAMPLE_RATES
+    if not low <= sample_rate <= high:
+        raise InputError(f"the sample rate is {sample_rate} Hz; give one from {low} to {high} Hz")
+    if samples.shape[-1] < MIN_SECONDS * sample_rate:
+        raise InputError(
+            f"it lasts {samples.shape[-1] / sample_rate:.4g} s ({samples.shape[-1]} samples); "
+            f"give at least {MIN_SECONDS} s"
+        )
+    invalid = np.count_nonzero(~np.isfinite(samples))
+    if invalid:
+        raise InputError(f"{invalid} samples are NaN or infinite; export it anew")
+    check_peak(samples)
+    # Without their offset, which is no sound.
+    peak = (samples.max(axis=1) / 2 - samples.min(axis=1) / 2).max()
+    if not samples.any():
+        raise InputError("it is digital silence; give audio with sound in it")
+    if peak < _QUIETEST:
+        raise InputError(
+            "it is silence, more than 100 dB below full scale; give audio with sound in it"
+        )
 
 
 def check_peak(samples: np.ndarray) -> None:

@@ -26,7 +26,7 @@ _CLIPS = pathlib.Path(__file__).parents[1] / "clips"
 
 def variants() -> dict[str, TransferConfig]:
     """The preset `default`, and `texture` with changes to it, by name."""
-    config = TransferConfig()
+    config = PRESETS["texture"]
     found = {"default": PRESETS["default"], "texture": config}
 
     def add(name: str, **changes: object) -> None:

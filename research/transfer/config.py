@@ -126,6 +126,10 @@ class SweepConfig:
 class TransferConfig:
     """The config of a transfer.
 
+    The default plays the content's notes on the style's instruments, by the start alone
+    (`research/transfer/reorchestration`). Its loss, of two terms, is told and not minimised;
+    `num_iterations=30` goes on from there.
+
     Attributes:
       seed: seed of noise and random phase; filters and projections have `features.seed`.
       sample_rate: Hz of the computation; inputs are resampled to it.
@@ -174,11 +178,11 @@ class TransferConfig:
     style_amount: float = at_least(1.0, 0)
     content_weight: float = at_least(1.0, 0)
     style_weight: float = at_least(1.5, 0)
-    content: ContentWeights = ContentWeights()
-    style: StyleWeights = StyleWeights()
-    num_iterations: int = at_least(120, 0)
+    content: ContentWeights = ContentWeights.only(chroma=1.0)
+    style: StyleWeights = StyleWeights.only(spectrum=1.0)
+    num_iterations: int = at_least(0, 0)
     variable: str = one_of("waveform", VARIABLES)
-    init: str = one_of("matched", STARTS)
+    init: str = one_of("reorchestrated", STARTS)
     content_target: str = one_of("content", ("content", "start"))
     noise_scale: float = at_least(1e-3, 0)
     stft: StftConfig = StftConfig()
