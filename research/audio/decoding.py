@@ -1,4 +1,7 @@
-"""Decoding audio files by libsndfile, with all recordings of a file and what is missing of it."""
+"""Decoding audio files by libsndfile, with all recordings of a file and what is missing of it.
+
+What libsndfile does not read is left to `research.audio.media`.
+"""
 
 import contextlib
 import io
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from research.audio.containers import find_recordings
+from research.audio.media import decode_media, is_media
 from research.audio.recording import Data, Recording
 from research.errors import InputError
 
@@ -49,7 +53,8 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
     """Samples `[channels, samples]` float32 of all recordings in a file, and the sample rate in Hz.
 
     Raises:
-      InputError: the file is not audio or cut short, or holds recordings of several formats.
+      InputError: the file is not audio or cut short, or holds recordings of several formats; see
+        `decode_media`.
     """
     import soundfile
 
@@ -61,6 +66,8 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, int]:
     except MemoryError as error:
         raise InputError(f"{path} does not fit into memory; give a shorter file") from error
     except (soundfile.SoundFileError, OSError, UnicodeError) as error:
+        if isinstance(error, soundfile.SoundFileError) and is_media(path):
+            return decode_media(path)
         raise InputError(
             f"{path} cannot be read as audio ({_reason(error)}); give {READABLE}"
         ) from error

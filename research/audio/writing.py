@@ -4,6 +4,8 @@ import dataclasses
 import io
 import os
 import pathlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,6 +17,7 @@ from research.files import atomic_write, check_place
 
 _SUBTYPES = {"WAV": "PCM_24", "FLAC": "PCM_24", "OGG": "VORBIS", "MP3": None, "AU": "PCM_24"}
 _LOSSY = "OGG", "MP3"
+_TAGGED = "WAV", "FLAC", "OGG", "MP3"
 # The most channels and the highest sample rate in Hz. Above them, libvorbis ends the process.
 _LIMITS = {"FLAC": (8, 655350), "OGG": (255, 200000), "MP3": (2, 48000)}
 _ATTEMPTS = 5  # To keep the peak of a decoded lossy file at full scale.
@@ -62,7 +65,12 @@ def _find_format(path: pathlib.Path, num_channels: int, sample_rate: int) -> str
     return kind
 
 
-def _encode(file: pathlib.Path | BinaryIO, kind: str, waveform: Waveform) -> None:
+def _encode(
+    file: pathlib.Path | BinaryIO,
+    kind: str,
+    waveform: Waveform,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     import soundfile
 
     num_channels, subtype = len(waveform.samples), _SUBTYPES[kind]
@@ -71,16 +79,23 @@ def _encode(file: pathlib.Path | BinaryIO, kind: str, waveform: Waveform) -> Non
     with soundfile.SoundFile(
         place, "w", waveform.sample_rate, num_channels, format=kind, subtype=subtype
     ) as sound:
+        for name, text in tags.items() if kind in _TAGGED else ():
+            setattr(sound, name, text)
         # In blocks: libvorbis overflows its stack if it gets a minute at once.
         for start in range(0, waveform.samples.shape[1], 65536):
             sound.write(waveform.samples[:, start : start + 65536].T)
 
 
-def save_waveform(path: str | os.PathLike, waveform: Waveform) -> None:
+def save_waveform(
+    path: str | os.PathLike,
+    waveform: Waveform,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write an audio file atomically, in the format of its suffix.
 
     WAV, FLAC and AU get 24 bits per sample, Ogg is Vorbis. Lossy encoding changes peaks: if a
     decoded Ogg or MP3 file would exceed full scale, all of it is turned down by the difference.
+    AU holds no tags.
 
     Raises:
       InputError: the format is unknown or cannot hold such audio, or the file cannot be written.
@@ -91,14 +106,16 @@ def save_waveform(path: str | os.PathLike, waveform: Waveform) -> None:
     kind = _find_format(path, len(waveform.samples), waveform.sample_rate)
     try:
         with atomic_write(path) as temporary:
-            _encode(temporary, kind, waveform)
+            _encode(temporary, kind, waveform, tags)
             if kind in _LOSSY:
-                _keep_below_full_scale(temporary, kind, waveform)
+                _keep_below_full_scale(temporary, kind, waveform, tags)
     except soundfile.SoundFileError as error:
         raise InputError(f"output {path} cannot be written ({error})") from error
 
 
-def _keep_below_full_scale(file: pathlib.Path, kind: str, waveform: Waveform) -> None:
+def _keep_below_full_scale(
+    file: pathlib.Path, kind: str, waveform: Waveform, tags: Mapping[str, str]
+) -> None:
     """Encode again, more quietly, until no decoded sample exceeds full scale."""
     gain = 1.0
     for _ in range(_ATTEMPTS):
@@ -107,4 +124,4 @@ def _keep_below_full_scale(file: pathlib.Path, kind: str, waveform: Waveform) ->
             return
         gain *= 0.998 / peak
         quieter = dataclasses.replace(waveform, samples=waveform.samples * np.float32(gain))
-        _encode(file, kind, quieter)
+        _encode(file, kind, quieter, tags)

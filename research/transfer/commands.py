@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from research.audio.tags import read_tags
 from research.audio.waveform import Waveform, load_waveform
 from research.audio.writing import check_writable, save_waveform
 from research.errors import InputError, only_warn
@@ -87,7 +88,7 @@ def _make_one(
 
         def on_output(waveform: Waveform) -> None:
             for path in outputs[1:]:
-                save_waveform(path, waveform)
+                save_waveform(path, waveform, read_tags(take.content))
             bar.show(f"wrote {outputs[-1]}, judging it and making the page")
 
         made_by = environment(config.seed)
