@@ -41,6 +41,9 @@ OUTPUT = flags.DEFINE_string(
     None,
     "Audio file to write, besides WORKDIR/output.wav; the style file of --mode=style.",
 )
+PREVIEW = flags.DEFINE_string(
+    "preview", None, "Audio file for the start of an optimisation, written before it."
+)
 INPUT = flags.DEFINE_list("input", [], "Workdirs of runs, for --mode=compare.")
 MODE = flags.DEFINE_enum(
     "mode",
@@ -85,7 +88,7 @@ def main() -> None:
             raise InputError("--pairs names contents and styles; leave out --content and --style")
         else:
             pairs = load_pairs(PAIRS.value)
-        commands.transfer(config, pairs, WORKDIR.value, OUTPUT.value)
+        commands.transfer(config, pairs, WORKDIR.value, OUTPUT.value, PREVIEW.value)
 
 
 def run() -> None:

@@ -1,6 +1,7 @@
 """Progress bars on the terminal."""
 
 import os
+import sys
 import time
 import typing
 
@@ -52,6 +53,11 @@ class ProgressBar:
             self._bar.set_postfix_str(f"loss {loss:.4g}", False)
         self._bar.set_description_str("optimising", False)
         self._bar.update(iteration - self._bar.n)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.clear()
+        print(text, file=sys.stderr, flush=True)
 
     def show(self, stage: str) -> None:
         """Show what is done from now on."""

@@ -7,6 +7,7 @@ by its `name`.
 """
 
 import dataclasses
+import json
 import math
 import typing
 from collections.abc import Iterable, Mapping
@@ -129,6 +130,11 @@ def to_config_dict(instance: Any) -> "ConfigDict":
         else:
             config[field.name] = value
     return config
+
+
+def to_json(instance: Any) -> dict[str, Any]:
+    """The values of a frozen dataclass as JSON holds them, nested."""
+    return json.loads(to_config_dict(instance).to_json())
 
 
 def unbound_keys(cls: type) -> set[str]:

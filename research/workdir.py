@@ -12,7 +12,7 @@ from typing import Any
 
 from research.errors import InputError
 from research.files import atomic_write
-from research.settings import freeze, to_config_dict, unbound_keys
+from research.settings import freeze, to_json, unbound_keys
 
 _PACKAGES = (
     "jax",
@@ -75,15 +75,11 @@ def claim_config(path: str | os.PathLike, config: Any, *, binding: bool) -> None
     Raises:
       InputError: the values differ, so the workdir belongs to another run; or the file is damaged.
     """
-    path, value = pathlib.Path(path), _plain(config)
+    path, value = pathlib.Path(path), to_json(config)
     if binding and path.exists():
         before = freeze(type(config), load_dict(path), f"{path}: config")
-        _check_same(path, _plain(before), value, unbound_keys(type(config)))
+        _check_same(path, to_json(before), value, unbound_keys(type(config)))
     save_json(path, value)
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    return json.loads(to_config_dict(config).to_json())
 
 
 def _check_same(path: pathlib.Path, before: Any, now: dict[str, Any], free: Iterable[str]) -> None:

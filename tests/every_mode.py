@@ -16,7 +16,7 @@ from configs.transfer import get_config
 from research.settings import freeze
 from research.training import commands as training
 from research.training.config import TrainConfig
-from research.transfer import commands
+from research.transfer import commands, single
 from research.transfer import results as tables
 from research.transfer.config import TransferConfig
 from research.transfer.recordings import load_recordings
@@ -76,6 +76,6 @@ def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
 
 if __name__ == "__main__":
     # Pages and pictures take longest, and no device draws them.
-    tables.write_report = commands.draw_spectrograms = lambda *_: None
+    tables.write_report = single.draw_spectrograms = lambda *_: None
     jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
     work(*map(pathlib.Path, sys.argv[1:3]))

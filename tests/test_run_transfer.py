@@ -556,3 +556,17 @@ def test_runs_are_compared_by_what_differs_in_their_configs(swept, first, tmp_pa
     page = (tmp_path / "comparison.html").read_text()
     assert page.count("<audio") == 2 * 5 + 9
     assert f"{name}/003" in page and "Side by side" in page
+
+
+def test_a_preview_is_the_start_and_is_there_before_the_output(pair, first, tmp_path, capfd):
+    preview = tmp_path / "preview.wav"
+    commands.transfer(config_of(), [pair], tmp_path / "run", preview=preview)
+    assert f"wrote {preview}, the start\n" in capfd.readouterr().err
+    assert preview.stat().st_mtime_ns < (tmp_path / "run" / "output.wav").stat().st_mtime_ns
+    call(commands.transfer, config_of(num_iterations=0), [pair], tmp_path / "start")
+    assert preview.read_bytes() == (tmp_path / "start" / "output.wav").read_bytes()
+    assert (tmp_path / "run" / "output.wav").read_bytes() == (first[1] / "output.wav").read_bytes()
+    many = config_of(sweep__seed=(0, 1))
+    assert "--preview is for a single take, and these are 2" in refusal(
+        commands.transfer, many, [pair], tmp_path / "many", preview=preview
+    )

@@ -1,21 +1,15 @@
 """The modes of `run_transfer.py`, as functions with explicit arguments."""
 
-import json
 import os
 import pathlib
 import time
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
-from research.audio.tags import read_tags
-from research.audio.waveform import Waveform, load_waveform
-from research.audio.writing import check_writable, save_waveform
-from research.errors import InputError, only_warn
+from research.errors import InputError
 from research.files import check_kept, check_place, exclusive_lock, expand
 from research.progress import CountingBar, ProgressBar
-from research.report.spectrograms import draw_spectrograms
-from research.settings import to_config_dict
+from research.settings import to_json
 from research.transfer.comparison import write_comparison
 from research.transfer.config import TransferConfig
 from research.transfer.experiment import make_takes
@@ -23,6 +17,7 @@ from research.transfer.optimise import Progress
 from research.transfer.plan import PlannedTake, check_recordings, identify, input_files, plan
 from research.transfer.results import write_results
 from research.transfer.side_by_side import use_every_core
+from research.transfer.single import make_single
 from research.transfer.style_file import check_style_file_name
 from research.transfer.style_source import make_style_file, parse_source
 from research.transfer.sweep import combinations
@@ -35,6 +30,7 @@ def transfer(
     pairs: list[tuple[str, str]],
     workdir: str | os.PathLike | None = None,
     output: str | os.PathLike | None = None,
+    preview: str | os.PathLike | None = None,
 ) -> None:
     """Make one take, or every pair with every combination of swept values.
 
@@ -44,6 +40,7 @@ def transfer(
       workdir: folder of the results; by default `results/transfer`, or `results/sweep` for several
         takes.
       output: audio file to write, besides the one in the workdir; for one take only.
+      preview: audio file for the start of an optimisation, written before it; the same.
 
     Raises:
       InputError: a recording or a choice that cannot be used, or a loss that is not finite.
@@ -54,13 +51,14 @@ def transfer(
     takes = plan(config, pairs, folder)
     check_recordings(takes)
     if len(takes) == 1:
-        _make_one(config, takes[0], output, started)
+        _make_one(config, takes[0], output, preview, started)
         return
-    if output is not None:
-        raise InputError(
-            f"--output is for a single take, and these are {len(takes)}, which will be in "
-            f"{folder}; leave it out"
-        )
+    for flag, path in (("output", output), ("preview", preview)):
+        if path is not None:
+            raise InputError(
+                f"--{flag} is for a single take, and these are {len(takes)}, which will be in "
+                f"{folder}; leave it out"
+            )
     _make_many(config, takes, folder, started)
 
 
@@ -68,55 +66,35 @@ def _make_one(
     config: TransferConfig,
     take: PlannedTake,
     output: str | os.PathLike | None,
+    preview: str | os.PathLike | None,
     started: float,
 ) -> None:
-    workdir = make_workdir(take.folder)
-    if find_takes(workdir) not in ([], [workdir]):
-        raise InputError(f"{workdir} holds a sweep; give another --workdir")
-    outputs = [workdir / "output.wav"]
-    if output is not None:
-        outputs.append(pathlib.Path(output))
-    content = load_waveform(take.content)
-    for path in outputs:
-        check_writable(path, len(content.samples), content.sample_rate)
-    check_kept(input_files([take]), outputs)
-    chosen = _as_json(config)
-    with exclusive_lock(workdir), ProgressBar(config.num_iterations) as bar:
-
-        def on_progress(done: int, steps: list[Progress]) -> None:
-            bar(steps[0].iteration, steps[0].evaluations, steps[0].loss)
-
-        def on_output(waveform: Waveform) -> None:
-            for path in outputs[1:]:
-                save_waveform(path, waveform, read_tags(take.content))
-            bar.show(f"wrote {outputs[-1]}, judging it and making the page")
-
-        made_by = environment(config.seed)
-        documents = {"config.json": chosen, "environment.json": made_by}
-        [(take, result)] = make_takes(config, [take], 1, on_progress, documents, on_output)
-        if isinstance(result, InputError):
-            raise result
-        [pair] = write_results([take], chosen, made_by, workdir)
-        sounds = {"content": pair.content, "style": pair.style, "output": result.output}
-        sounds = {name: sound for name, sound in sounds.items() if sound is not None}
-        picture = workdir / "spectrograms.png"
-        with only_warn(picture):
-            draw_spectrograms(picture, sounds, config.sample_rate, config.stft)
-    metrics = pair.takes[0].metrics
-    if metrics["stopped"] == "non-finite":
+    outputs = [] if output is None else [pathlib.Path(output)]
+    last = [take.folder / "output.wav", *outputs][-1]
+    with ProgressBar(config.num_iterations) as bar:
+        made = make_single(
+            config,
+            take,
+            outputs,
+            preview=preview,
+            on_preview=lambda: bar.say(f"wrote {preview}, the start"),
+            on_progress=lambda step: bar(step.iteration, step.evaluations, step.loss),
+            on_output=lambda: bar.show(f"wrote {last}, judging it and making the page"),
+        )
+    if made.metrics["stopped"] == "non-finite":
         raise InputError(
-            f"the loss was no longer finite at iteration {metrics['num_iterations']}; the best "
-            f"iterate is in {outputs[-1]}; lower config.optimiser.learning_rate or the weights"
+            f"the loss was no longer finite at iteration {made.metrics['num_iterations']}; the "
+            f"best iterate is in {last}; lower config.optimiser.learning_rate or the weights"
         )
     genres = ""
-    if "genres" in metrics:
+    if "genres" in made.metrics:
         from research.training.predict import in_words
 
-        genres = f"; {in_words(metrics['genres'])}"
+        genres = f"; {in_words(made.metrics['genres'])}"
     print(
-        f"Wrote {outputs[-1]} ({result.output.seconds:.1f} s of audio) in "
+        f"Wrote {last} ({made.output.seconds:.1f} s of audio) in "
         f"{time.perf_counter() - started:.0f} s; listen, look and compare in "
-        f"{workdir / 'report.html'}{genres}"
+        f"{take.folder / 'report.html'}{genres}"
     )
 
 
@@ -128,7 +106,7 @@ def _make_many(
     check_kept(input_files(takes), [take.folder / "output.wav" for take in takes])
     use_every_core(len(takes))
     with exclusive_lock(make_workdir(workdir)), CountingBar() as bar:
-        chosen, binding = _as_json(config), bool(find_takes(workdir))
+        chosen, binding = to_json(config), bool(find_takes(workdir))
         claim_config(workdir / "config.json", config, binding=binding)
         claim(workdir / "takes.json", identify(takes), binding=binding)
         made_by = environment(config.seed)
@@ -163,10 +141,6 @@ def _make_many(
         f"Wrote {len(pending)} takes into {workdir} in {time.perf_counter() - started:.0f} s; "
         f"listen, look and compare in {workdir / 'report.html'}"
     )
-
-
-def _as_json(config: TransferConfig) -> dict[str, Any]:
-    return json.loads(to_config_dict(config).to_json())
 
 
 def save_style(output: str | os.PathLike, style: str, config: TransferConfig) -> None:

@@ -235,6 +235,11 @@ class TransferConfig:
         return any(term.needs_waveform for term in self.terms.values())
 
     @property
+    def optimises_waveform(self) -> bool:
+        """Whether a waveform is optimised, so that its start can be heard."""
+        return bool(self.num_iterations) and VARIABLES[self.variable].is_waveform
+
+    @property
     def weights(self) -> dict[str, float]:
         """Product of both weights of each term, by name of the term."""
         content, style = dataclasses.asdict(self.content), dataclasses.asdict(self.style)

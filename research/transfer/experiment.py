@@ -17,7 +17,7 @@ from research.transfer.optimise import Progress
 from research.transfer.plan import PlannedTake
 from research.transfer.side_by_side import transfer_each
 from research.transfer.style_source import load_source
-from research.transfer.style_transfer import Problem, Transfer
+from research.transfer.style_transfer import Problem, Transfer, render_start
 from research.transfer.sweep import prepare_each
 from research.workdir import save_json
 
@@ -37,6 +37,7 @@ def make_takes(
     on_progress: Callable[[int, list[Progress]], None],
     documents: Mapping[str, Any] = MappingProxyType({}),
     on_output: Callable[[Waveform], None] = lambda output: None,
+    on_start: Callable[[Waveform], None] | None = None,
 ) -> Iterator[tuple[PlannedTake, Transfer | InputError]]:
     """Make takes; each is saved before it is yielded.
 
@@ -48,6 +49,7 @@ def make_takes(
       on_progress: see `transfer_each`.
       documents: JSON values by the name of a file, which is written beside each output.
       on_output: called with each output when it is written and not yet assessed.
+      on_start: called with the start of each take that optimises a waveform, before that.
 
     Yields:
       The takes in order, each with its result, or with an error if its loss was never finite.
@@ -72,7 +74,11 @@ def make_takes(
                 check_memory(config, content, audio)
                 assess = Assessor(content, audio, ensemble)
                 sessions[pair] = _Session(assess, time.perf_counter() - started)
-                yield from prepare_each(content, style, config, [one.settings for one in members])
+                every = [one.settings for one in members]
+                for problem in prepare_each(content, style, config, every):
+                    if on_start is not None and problem.config.optimises_waveform:
+                        on_start(render_start(problem))
+                    yield problem
 
     results = transfer_each(problems(), num_planned, config.sweep.memory_gb, on_progress)
     for take, result in zip(takes, results, strict=True):

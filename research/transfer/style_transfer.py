@@ -188,19 +188,7 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
             f"the loss is {minimum.loss} at the start; lower config.content_weight, "
             "config.style_weight or config.noise_scale"
         )
-    variable = VARIABLES[config.variable](config.stft, problem.targets.constants.basis)
-    key, content = jax.random.key(config.seed), jnp.asarray(samples)
-    output = np.asarray(variable.to_waveform(minimum.variable, content, key, config.phase))
-    output = follow_dynamics(
-        output,
-        samples,
-        config.dynamics,
-        config.dynamics_seconds,
-        config.rest_db,
-        config.sample_rate,
-    )
-    if config.keep_rests:
-        output = quieten_rests(output, find_sound(samples), config.rest_db)
+    output = _render(problem, minimum.variable)
     level = rms(output)
     of_waveform = dataclasses.replace(problem.objective, variable="waveform")
 
@@ -212,6 +200,30 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
         return evaluate(of_waveform, again, problem.targets, problem.weights)[0]
 
     return Transfer(_as_content(output, problem), minimum, seconds, rendered_loss)
+
+
+def render_start(problem: Problem) -> Waveform:
+    """The start of a transfer as a recording: what its output is without any iteration."""
+    return _as_content(_render(problem, problem.start), problem)
+
+
+def _render(problem: Problem, variable: jax.Array) -> np.ndarray:
+    """Samples of a variable at the rate of the computation, with the content's dynamics."""
+    config, samples = problem.config, problem.samples
+    kind = VARIABLES[config.variable](config.stft, problem.targets.constants.basis)
+    key, content = jax.random.key(config.seed), jnp.asarray(samples)
+    output = np.asarray(kind.to_waveform(variable, content, key, config.phase))
+    output = follow_dynamics(
+        output,
+        samples,
+        config.dynamics,
+        config.dynamics_seconds,
+        config.rest_db,
+        config.sample_rate,
+    )
+    if config.keep_rests:
+        output = quieten_rests(output, find_sound(samples), config.rest_db)
+    return output
 
 
 def _as_content(samples: np.ndarray, problem: Problem) -> Waveform:

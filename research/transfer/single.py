@@ -1,0 +1,101 @@
+"""Make one take in a folder of its own, with its page and its picture."""
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from research.audio.tags import read_tags
+from research.audio.waveform import Waveform, load_waveform
+from research.audio.writing import check_writable, save_waveform
+from research.errors import InputError, only_warn
+from research.files import check_kept, exclusive_lock
+from research.report.spectrograms import draw_spectrograms
+from research.settings import to_json
+from research.transfer.config import TransferConfig
+from research.transfer.experiment import make_takes
+from research.transfer.optimise import Progress
+from research.transfer.plan import PlannedTake, input_files
+from research.transfer.results import write_results
+from research.transfer.takes import find_takes
+from research.workdir import environment, make_workdir
+
+
+class Single(NamedTuple):
+    """A take that was made.
+
+    Attributes:
+      output: its waveform.
+      metrics: content of its `metrics.json`.
+    """
+
+    output: Waveform
+    metrics: dict[str, Any]
+
+
+def make_single(
+    config: TransferConfig,
+    take: PlannedTake,
+    outputs: Sequence[str | os.PathLike] = (),
+    *,
+    preview: str | os.PathLike | None = None,
+    on_preview: Callable[[], None] = lambda: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_output: Callable[[], None] = lambda: None,
+) -> Single:
+    """Make one take: `output.wav` first, then its judgement, its page and its picture.
+
+    Args:
+      config: of the take.
+      take: of `plan`.
+      outputs: audio files to write, besides `output.wav` in the folder of the take.
+      preview: audio file for the start of an optimisation of a waveform.
+      on_preview: called when it is written.
+      on_progress: called at the end of every chunk of iterations.
+      on_output: called when the output is written and not yet judged.
+
+    Raises:
+      InputError: a recording or a choice that cannot be used, or a loss that is never finite.
+    """
+    workdir = make_workdir(take.folder)
+    if find_takes(workdir) not in ([], [workdir]):
+        raise InputError(f"{workdir} holds a sweep; give another --workdir")
+    written = [workdir / "output.wav", *map(pathlib.Path, outputs)]
+    content = load_waveform(take.content)
+    places = written if preview is None else [*written, pathlib.Path(preview)]
+    for path in places:
+        check_writable(path, len(content.samples), content.sample_rate)
+    check_kept(input_files([take]), places)
+    tags = read_tags(take.content)
+
+    def save_start(start: Waveform) -> None:
+        if preview is not None:
+            save_waveform(preview, start)
+            on_preview()
+
+    def save_outputs(output: Waveform) -> None:
+        for path in written[1:]:
+            save_waveform(path, output, tags)
+        on_output()
+
+    with exclusive_lock(workdir):
+        chosen, made_by = to_json(config), environment(config.seed)
+        documents = {"config.json": chosen, "environment.json": made_by}
+        [(take, result)] = make_takes(
+            config,
+            [take],
+            1,
+            lambda done, steps: on_progress(steps[0]),
+            documents,
+            save_outputs,
+            None if preview is None else save_start,
+        )
+        if isinstance(result, InputError):
+            raise result
+        [pair] = write_results([take], chosen, made_by, workdir)
+        sounds = {"content": pair.content, "style": pair.style, "output": result.output}
+        sounds = {name: sound for name, sound in sounds.items() if sound is not None}
+        picture = workdir / "spectrograms.png"
+        with only_warn(picture):
+            draw_spectrograms(picture, sounds, config.sample_rate, config.stft)
+    return Single(result.output, pair.takes[0].metrics)
