@@ -12,6 +12,10 @@ Several contents, styles and values of weights are a sweep, optimised side by si
 
     python run_transfer.py --content=songs/ --style=a.wav,b.wav --config.sweep.style_weight=0.5,1,2
     python run_transfer.py --mode=compare --input=results/one,results/other
+
+In the browser:
+
+    python run_transfer.py --mode=app
 """
 
 import pathlib
@@ -48,12 +52,19 @@ INPUT = flags.DEFINE_list("input", [], "Workdirs of runs, for --mode=compare.")
 MODE = flags.DEFINE_enum(
     "mode",
     "transfer",
-    ["transfer", "style", "compare"],
-    "Transfer; save the description of a style; or put runs into one table.",
+    ["transfer", "style", "compare", "app"],
+    "Transfer; save the description of a style; put runs into one table; or open a page in the "
+    "browser to do it there.",
 )
 WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the results: results/transfer, sweep or compare by default."
+    "workdir", None, "Folder of the results: results/transfer, sweep, compare or app by default."
 )
+HOST = flags.DEFINE_string("host", "127.0.0.1", "Address that --mode=app listens on.")
+PORT = flags.DEFINE_integer(
+    "port", None, "Port of --mode=app; 8421 by default, or a free one.", 1, 65535
+)
+UPLOAD_MB = flags.DEFINE_float("upload_mb", 500.0, "Largest recording of --mode=app, MB.", 0.001)
+BROWSER = flags.DEFINE_bool("browser", True, "Open the page of --mode=app in a browser.")
 
 
 def main() -> None:
@@ -65,7 +76,12 @@ def main() -> None:
     from research.transfer.config import TransferConfig
     from research.transfer.pairs import find_pairs, load_pairs
 
-    if MODE.value == "compare":
+    if MODE.value == "app":
+        from research.app.server import serve
+
+        workdir = pathlib.Path(WORKDIR.value or "results/app")
+        serve(workdir, HOST.value, PORT.value, UPLOAD_MB.value, BROWSER.value)
+    elif MODE.value == "compare":
         runs = [name.strip() for name in INPUT.value if name.strip()]
         if not runs:
             raise InputError("--mode=compare needs --input; give workdirs of runs, commas between")

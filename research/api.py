@@ -62,7 +62,7 @@ def style_transfer(
         is not finite. It is a ValueError.
     """
     keep_programs()
-    chosen = _configure(preset, {"style_amount": amount, **config})
+    chosen = configure(preset, {"style_amount": amount, **config})
     with jax.enable_x64(False):
         waveform = _to_waveform("content", content, sample_rate)
         if isinstance(style, str | os.PathLike):
@@ -104,7 +104,12 @@ def _shipped() -> Ensemble:
     return load_ensemble("shipped")
 
 
-def _configure(preset: str, changes: dict[str, Any]) -> TransferConfig:
+def configure(preset: str, changes: dict[str, Any]) -> TransferConfig:
+    """The config of a preset with changes, see `style_transfer`.
+
+    Raises:
+      InputError: the preset or a key is unknown, a value is not allowed, or there are several.
+    """
     if preset not in PRESETS:
         raise InputError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}")
     config = to_config_dict(PRESETS[preset]).to_dict()

@@ -18,6 +18,7 @@ from programs import Programs
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CLIPS = ROOT / "research" / "clips"
 REAL = ROOT.parent / "shared" / "data" / "clips"  # Real recordings, where there are any.
+CHROMIUM, DRIVER = pathlib.Path("/usr/bin/chromium"), pathlib.Path("/usr/bin/chromedriver")
 RECORDINGS = [*sorted(REAL.glob("*.*")), CLIPS / "band.ogg", CLIPS / "piano.ogg"]
 
 PROGRAMS = Programs()  # Before jax and numba are imported.
@@ -32,6 +33,7 @@ LONGEST = (
     "test_devices.py",
     "test_style_transfer.py",
     "test_run_transfer.py",
+    "test_app.py",
     "test_run_train.py",
     "test_side_by_side.py",
     "test_shipped.py",
@@ -207,3 +209,33 @@ def shared_clips() -> pathlib.Path:
 def recording(request) -> pathlib.Path:
     """Each clip there is, real ones and shipped ones."""
     return request.param
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A Chromium without a window; NEED_CHROMIUM says that there must be one."""
+    if not (CHROMIUM.exists() and DRIVER.exists()):
+        reason = f"no {CHROMIUM} or no {DRIVER}: install chromium and chromium-driver"
+        (pytest.fail if os.environ.get("NEED_CHROMIUM") else pytest.skip)(reason)
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-dev-shm-usage",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        "autoplay-policy=no-user-gesture-required",
+        f"user-data-dir={tmp_path_factory.mktemp('browser')}",
+    ):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(str(DRIVER)))
+    driver.set_script_timeout(10)
+    yield driver
+    driver.quit()

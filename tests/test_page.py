@@ -5,8 +5,6 @@ import dataclasses
 import html
 import io
 import json
-import os
-import pathlib
 import re
 
 import numpy as np
@@ -24,7 +22,6 @@ from research.report.plots import Axis, curve, fit_axis
 
 RATE = 22050
 SECONDS = 2.0
-CHROMIUM, DRIVER = pathlib.Path("/usr/bin/chromium"), pathlib.Path("/usr/bin/chromedriver")
 CONFIG = {"sample_rate": RATE, "style": {"bands": 1.0}, "layers": ["a", "b"]}
 ENVIRONMENT = {"python": "3", "packages": {"jax": None}}
 HOSTILE = '<script>alert("&")</script>.wav'
@@ -265,36 +262,6 @@ def test_curve_breaks_at_what_has_no_place():
 
 
 # What a browser makes of it.
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A Chromium without a window; NEED_CHROMIUM says that there must be one."""
-    if not (CHROMIUM.exists() and DRIVER.exists()):
-        reason = f"no {CHROMIUM} or no {DRIVER}: install chromium and chromium-driver"
-        (pytest.fail if os.environ.get("NEED_CHROMIUM") else pytest.skip)(reason)
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in (
-        "headless=new",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-dev-shm-usage",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        "autoplay-policy=no-user-gesture-required",
-        f"user-data-dir={tmp_path_factory.mktemp('browser')}",
-    ):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(str(DRIVER)))
-    driver.set_script_timeout(10)
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,25 @@ ROOMS = (
     "transfer",
     "configs",
     "api",
+    "app",
     "shipped",
     "benchmarks",
     "scripts",
 )
 # Starting must stay quick, and some machines have none of these.
-HEAVY = {"librosa", "matplotlib", "orbax", "PIL", "scipy", "sklearn", "soundfile", "soxr"}
+HEAVY = {
+    "av",
+    "librosa",
+    "matplotlib",
+    "orbax",
+    "PIL",
+    "scipy",
+    "sklearn",
+    "soundfile",
+    "soxr",
+    "starlette",
+    "uvicorn",
+}
 
 
 def modules() -> dict[str, pathlib.Path]:

@@ -1,0 +1,1 @@
+"""A local page in the browser: two recordings in, a transfer out."""

@@ -1,0 +1,188 @@
+"""The queue of the page, with a worker that does what a test says."""
+
+import json
+import queue
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+from research.app import jobs as module
+from research.app.jobs import Jobs
+from research.app.sounds import Sounds
+from research.errors import InputError
+
+ASKED = {"content": "piano", "styles": ["band"], "changes": {"style_amount": 0.5}}
+
+
+class _Fake:
+    """Stands for the process: `tasks` are what it was asked for, events are put into `events`."""
+
+    made: list["_Fake"]
+
+    def __init__(self, folder):
+        self.is_alive, self.tasks, self.events = True, [], queue.Queue()
+        _Fake.made.append(self)
+
+    def send(self, task):
+        self.tasks.append(task)
+        return self.read()
+
+    def read(self):
+        event = self.events.get(timeout=10)
+        if event is None:
+            self.is_alive = False
+        return event
+
+    def tell(self, event, **values):
+        self.events.put({"event": event, **values})
+
+    def kill(self):
+        self.is_alive = False
+        self.events.put(None)
+
+    def last_words(self):
+        return "out of memory; give shorter audio"
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Starts a queue in a folder."""
+    monkeypatch.setattr(_Fake, "made", [], raising=False)
+    monkeypatch.setattr(module, "_Worker", _Fake)
+    started = []
+
+    def start() -> Jobs:
+        started.append(Jobs(tmp_path / "takes", Sounds(tmp_path / "sounds")))
+        return started[-1]
+
+    yield start
+    for jobs in started:
+        jobs.close()
+
+
+def wait_until(condition):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not come about")
+
+
+def status_of(jobs: Jobs) -> dict[str, str]:
+    return {job["id"]: job["status"] for job in jobs.summary()}
+
+
+def test_takes_are_made_one_after_the_other_by_one_worker(start, tmp_path):
+    jobs = start()
+    assert [jobs.add(ASKED), jobs.add({**ASKED, "styles": ["band", "piano"]})] == ["0001", "0002"]
+    wait_until(lambda: status_of(jobs) == {"0001": "running", "0002": "queued"})
+    [worker] = _Fake.made
+    wait_until(lambda: worker.tasks)
+    [task] = worker.tasks
+    assert task["folder"] == str(tmp_path / "takes" / "0001")
+    assert task["content"].endswith("piano.ogg") and task["style"].endswith("band.ogg")
+    assert (task["preset"], task["changes"]) == ("default", {"style_amount": 0.5})
+    worker.tell("output")
+    wait_until(lambda: jobs.summary()[-1]["has_output"])
+    (tmp_path / "takes" / "0001" / "output.wav").write_bytes(b"sound")
+    worker.tell("done", genre="jazz")
+    wait_until(lambda: status_of(jobs) == {"0001": "done", "0002": "running"})
+    assert jobs.summary()[-1]["genre"] == "jazz"
+    assert _Fake.made == [worker]
+    wait_until(lambda: len(worker.tasks) == 2)
+    assert worker.tasks[1]["style"].count("band.ogg,") == 1
+    worker.tell("failed", reason="content: it is digital silence")
+    wait_until(lambda: status_of(jobs)["0002"] == "failed")
+    assert jobs.summary()[0]["reason"] == "content: it is digital silence"
+    assert jobs.title("0002") == "Piano minuet as Funk-rock band and Piano minuet"
+
+
+def test_the_time_left_follows_the_iterations(start, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    jobs = start()
+    jobs.add(ASKED | {"preset": "combined"})
+    wait_until(lambda: _Fake.made and _Fake.made[0].tasks)
+    worker = _Fake.made[0]
+    worker.tell("preview")
+    wait_until(lambda: jobs.summary()[0]["has_preview"])
+    worker.tell("progress", done=10, total=60)
+    wait_until(lambda: jobs.summary()[0]["done"] == 10)
+    assert jobs.summary()[0]["seconds_left"] is None  # The first iterations are compiled.
+    now[0] += 4
+    worker.tell("progress", done=30, total=60)
+    wait_until(lambda: jobs.summary()[0]["done"] == 30)
+    assert jobs.summary()[0]["seconds_left"] == pytest.approx(6.0)
+
+
+def test_a_take_is_cancelled_and_the_next_one_made_by_another_worker(start, tmp_path):
+    jobs = start()
+    for _ in range(3):
+        jobs.add(ASKED)
+    wait_until(lambda: _Fake.made and _Fake.made[0].tasks)
+    jobs.remove("0002")
+    assert status_of(jobs) == {"0001": "running", "0002": "cancelled", "0003": "queued"}
+    jobs.remove("0001")
+    wait_until(lambda: status_of(jobs)["0003"] == "running")
+    assert status_of(jobs)["0001"] == "cancelled"
+    assert len(_Fake.made) == 2 and not _Fake.made[0].is_alive
+    jobs.remove("0001")
+    assert "0001" not in status_of(jobs) and not (tmp_path / "takes" / "0001").exists()
+    with pytest.raises(InputError, match="there is no take '0001'; reload the page"):
+        jobs.remove("0001")
+
+
+def test_a_worker_that_dies_is_told_and_replaced(start):
+    jobs = start()
+    jobs.add(ASKED)
+    wait_until(lambda: _Fake.made and _Fake.made[0].tasks)
+    _Fake.made[0].kill()
+    wait_until(lambda: status_of(jobs)["0001"] == "failed")
+    assert jobs.summary()[0]["reason"] == "out of memory; give shorter audio"
+    jobs.add(ASKED)
+    wait_until(lambda: len(_Fake.made) == 2 and _Fake.made[1].tasks)
+
+
+def test_what_a_killed_server_has_left_is_made(start, tmp_path):
+    jobs = start()
+    first, second = jobs.add(ASKED), jobs.add(ASKED)
+    wait_until(lambda: status_of(jobs)[first] == "running")
+    jobs.close()
+    (tmp_path / "takes" / "damaged").mkdir()
+    (tmp_path / "takes" / "damaged" / "job.json").write_text("{")
+    kept = json.loads((tmp_path / "takes" / first / "job.json").read_text())
+    assert kept["status"] == "queued" and kept["changes"] == {"style_amount": 0.5}
+    again = start()
+    wait_until(lambda: status_of(again) == {first: "running", second: "queued"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"content": None}, "choose a content and a style"),
+        ({"styles": []}, "choose a content and a style"),
+        ({"styles": ["no"]}, "there is no recording 'no'; reload the page"),
+        ({"preset": "no"}, "preset is 'no'; give one of default, combined, "),
+        ({"changes": {"checkpoint": "/etc"}}, "checkpoint cannot be set here; style_amount, "),
+        ({"changes": {"style_amount": 3}}, "style_amount is 3; give a number from 0 to 1"),
+        ({"changes": {"seed": None}}, "config.seed is None; give"),
+        ({"changes": {"seed": "1"}}, "config.seed is '1'; give a"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(start, tmp_path, changes, message):
+    jobs = start()
+    with pytest.raises(InputError, match=message):
+        jobs.add(ASKED | changes)
+    assert jobs.summary() == [] and not list((tmp_path / "takes").glob("*/"))
+
+
+def test_recordings_of_before_are_found_again_and_broken_ones_removed(tmp_path):
+    for name, samples in (("a", 0.1 * np.sin(np.arange(22050))), ("b", np.zeros(9))):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "song.wav", samples, 22050)
+    found = Sounds(tmp_path).summary()
+    assert [sound["id"] for sound in found] == ["piano", "band", "a"]
+    assert found[-1] == {"id": "a", "name": "song.wav", "seconds": 1.0}
+    assert not (tmp_path / "b").exists()
