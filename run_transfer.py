@@ -46,7 +46,7 @@ OUTPUT = flags.DEFINE_string(
     "Audio file to write, besides WORKDIR/output.wav; the style file of --mode=style.",
 )
 PREVIEW = flags.DEFINE_string(
-    "preview", None, "Audio file for the start of an optimisation, written before it."
+    "preview", None, "Audio file for the start of an optimisation, and then the best so far."
 )
 INPUT = flags.DEFINE_list("input", [], "Workdirs of runs, for --mode=compare.")
 MODE = flags.DEFINE_enum(

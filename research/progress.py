@@ -24,7 +24,7 @@ class ProgressBar:
                 unit="it",
                 bar_format="{desc} |{bar:30}| {n}/{total} [{elapsed}<{remaining}{postfix}]",
             )
-        self._last = (0.0, 0)
+        self._last, self._said = (0.0, 0), ""
 
     def __enter__(self) -> typing.Self:
         return self
@@ -54,10 +54,12 @@ class ProgressBar:
         self._bar.set_description_str("optimising", False)
         self._bar.update(iteration - self._bar.n)
 
-    def say(self, text: str) -> None:
-        """Print a line above the bar."""
-        self._bar.clear()
-        print(text, file=sys.stderr, flush=True)
+    def say_once(self, text: str) -> None:
+        """Print a line above the bar, unless it was the last one that was printed."""
+        if text != self._said:
+            self._bar.clear()
+            print(text, file=sys.stderr, flush=True)
+        self._said = text
 
     def show(self, stage: str) -> None:
         """Show what is done from now on."""

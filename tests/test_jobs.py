@@ -107,7 +107,7 @@ def test_the_time_left_follows_the_iterations(start, monkeypatch):
     wait_until(lambda: _Fake.made and _Fake.made[0].tasks)
     worker = _Fake.made[0]
     worker.tell("preview")
-    wait_until(lambda: jobs.summary()[0]["has_preview"])
+    wait_until(lambda: jobs.summary()[0]["previews"] == 1)
     worker.tell("progress", done=10, total=60)
     wait_until(lambda: jobs.summary()[0]["done"] == 10)
     assert jobs.summary()[0]["seconds_left"] is None  # The first iterations are compiled.

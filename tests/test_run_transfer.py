@@ -558,14 +558,27 @@ def test_runs_are_compared_by_what_differs_in_their_configs(swept, first, tmp_pa
     assert f"{name}/003" in page and "Side by side" in page
 
 
-def test_a_preview_is_the_start_and_is_there_before_the_output(pair, first, tmp_path, capfd):
-    preview = tmp_path / "preview.wav"
-    commands.transfer(config_of(), [pair], tmp_path / "run", preview=preview)
-    assert f"wrote {preview}, the start\n" in capfd.readouterr().err
-    assert preview.stat().st_mtime_ns < (tmp_path / "run" / "output.wav").stat().st_mtime_ns
+def test_a_preview_is_the_start_and_then_the_best_so_far(pair, tmp_path, monkeypatch, capfd):
+    preview, heard = tmp_path / "preview.wav", []
+
+    def keep(path: pathlib.Path, *arguments) -> None:
+        save_waveform(path, *arguments)
+        if path == preview:
+            heard.append(path.read_bytes())
+
+    monkeypatch.setattr("research.transfer.single.save_waveform", keep)
+    config = config_of(optimiser__log_every=3)
+    commands.transfer(config, [pair], tmp_path / "run", preview=preview)
+    line = f"wrote {preview}, which gets better until the end\n"
+    assert capfd.readouterr().err.count(line) == 1
+    assert len(heard) == len(set(heard)) == 3
     call(commands.transfer, config_of(num_iterations=0), [pair], tmp_path / "start")
-    assert preview.read_bytes() == (tmp_path / "start" / "output.wav").read_bytes()
-    assert (tmp_path / "run" / "output.wav").read_bytes() == (first[1] / "output.wav").read_bytes()
+    assert heard[0] == (tmp_path / "start" / "output.wav").read_bytes()
+    output, distances = load_waveform(tmp_path / "run" / "output.wav").samples, []
+    for sound in heard:
+        preview.write_bytes(sound)
+        distances.append(np.abs(load_waveform(preview).samples - output).mean())
+    assert distances == sorted(distances, reverse=True)
     many = config_of(sweep__seed=(0, 1))
     assert "--preview is for a single take, and these are 2" in refusal(
         commands.transfer, many, [pair], tmp_path / "many", preview=preview

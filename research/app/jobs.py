@@ -39,7 +39,7 @@ class Job:
       total: number of iterations; 0 if nothing is optimised.
       reason: why it failed, else empty.
       genre: of the output, once it is known.
-      has_preview: whether there is a start to listen to.
+      previews: how often there was something better to listen to.
       has_output: whether there is an output.
     """
 
@@ -54,7 +54,7 @@ class Job:
     total: int = 0
     reason: str = ""
     genre: str | None = None
-    has_preview: bool = False
+    previews: int = 0
     has_output: bool = False
 
 
@@ -228,7 +228,7 @@ class Jobs:
     def _note(self, job: Job, event: dict[str, Any]) -> None:
         with self._changed:
             if event["event"] == "preview":
-                job.has_preview, job.stage = True, "optimising"
+                job.previews, job.stage = job.previews + 1, "optimising"
             elif event["event"] == "progress":
                 job.stage, job.done, job.total = "optimising", event["done"], event["total"]
                 self._clock = self._clock or (time.monotonic(), job.done)

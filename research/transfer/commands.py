@@ -40,7 +40,7 @@ def transfer(
       workdir: folder of the results; by default `results/transfer`, or `results/sweep` for several
         takes.
       output: audio file to write, besides the one in the workdir; for one take only.
-      preview: audio file for the start of an optimisation, written before it; the same.
+      preview: audio file for the start of an optimisation, and then the best so far; the same.
 
     Raises:
       InputError: a recording or a choice that cannot be used, or a loss that is not finite.
@@ -72,12 +72,16 @@ def _make_one(
     outputs = [] if output is None else [pathlib.Path(output)]
     last = [take.folder / "output.wav", *outputs][-1]
     with ProgressBar(config.num_iterations) as bar:
+
+        def on_preview() -> None:
+            bar.say_once(f"wrote {preview}, which gets better until the end")
+
         made = make_single(
             config,
             take,
             outputs,
             preview=preview,
-            on_preview=lambda: bar.say(f"wrote {preview}, the start"),
+            on_preview=on_preview,
             on_progress=lambda step: bar(step.iteration, step.evaluations, step.loss),
             on_output=lambda: bar.show(f"wrote {last}, judging it and making the page"),
         )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import jax
+
 from research.audio.waveform import Waveform, load_waveform
 from research.audio.writing import save_waveform
 from research.errors import InputError, about
@@ -17,7 +19,7 @@ from research.transfer.optimise import Progress
 from research.transfer.plan import PlannedTake
 from research.transfer.side_by_side import transfer_each
 from research.transfer.style_source import load_source
-from research.transfer.style_transfer import Problem, Transfer, render_start
+from research.transfer.style_transfer import Problem, Transfer, render
 from research.transfer.sweep import prepare_each
 from research.workdir import save_json
 
@@ -37,7 +39,7 @@ def make_takes(
     on_progress: Callable[[int, list[Progress]], None],
     documents: Mapping[str, Any] = MappingProxyType({}),
     on_output: Callable[[Waveform], None] = lambda output: None,
-    on_start: Callable[[Waveform], None] | None = None,
+    on_preview: Callable[[Waveform], None] | None = None,
 ) -> Iterator[tuple[PlannedTake, Transfer | InputError]]:
     """Make takes; each is saved before it is yielded.
 
@@ -49,7 +51,8 @@ def make_takes(
       on_progress: see `transfer_each`.
       documents: JSON values by the name of a file, which is written beside each output.
       on_output: called with each output when it is written and not yet assessed.
-      on_start: called with the start of each take that optimises a waveform, before that.
+      on_preview: called with the start of each take that optimises a waveform, and with the best so
+        far at the end of every chunk.
 
     Yields:
       The takes in order, each with its result, or with an error if its loss was never finite.
@@ -74,13 +77,19 @@ def make_takes(
                 check_memory(config, content, audio)
                 assess = Assessor(content, audio, ensemble)
                 sessions[pair] = _Session(assess, time.perf_counter() - started)
-                every = [one.settings for one in members]
-                for problem in prepare_each(content, style, config, every):
-                    if on_start is not None and problem.config.optimises_waveform:
-                        on_start(render_start(problem))
-                    yield problem
+                yield from prepare_each(content, style, config, [one.settings for one in members])
 
-    results = transfer_each(problems(), num_planned, config.sweep.memory_gb, on_progress)
+    def on_iterate(problem: Problem, variable: jax.Array) -> None:
+        if on_preview is not None and config.optimises_waveform:
+            on_preview(render(problem, variable))
+
+    results = transfer_each(
+        problems(),
+        num_planned,
+        config.sweep.memory_gb,
+        on_progress,
+        None if on_preview is None else on_iterate,
+    )
     for take, result in zip(takes, results, strict=True):
         # Takes come in order, so sessions of other pairs before this one are over.
         while next(iter(sessions)) != take.pair:

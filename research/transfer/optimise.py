@@ -191,6 +191,7 @@ def minimise_each(
     own: Any = False,
     devices: Sequence[Any] = (),
     on_progress: Callable[[list[Progress]], None] = lambda progress: None,
+    on_best: Callable[[np.ndarray], None] | None = None,
 ) -> list[Minimum]:
     """Minimise `sum of weight * term` for several takes in one program.
 
@@ -205,6 +206,7 @@ def minimise_each(
         share them; or a pytree of that, a prefix of the targets.
       devices: of jax; takes are spread over them in equal numbers; by default the first one.
       on_progress: called at the end of every chunk, with a `Progress` for each take.
+      on_best: called after it with the best iterates so far, `[takes, ...]`.
     """
     weights = to_float32(weights)
     layout = lay_out(devices or jax.devices()[:1], targets, own)
@@ -244,6 +246,8 @@ def minimise_each(
             end = Progress(iteration, count, *at)
             record.add(end, losses[take], failed[take], stalled[take])
         on_progress([record.history[-1] for record in records])
+        if on_best is not None:
+            on_best(np.asarray(carry.best))
     ended_best = np.asarray(loss) < np.asarray(carry.best_loss)
     pick = ended_best.reshape(-1, *[1] * (variables.ndim - 1))
     best = jnp.where(pick, carry.variable, carry.best)

@@ -48,6 +48,7 @@ def transfer_each(
     num_takes: int,
     memory_gb: float,
     on_progress: Callable[[int, list[Progress]], None] = lambda done, progress: None,
+    on_iterate: Callable[[Problem, jax.Array], None] | None = None,
 ) -> Iterator[Transfer | InputError]:
     """Optimise problems side by side on all local devices, as many at once as memory allows.
 
@@ -60,6 +61,8 @@ def transfer_each(
       memory_gb: approximate memory of the takes optimised at the same time, all devices together.
       on_progress: called with the number of takes that are done, and the progress of the takes
         that are being optimised.
+      on_iterate: called with each problem and its start, and with the best iterate so far at the
+        end of every chunk.
 
     Yields:
       The transfers, in order; an InputError in the place of one whose loss was never finite.
@@ -74,7 +77,9 @@ def transfer_each(
     def optimise() -> Iterator[Transfer | InputError]:
         nonlocal done
         room = rooms[_kind(waiting[0][0])]
-        yield from _optimise_together(waiting, room, lambda progress: on_progress(done, progress))
+        yield from _optimise_together(
+            waiting, room, lambda progress: on_progress(done, progress), on_iterate
+        )
         done += len(waiting)
         waiting.clear()
 
@@ -125,6 +130,7 @@ def _optimise_together(
     waiting: list[tuple[Problem, Clock]],
     room: _Room,
     on_progress: Callable[[list[Progress]], None],
+    on_iterate: Callable[[Problem, jax.Array], None] | None,
 ) -> Iterator[Transfer | InputError]:
     problems = [problem for problem, _ in waiting]
     config, targets = problems[0].config, problems[0].targets
@@ -136,6 +142,13 @@ def _optimise_together(
         )
         for part in parts
     }
+
+    def on_best(variables: Iterable[jax.Array]) -> None:
+        for problem, variable in zip(problems, variables, strict=False):
+            if on_iterate is not None:
+                on_iterate(problem, variable)
+
+    on_best(problem.start for problem in problems)
     together = Clock()
     with together.measure("optimise"):
         minima = minimise_each(
@@ -148,6 +161,7 @@ def _optimise_together(
             own=dataclasses.replace(targets, constants=False, **dict.fromkeys(parts, True)),
             devices=room.devices,
             on_progress=lambda progress: on_progress(progress[: len(problems)]),
+            on_best=None if on_iterate is None else on_best,
         )
     for (problem, clock), minimum in zip(waiting, minima, strict=False):
         for part, seconds in together.seconds.items():

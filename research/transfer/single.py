@@ -49,8 +49,8 @@ def make_single(
       config: of the take.
       take: of `plan`.
       outputs: audio files to write, besides `output.wav` in the folder of the take.
-      preview: audio file for the start of an optimisation of a waveform.
-      on_preview: called when it is written.
+      preview: audio file for the start of the optimisation of a waveform, and then the best so far.
+      on_preview: called whenever it is written.
       on_progress: called at the end of every chunk of iterations.
       on_output: called when the output is written and not yet judged.
 
@@ -68,9 +68,9 @@ def make_single(
     check_kept(input_files([take]), places)
     tags = read_tags(take.content)
 
-    def save_start(start: Waveform) -> None:
+    def save_preview(best: Waveform) -> None:
         if preview is not None:
-            save_waveform(preview, start)
+            save_waveform(preview, best)
             on_preview()
 
     def save_outputs(output: Waveform) -> None:
@@ -88,7 +88,7 @@ def make_single(
             lambda done, steps: on_progress(steps[0]),
             documents,
             save_outputs,
-            None if preview is None else save_start,
+            None if preview is None else save_preview,
         )
         if isinstance(result, InputError):
             raise result

@@ -202,9 +202,9 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
     return Transfer(_as_content(output, problem), minimum, seconds, rendered_loss)
 
 
-def render_start(problem: Problem) -> Waveform:
-    """The start of a transfer as a recording: what its output is without any iteration."""
-    return _as_content(_render(problem, problem.start), problem)
+def render(problem: Problem, variable: jax.Array) -> Waveform:
+    """A recording of a variable, such as the start: what the output would be if it ended there."""
+    return _as_content(_render(problem, variable), problem)
 
 
 def _render(problem: Problem, variable: jax.Array) -> np.ndarray:

@@ -159,7 +159,7 @@ function statusOf(take) {
   if (take.status === "failed") return take.reason;
   if (take.status !== "running") return { queued: "waiting", done: "", cancelled: "cancelled" }[take.status];
   const left = take.seconds_left === null ? "" : `, ${time(take.seconds_left)} left`;
-  const heard = take.has_preview && !take.has_output ? "; this is how it begins" : "";
+  const heard = take.previews && !take.has_output ? "; this is what it has so far" : "";
   return `${take.stage}${left}${heard}`;
 }
 
@@ -202,7 +202,7 @@ function showTakes(takes, names) {
     if (take.total && !take.has_output) progress.value = take.done / take.total;
     else progress.removeAttribute("value");
     const audio = item.querySelector("audio");
-    const source = take.has_output ? "output.wav" : take.has_preview && running ? "preview.wav" : "";
+    const source = take.has_output ? "output.wav" : take.previews && running ? `preview.wav?${take.previews}` : "";
     audio.hidden = !source;
     if (source && audio.dataset.source !== source) {
       const [at, plays] = [audio.currentTime, !audio.paused];
