@@ -1,6 +1,7 @@
 """`run_transfer.py --mode=app`: the server as a program, and the page in a real browser."""
 
 import contextlib
+import io
 import json
 import os
 import pathlib
@@ -144,11 +145,12 @@ def test_an_upload_that_breaks_off_or_hides_its_size_leaves_nothing(server, tmp_
         sender.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data[:9000])
         wait_until(lambda: set(folder.iterdir()) != before)
     wait_until(lambda: set(folder.iterdir()) == before)
-    with socket.create_connection(("127.0.0.1", server.port)) as sender:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as sender:
         sender.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
         with contextlib.suppress(OSError):
             for _ in range(12):
                 sender.sendall(b"186A0\r\n" + bytes(100_000) + b"\r\n")
+            sender.sendall(b"0\r\n\r\n")
         assert b" 422 " in sender.recv(100)
     wait_until(lambda: set(folder.iterdir()) == before)
 
@@ -247,6 +249,37 @@ def test_two_files_in_and_sound_out(server, browser, tmp_path):
     assert text_of(browser, "h2")[0] == "my content.wav in the style of my style.wav"
     browser.switch_to.default_content()
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_a_take_is_compared_blind_with_the_equaliser(server, browser, tmp_path):
+    from selenium.webdriver.support.ui import Select
+
+    from research.transfer import commands
+
+    browser.get(server.address)
+    wait_until(lambda: find(browser, ".take.done .against option:nth-child(2)"))
+    assert text_of(browser, ".against option")[1:] == ["a fixed equaliser"]
+    Select(find(browser, ".against")[0]).select_by_value("equaliser")
+    wait_until(lambda: browser.execute_script("return trial !== null && player.duration === 1"), 60)
+    for kind in ("content", "style", "a", "b"):
+        find(browser, f"#blind [data-plays={kind}]")[0].click()
+        playing = "return !player.paused && player.readyState >= 2"
+        wait_until(lambda playing=playing: browser.execute_script(playing))
+    for question, answer in (("content", "a"), ("style", "same"), ("better", "b")):
+        browser.execute_script(
+            f"document.querySelector('[name={question}][value={answer}]').click()"
+        )
+    find(browser, "#vote button")[0].click()
+    wait_until(lambda: "Votes so far: 1." in text_of(browser, "#vote .message")[0])
+    told = text_of(browser, "#vote .message")[0]
+    assert "default, style_amount=0.8" in told and "equaliser" in told
+    workdir = re.search(r"files are in (.+)\n", server.said)[1]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        commands.compare([workdir], tmp_path / "compare")
+    lines = printed.getvalue().splitlines()
+    assert lines[0].startswith("Wrote 1 takes into ")
+    assert len(lines) == 5 and "style" in lines[2] and "1 listeners heard no difference" in lines[2]
+    assert lines[4] == f"Wrote 1 votes of listeners into {tmp_path / 'compare' / 'listening.csv'}"
 
 
 def test_a_bad_file_is_told_on_the_page(server, browser, tmp_path):

@@ -7,11 +7,18 @@ import time
 import numpy as np
 import pytest
 import soundfile
+from conftest import CLIPS
+from playing import tune
 
 from research.app import jobs as module
+from research.app.blind import Blind
 from research.app.jobs import Jobs
 from research.app.sounds import Sounds
+from research.audio.waveform import load_waveform
+from research.audio.writing import save_waveform
 from research.errors import InputError
+from research.judge.fixed_equaliser import equalise
+from research.transfer.votes import load_votes
 
 ASKED = {"content": "piano", "styles": ["band"], "changes": {"style_amount": 0.5}}
 
@@ -30,7 +37,7 @@ class _Fake:
         return self.read()
 
     def read(self):
-        event = self.events.get(timeout=10)
+        event = self.events.get(timeout=100)
         if event is None:
             self.is_alive = False
         return event
@@ -176,6 +183,48 @@ def test_what_cannot_be_made_is_refused(start, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         jobs.add(ASKED | changes)
     assert jobs.summary() == [] and not list((tmp_path / "takes").glob("*/"))
+
+
+def test_takes_are_compared_blind_and_votes_kept(start, tmp_path, monkeypatch):
+    jobs = start()
+    blind = Blind(tmp_path, jobs, jobs._sounds)
+    asked = [ASKED, {**ASKED, "changes": {}}, {**ASKED, "styles": ["piano"]}, ASKED]
+    ids = [jobs.add(one) for one in asked]
+    for number, id in enumerate(ids):
+        wait_until(lambda number=number: len(_Fake.made[0].tasks) == number + 1)
+        save_waveform(jobs.path(id, "output.wav"), tune(200 + 50 * number))
+        if id != ids[-1]:
+            _Fake.made[0].tell("done", genre=None)
+    wait_until(lambda: status_of(jobs)[ids[-1]] == "running")
+    for against, message in (
+        (ids[2], "choose two takes of the same content and style"),
+        (ids[3], "the take is not finished"),
+        (ids[0], "both takes are default, style_amount=0.5; choose two that differ"),
+        ("no", "there is no take 'no'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            blind.start({"take": ids[0], "against": against})
+    labels = {"default, style_amount=0.5", "default"}
+    files = {id: jobs.path(id, "output.wav").read_bytes() for id in ids[:2]}
+    for order in (0, 1):
+        monkeypatch.setattr("secrets.randbelow", lambda most, order=order: order)
+        trial = blind.start({"take": ids[0], "against": ids[1]})
+        assert (trial["content"], trial["styles"]) == ("piano", ["band"])
+        heard = [blind.path(trial["id"], letter).read_bytes() for letter in "ab"]
+        assert heard == [files[ids[order]], files[ids[1 - order]]]
+        with pytest.raises(InputError, match="answer all three questions"):
+            blind.vote(trial["id"], {"content": "a"})
+        told = blind.vote(trial["id"], {"content": "a", "style": "b", "better": "same"})
+        assert {told["a"], told["b"]} == labels and told["votes"] == order + 1
+        with pytest.raises(InputError, match="this comparison is over"):
+            blind.vote(trial["id"], {"content": "a", "style": "b", "better": "same"})
+    first, second = load_votes(tmp_path)
+    assert (first.first, second.first) == ("default, style_amount=0.5", "default")
+    assert first.answers == {"content": "first", "style": "second", "better": "same"}
+    trial = blind.start({"take": ids[1], "against": "equaliser"})
+    equalised = load_waveform(blind.path(trial["id"], "a"))
+    content, style = (load_waveform(CLIPS / f"{name}.ogg") for name in ("piano", "band"))
+    np.testing.assert_allclose(equalised.samples, equalise(content, style).samples, atol=1e-6)
 
 
 def test_recordings_of_before_are_found_again_and_broken_ones_removed(tmp_path):

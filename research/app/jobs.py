@@ -143,6 +143,18 @@ class Jobs:
         with self._changed:
             return self.folder / self._find(id).id / name
 
+    def finished(self, id: str) -> Job:
+        """A transfer that is done.
+
+        Raises:
+          InputError: there is none of this id, or it is not done.
+        """
+        with self._changed:
+            job = self._find(id)
+            if job.status != "done":
+                raise InputError("the take is not finished; choose another one")
+            return job
+
     def title(self, id: str) -> str:
         """Content and styles of a transfer in words."""
         with self._changed:

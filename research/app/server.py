@@ -4,10 +4,11 @@ import pathlib
 import socket
 import threading
 import webbrowser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from research.app.blind import Blind
 from research.app.jobs import Jobs
-from research.app.sounds import Sounds, Upload, check_size
+from research.app.sounds import Sounds, Upload
 from research.errors import InputError
 from research.files import exclusive_lock
 from research.workdir import make_workdir
@@ -55,8 +56,10 @@ def serve(
         address = f"http://{'localhost' if host in _LOOPBACK else host}:{listener.getsockname()[1]}"
         sounds = Sounds(folder / "sounds")
         jobs = Jobs(folder / "takes", sounds)
+        blind = Blind(folder, jobs, sounds)
         try:
-            app = make_app(sounds, jobs, None if host not in _LOOPBACK else _LOOPBACK, upload_mb)
+            hosts = _LOOPBACK if host in _LOOPBACK else None
+            app = make_app(sounds, jobs, blind, hosts, upload_mb)
             config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
             print(f"Open {address} (Ctrl-C ends it); files are in {workdir}", flush=True)
             if opens_browser:
@@ -88,13 +91,14 @@ def _listen(host: str, port: int | None) -> socket.socket:
 
 
 def make_app(
-    sounds: Sounds, jobs: Jobs, hosts: tuple[str, ...] | None, upload_mb: float
+    sounds: Sounds, jobs: Jobs, blind: Blind, hosts: tuple[str, ...] | None, upload_mb: float
 ) -> "Starlette":
     """The application.
 
     Args:
       sounds: the recordings.
       jobs: the takes.
+      blind: the blind comparisons.
       hosts: names that the page may be asked for by, against sites that have their names lead
         here; None for all.
       upload_mb: largest size of a recording, MB.
@@ -121,32 +125,40 @@ def make_app(
         return Response(text, media_type="text/css", headers={"Cache-Control": "no-store"})
 
     def state(request: "Request") -> Response:
-        return JSONResponse({"sounds": sounds.summary(), "takes": jobs.summary()})
+        summary = {"sounds": sounds.summary(), "takes": jobs.summary(), "upload_mb": upload_mb}
+        return JSONResponse(summary)
 
     async def upload(request: "Request") -> Response:
-        name = request.query_params.get("name", "")
-        check_size(name, int(request.headers.get("content-length") or 0), most_bytes)
+        name, stream = request.query_params.get("name", ""), request.stream()
         received = await run_in_threadpool(Upload, sounds.folder, name, most_bytes)
         try:
-            async for data in request.stream():
+            async for data in stream:
                 await run_in_threadpool(received.write, data)
             sound = await run_in_threadpool(received.finish)
         except BaseException as error:
             await run_in_threadpool(received.discard)
             if isinstance(error, ClientDisconnect):
                 return Response(status_code=400)
+            async for _ in stream:  # A browser reads no answer before it has sent all.
+                pass
             raise
         sounds.add(sound)
         return JSONResponse(sound.summary(), 201)
 
     async def add(request: "Request") -> Response:
-        try:
-            asked = await request.json()
-        except ValueError as error:
-            raise InputError("the request is not JSON") from error
-        if not isinstance(asked, dict):
-            raise InputError("the request is not JSON with keys")
+        asked = await _json(request)
         return JSONResponse({"id": await run_in_threadpool(jobs.add, asked)}, 201)
+
+    async def start_trial(request: "Request") -> Response:
+        return JSONResponse(await run_in_threadpool(blind.start, await _json(request)), 201)
+
+    async def vote(request: "Request") -> Response:
+        id, given = request.path_params["id"], await _json(request)
+        return JSONResponse(await run_in_threadpool(blind.vote, id, given), 201)
+
+    def of_trial(request: "Request") -> Response:
+        path = blind.path(request.path_params["id"], request.path_params["letter"])
+        return FileResponse(path, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
     def remove(request: "Request") -> Response:
         jobs.remove(request.path_params["id"])
@@ -180,7 +192,21 @@ def make_app(
             Route("/takes", add, methods=["PUT"]),
             Route("/takes/{id}", remove, methods=["DELETE"]),
             Route("/takes/{id}/{name}", file),
+            Route("/blind", start_trial, methods=["PUT"]),
+            Route("/blind/{id}", vote, methods=["PUT"]),
+            Route("/blind/{id}/{letter}", of_trial),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts or "*"))],
         exception_handlers={InputError: refuse, OSError: refuse},
     )
+
+
+async def _json(request: "Request") -> dict[str, Any]:
+    """The keys of a request. Raises an InputError if it has none."""
+    try:
+        asked = await request.json()
+    except ValueError as error:
+        raise InputError("the request is not JSON") from error
+    if not isinstance(asked, dict):
+        raise InputError("the request is not JSON with keys")
+    return asked

@@ -61,7 +61,11 @@ class Upload:
           InputError: it is more than is allowed.
         """
         self._size += len(data)
-        check_size(self.name, self._size, self._most)
+        if self._size > self._most:
+            raise InputError(
+                f"{self.name} has more than {self._most / 1e6:.0f} MB; give a shorter one, or "
+                "start with a higher --upload_mb"
+            )
         self._file.write(data)
 
     def finish(self) -> Sound:
@@ -81,19 +85,6 @@ class Upload:
         """Remove what was received."""
         self._file.close()
         shutil.rmtree(self.path.parent, ignore_errors=True)
-
-
-def check_size(name: str, size: int, most_bytes: int) -> None:
-    """Check the size of a file that is received.
-
-    Raises:
-      InputError: it is more than is allowed.
-    """
-    if size > most_bytes:
-        raise InputError(
-            f"{name} has more than {most_bytes / 1e6:.0f} MB; give a shorter one, or start with a "
-            "higher --upload_mb"
-        )
 
 
 class Sounds:

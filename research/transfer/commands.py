@@ -10,6 +10,7 @@ from research.errors import InputError
 from research.files import check_kept, check_place, exclusive_lock, expand
 from research.progress import CountingBar, ProgressBar
 from research.settings import to_json
+from research.tables import save_records
 from research.transfer.comparison import write_comparison
 from research.transfer.config import TransferConfig
 from research.transfer.experiment import make_takes
@@ -22,6 +23,7 @@ from research.transfer.style_file import check_style_file_name
 from research.transfer.style_source import make_style_file, parse_source
 from research.transfer.sweep import combinations
 from research.transfer.takes import find_takes
+from research.transfer.votes import count_votes, in_words, load_votes
 from research.workdir import claim, claim_config, environment, make_workdir, save_json
 
 
@@ -166,7 +168,7 @@ def save_style(output: str | os.PathLike, style: str, config: TransferConfig) ->
 
 
 def compare(runs: Sequence[str | os.PathLike], workdir: str | os.PathLike | None = None) -> None:
-    """Put runs into one table and on one page.
+    """Put runs into one table and on one page, and count the votes of listeners.
 
     Args:
       runs: workdirs of `run_transfer.py`.
@@ -177,5 +179,12 @@ def compare(runs: Sequence[str | os.PathLike], workdir: str | os.PathLike | None
     """
     folders = [expand(run) for run in dict.fromkeys(runs)]
     folder = make_workdir(workdir or "results/compare")
+    votes = [vote for run in folders for vote in load_votes(run)]
     num_takes = write_comparison(folder, folders)
     print(f"Wrote {num_takes} takes into {folder / 'comparison.csv'} and .html")
+    if votes:
+        counted = count_votes(votes)
+        save_records(folder / "listening.csv", counted)
+        for record in counted:
+            print(in_words(record))
+        print(f"Wrote {len(votes)} votes of listeners into {folder / 'listening.csv'}")

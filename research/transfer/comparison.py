@@ -99,13 +99,17 @@ def _load(run: pathlib.Path, name: str) -> list[_Entry]:
         raise InputError(
             f"--input {run} holds no take; give the --workdir of a run_transfer.py run"
         )
-    config = {
-        key: str(value) if isinstance(value, list) else value
-        for key, value in flat(load_json(run / "config.json")).items()
-        if not key.startswith("sweep.")
-    }
     entries = []
     for folder in folders:
+        # A sweep has one config for all takes, and takes of the app have their own.
+        own_config = folder / "config.json"
+        config = {
+            key: str(value) if isinstance(value, list) else value
+            for key, value in flat(
+                load_json(own_config if own_config.exists() else run / "config.json")
+            ).items()
+            if not key.startswith("sweep.")
+        }
         metrics = load_metrics(folder)
         own = name if folder == run else f"{name}/{folder.name}"
         entries.append(_Entry(name, own, folder, config | metrics.get("settings", {}), metrics))

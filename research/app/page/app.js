@@ -5,6 +5,7 @@ const slots = [...document.querySelectorAll(".slot")];
 const player = new Audio();
 let opened = null;  // Id of the take whose page is shown.
 let timer = 0;
+let most = Infinity;  // Size of a recording, MB.
 
 /** Ask the server; the JSON of its answer. What it refuses is an Error with its one line. */
 async function ask(path, options = {}) {
@@ -26,6 +27,10 @@ const messageOf = (slot) => slot.querySelector(".message");
 /** Send a file, then choose it. */
 async function send(slot, file, name) {
   const message = messageOf(slot);
+  if (file.size > 1e6 * most) {
+    message.textContent = `${name} has more than ${most} MB; give a shorter one, or start with a higher --upload_mb`;
+    return;
+  }
   message.textContent = `Reading ${name} …`;
   try {
     const sound = await ask(`sounds?name=${encodeURIComponent(name)}`, { method: "PUT", body: file });
@@ -189,6 +194,10 @@ function showTakes(takes, names) {
         await ask(`takes/${take.id}`, { method: "DELETE" }).catch(() => {});
         refresh();
       });
+      item.querySelector(".against").addEventListener("change", (event) => {
+        if (event.target.value) startBlind(take.id, event.target.value);
+        event.target.value = "";
+      });
       list.insertBefore(item, list.children[index] ?? null);
     }
     item.className = `take ${take.status}${opened === take.id ? " open" : ""}`;
@@ -212,6 +221,7 @@ function showTakes(takes, names) {
       if (plays) audio.play().catch(() => {});
     }
     item.querySelector(".open").hidden = take.status !== "done";
+    showOpponents(item, take, takes);
     item.querySelector(".download").hidden = !take.has_output;
     item.querySelector(".remove").textContent = running ? "Cancel" : "Remove";
     if (take.genre && !item.querySelector(".genre")) {
@@ -222,6 +232,85 @@ function showTakes(takes, names) {
     }
   });
 }
+
+/** What a finished take can be compared with: other takes of the same recordings. */
+function showOpponents(item, take, takes) {
+  const same = (other) => other.content === take.content && String(other.styles) === String(take.styles);
+  const others = takes.filter((other) => other.id !== take.id && other.status === "done" && same(other));
+  const choices = others.map((other) => [other.id, `take ${Number(other.id)}`]);
+  if (take.styles.length === 1) choices.unshift(["equaliser", "a fixed equaliser"]);
+  const select = item.querySelector(".against");
+  select.hidden = take.status !== "done" || choices.length === 0;
+  if (select.dataset.choices === String(choices)) return;
+  select.dataset.choices = choices;
+  select.replaceChildren(new Option("Listen blind against …", ""), ...choices.map(([id, text]) => new Option(text, id)));
+}
+
+let trial = null;  // The blind comparison that goes on.
+
+for (const row of document.querySelectorAll("[data-question]")) {
+  for (const [value, text] of [["a", "A"], ["b", "B"], ["same", "no difference"]]) {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    Object.assign(input, { type: "radio", name: row.dataset.question, value, required: true });
+    label.append(input, ` ${text}`);
+    row.append(label);
+  }
+}
+
+async function startBlind(take, against) {
+  const message = document.querySelector("#vote .message");
+  byId("blind").hidden = false;
+  byId("blind").scrollIntoView({ behavior: "smooth" });
+  byId("vote").reset();
+  trial = null;
+  try {
+    trial = await ask("blind", { method: "PUT", body: JSON.stringify({ take, against }) });
+    message.textContent = "";
+    delete player.dataset.id;
+    playOfTrial("a", false);
+  } catch (error) {
+    message.textContent = error.message;
+  }
+}
+
+/** Play a sound of the blind comparison; A and B go on at the same position. */
+function playOfTrial(kind, plays = true) {
+  if (!trial) return;
+  const address = { content: `sounds/${trial.content}`, style: `sounds/${trial.styles[0]}` }[kind] ?? `blind/${trial.id}/${kind}`;
+  const keeps = kind !== "style" && player.dataset.id && player.dataset.kind !== "style";
+  const at = keeps ? player.currentTime : 0;
+  player.src = player.dataset.id = address;
+  player.dataset.kind = kind;
+  player.currentTime = at;
+  if (plays) player.play().catch(() => {});
+  for (const button of document.querySelectorAll("#blind [data-plays]")) {
+    button.classList.toggle("selected", plays && button.dataset.plays === kind);
+  }
+}
+
+for (const button of document.querySelectorAll("#blind [data-plays]")) {
+  button.addEventListener("click", () => playOfTrial(button.dataset.plays));
+}
+byId("pause").addEventListener("click", () => player.pause());
+
+byId("vote").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const message = document.querySelector("#vote .message");
+  if (!trial) {
+    message.textContent = "Choose what to compare at a take.";
+    return;
+  }
+  const answers = Object.fromEntries(new FormData(byId("vote")));
+  try {
+    const told = await ask(`blind/${trial.id}`, { method: "PUT", body: JSON.stringify(answers) });
+    trial = null;
+    player.pause();
+    message.textContent = `A was: ${told.a}. B was: ${told.b}. Votes so far: ${told.votes}.`;
+  } catch (error) {
+    message.textContent = error.message;
+  }
+});
 
 /** Show the page of a take, or none. */
 function open(id) {
@@ -239,7 +328,8 @@ async function refresh() {
   clearTimeout(timer);
   let wait = 2000;
   try {
-    const { sounds, takes } = await ask("state");
+    const { sounds, takes, upload_mb } = await ask("state");
+    most = upload_mb;
     const names = Object.fromEntries(sounds.map((sound) => [sound.id, sound.name]));
     showRecordings(sounds);
     showTakes(takes, names);
