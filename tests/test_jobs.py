@@ -100,9 +100,9 @@ def test_takes_are_made_one_after_the_other_by_one_worker(start, tmp_path):
     assert _Fake.made == [worker]
     wait_until(lambda: len(worker.tasks) == 2)
     assert worker.tasks[1]["style"].count("band.ogg,") == 1
-    worker.tell("failed", reason="content: it is digital silence")
+    worker.tell("failed", reason=f"{task['content']} is digital silence")
     wait_until(lambda: status_of(jobs)["0002"] == "failed")
-    assert jobs.summary()[0]["reason"] == "content: it is digital silence"
+    assert jobs.summary()[0]["reason"] == "Piano minuet is digital silence"
     assert jobs.title("0002") == "Piano minuet as Funk-rock band and Piano minuet"
 
 

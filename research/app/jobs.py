@@ -233,6 +233,10 @@ class Jobs:
                 return
             job.status, job.stage = event["event"], ""
             job.reason, job.genre = event.get("reason", ""), event.get("genre")
+            for id in (job.content, *job.styles):
+                with contextlib.suppress(InputError):
+                    sound = self._sounds[id]
+                    job.reason = job.reason.replace(str(sound.path), sound.name)
             job.has_output = (self.folder / job.id / "output.wav").exists()
             with contextlib.suppress(OSError):
                 self._keep(job)

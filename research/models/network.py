@@ -48,13 +48,11 @@ class Network:
           InputError: the segments are too small for the network.
         """
         try:
-            module = config.build(*shape, num_classes, nnx.Rngs(seed))
+            return cls(*_init(config, shape, num_classes, jax.random.key(seed)))
         except ValueError as error:
             raise InputError(
                 f"{error}; raise config.segments.seconds or choose another config.model"
             ) from error
-        structure, params, stats = nnx.split(module, nnx.Param, ...)
-        return cls(Variables(nnx.to_pure_dict(params), nnx.to_pure_dict(stats)), structure)
 
     @classmethod
     def shapes(cls, config: NetworkConfig, shape: tuple[int, int], num_classes: int) -> "Network":
@@ -111,6 +109,16 @@ class Network:
         logits, activations = module(spectrogram, nnx.Rngs(dropout=key))
         heads = jnp.stack([activations[name] for name in module.heads])
         return logits, heads, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
+
+
+# One program for all arrays, and not one for the shape of each.
+@functools.partial(jax.jit, static_argnames=("config", "shape", "num_classes"))
+def _init(
+    config: NetworkConfig, shape: tuple[int, int], num_classes: int, key: jax.Array
+) -> tuple[Variables, nnx.GraphDef]:
+    module = config.build(*shape, num_classes, nnx.Rngs(key))
+    structure, params, stats = nnx.split(module, nnx.Param, ...)
+    return Variables(nnx.to_pure_dict(params), nnx.to_pure_dict(stats)), structure
 
 
 @functools.lru_cache(maxsize=4)
