@@ -54,10 +54,10 @@ def hear(spectrum: Spectrum) -> Heard:
       InputError: the weights are missing or damaged.
     """
     magnitude = spectrum.magnitude
-    loudest = jnp.asarray(loudest_bins(magnitude))
-    levels = pad_frames(np.asarray(spectrum_levels(jnp.asarray(magnitude), loudest)))
-    levels = np.pad(levels, [(_CONTEXT, _CONTEXT), (0, 0)])
-    found = _apply(_parameters(), levels, jnp.asarray([spectrum.tuning]))
+    # Blocks of frames, so that lengths share a program.
+    padded = np.pad(pad_frames(magnitude), [(_CONTEXT, _CONTEXT), (0, 0)])
+    tuning = np.asarray([spectrum.tuning], np.float32)
+    found = _apply(_parameters(), padded, loudest_bins(magnitude), tuning)
     heard = amplitudes(np.asarray(found)[: len(magnitude)])
     return Heard(heard[:, :-1], heard[:, -1])
 
@@ -69,9 +69,11 @@ def _parameters() -> Any:
 
 
 @jax.jit
-def _apply(parameters: Any, levels: jax.Array, tuning: jax.Array) -> jax.Array:
+def _apply(
+    parameters: Any, magnitude: jax.Array, loudest: jax.Array, tuning: jax.Array
+) -> jax.Array:
     """Outputs `[frames, pitches + 1]`, block by block, since stacks of partials are large."""
-    network = network_with(parameters)
+    network, levels = network_with(parameters), spectrum_levels(magnitude, loudest)
     num_blocks = (len(levels) - 2 * _CONTEXT) // BLOCK
 
     def apply(first: jax.Array) -> jax.Array:
