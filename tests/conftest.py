@@ -231,6 +231,8 @@ def browser(tmp_path_factory):
         "disable-component-update",
         "disable-sync",
         "autoplay-policy=no-user-gesture-required",
+        "use-fake-ui-for-media-stream",  # A microphone that beeps.
+        "use-fake-device-for-media-stream",
         f"user-data-dir={tmp_path_factory.mktemp('browser')}",
     ):
         options.add_argument(f"--{flag}")

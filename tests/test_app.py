@@ -282,6 +282,20 @@ def test_a_take_is_compared_blind_with_the_equaliser(server, browser, tmp_path):
     assert lines[4] == f"Wrote 1 votes of listeners into {tmp_path / 'compare' / 'listening.csv'}"
 
 
+def test_the_microphone_is_recorded(server, browser):
+    browser.get(server.address)
+    wait_until(lambda: find(browser, ".recordings li"))
+    [button] = find(browser, "[data-role=content] .record")
+    button.click()
+    wait_until(lambda: button.text == "Stop")
+    time.sleep(2)
+    button.click()
+    chosen = "[data-role=content] li:has(input:checked) .name"
+    wait_until(lambda: text_of(browser, chosen)[0].startswith("Recording "))
+    assert button.text == "Record"
+    assert 1.0 < server.state()["sounds"][-1]["seconds"] < 10.0
+
+
 def test_a_bad_file_is_told_on_the_page(server, browser, tmp_path):
     (tmp_path / "bad.mp3").write_text("no sound")
     browser.get(server.address)
