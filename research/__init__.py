@@ -1,7 +1,4 @@
-"""Music style transfer and genre classification in JAX.
-
-from research import genres, style_transfer
-"""
+"""Music style transfer and genre classification in JAX; the calls on arrays are in `api`."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -3,7 +3,6 @@
 They compute what `run_transfer.py` and `run_train.py --mode=predict` do, without files.
 """
 
-import dataclasses
 import functools
 import os
 from collections.abc import Callable
@@ -19,11 +18,12 @@ from research.errors import InputError, about
 from research.programs import keep_programs
 from research.settings import freeze, to_config_dict
 from research.training.predict import Ensemble, load_ensemble, predict_waveform, ranked
-from research.transfer.config import SweepConfig, TransferConfig
+from research.transfer.config import TransferConfig
 from research.transfer.memory import check_memory
 from research.transfer.optimise import Progress
 from research.transfer.style_source import load_source
 from research.transfer.style_transfer import transfer
+from research.transfer.sweep import combinations
 
 
 def style_transfer(
@@ -114,7 +114,7 @@ def configure(preset: str, changes: dict[str, Any]) -> TransferConfig:
         raise InputError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}")
     config = to_config_dict(PRESETS[preset]).to_dict()
     chosen = freeze(TransferConfig, _merged(config, changes))
-    if chosen.sweep != dataclasses.replace(SweepConfig(), memory_gb=chosen.sweep.memory_gb):
+    if combinations(chosen.sweep) != [{}]:
         raise InputError("config.sweep is for run_transfer.py; call once for each value")
     return chosen
 

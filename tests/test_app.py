@@ -19,6 +19,7 @@ import pytest
 import soundfile
 from conftest import CLIPS, ROOT
 from playing import tune
+from waiting import wait_until
 
 from research.app.server import _listen, serve
 from research.errors import InputError
@@ -170,14 +171,6 @@ def test_two_recordings_come_at_once(server, tmp_path):
     for name, (status, sound) in answers.items():
         assert (status, sound["name"]) == (201, name)
         assert server.ask(f"/sounds/{sound['id']}")[2] == datas[name]
-
-
-def wait_until(condition, seconds: float = 20.0) -> None:
-    for _ in range(round(seconds / 0.05)):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not come about")
 
 
 def find(browser, selector: str):

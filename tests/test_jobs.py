@@ -2,13 +2,13 @@
 
 import json
 import queue
-import time
 
 import numpy as np
 import pytest
 import soundfile
 from conftest import CLIPS
 from playing import tune
+from waiting import wait_until
 
 from research.app import jobs as module
 from research.app.blind import Blind
@@ -67,14 +67,6 @@ def start(tmp_path, monkeypatch):
     yield start
     for jobs in started:
         jobs.close()
-
-
-def wait_until(condition):
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.01)
-    pytest.fail("it did not come about")
 
 
 def status_of(jobs: Jobs) -> dict[str, str]:

@@ -19,7 +19,7 @@ from research.workdir import load_dict, save_json
 
 _ROOT = pathlib.Path(__file__).parents[2]
 # Keys of a config that the page may set.
-KEYS = "style_amount", "style_weight", "keep_rests", "dynamics", "seed"
+KEYS = "style_amount", "keep_rests", "dynamics", "seed"
 _UNFINISHED = "queued", "running"
 
 
@@ -190,19 +190,21 @@ class Jobs:
     def _run(self) -> None:
         while True:
             with self._changed:
-                job = self._next()
-                while job is None and not self._closed:
-                    if self._worker is None or not self._worker.is_alive:
-                        self._worker = _Worker(self.folder)  # So that it is ready when asked.
-                    self._changed.wait()
+                while not self._closed:
+                    worker = self._ready_worker()  # Before there is a job, so that it has started.
                     job = self._next()
-                if self._closed or job is None:
+                    if job is not None:
+                        break
+                    self._changed.wait()
+                else:
                     return
-                if self._worker is None or not self._worker.is_alive:
-                    self._worker = _Worker(self.folder)
-                worker, job.status, job.stage = self._worker, "running", "transferring"
-                self._clock = None
+                job.status, job.stage, self._clock = "running", "transferring", None
             self._make(job, worker)
+
+    def _ready_worker(self) -> "_Worker":
+        if self._worker is None or not self._worker.is_alive:
+            self._worker = _Worker(self.folder)
+        return self._worker
 
     def _next(self) -> Job | None:
         return next((job for job in self._jobs.values() if job.status == "queued"), None)

@@ -40,7 +40,7 @@ def _tell(events: TextIO, event: str, **values: Any) -> None:
 
 
 def _make(task: dict[str, Any], events: TextIO) -> dict[str, Any]:
-    """Make a take; its genre and the verdict of the judge."""
+    """Make a take; the genre of its output."""
     config = configure(task["preset"], task["changes"])
     folder = pathlib.Path(task["folder"])
     [take] = plan(config, [(task["content"], task["style"])], folder)

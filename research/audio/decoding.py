@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from research.audio.containers import find_recordings
-from research.audio.media import decode_media, is_media
+from research.audio.media import READABLE, decode_media, is_media
 from research.audio.recording import Data, Recording
 from research.errors import InputError
 
 if TYPE_CHECKING:
     import soundfile
 
-READABLE = "WAV, FLAC, Ogg, MP3 or AU"
-"""The formats that messages suggest."""
 _BLOCK = 1 << 26  # Samples of all channels. Most files fit, and more is not reserved on trust.
 _UNKNOWN_LENGTH = 1 << 62  # Lengths from here on are placeholders.
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-INSTALL = "pip install av"
-"""What a user without PyAV is told."""
+READABLE = "WAV, FLAC, Ogg, MP3 or AU"
+"""The formats that messages suggest."""
 # How files of MPEG-4, Matroska and WebM, ASF, AVI, FLV, ADTS, Musepack, APE, WavPack, True Audio,
 # AMR, RealMedia, MPEG streams, AC-3 and DTS begin.
 _START = re.compile(
@@ -80,7 +80,7 @@ def decode_media(path: pathlib.Path) -> tuple[np.ndarray, int]:
         from av.error import FFmpegError
     except ImportError as error:
         raise InputError(
-            f"{path} is of a format that needs PyAV; {INSTALL}, or give WAV, FLAC, Ogg, MP3 or AU"
+            f"{path} is of a format that needs PyAV; pip install av, or give {READABLE}"
         ) from error
     try:
         with av.open(str(path), metadata_errors="ignore") as container:

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from research.audio.decoding import READABLE, decode
+from research.audio.decoding import decode
+from research.audio.media import READABLE
 from research.audio.waveform import Waveform
 from research.errors import InputError
 from research.files import atomic_write, check_place

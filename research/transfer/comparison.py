@@ -99,18 +99,21 @@ def _load(run: pathlib.Path, name: str) -> list[_Entry]:
         raise InputError(
             f"--input {run} holds no take; give the --workdir of a run_transfer.py run"
         )
+    # A sweep has one config for all takes, and takes of the page have their own.
+    homes = [folder if (folder / "config.json").exists() else run for folder in folders]
+    configs = {home: _load_config(home) for home in dict.fromkeys(homes)}
     entries = []
-    for folder in folders:
-        # A sweep has one config for all takes, and takes of the app have their own.
-        own_config = folder / "config.json"
-        config = {
-            key: str(value) if isinstance(value, list) else value
-            for key, value in flat(
-                load_json(own_config if own_config.exists() else run / "config.json")
-            ).items()
-            if not key.startswith("sweep.")
-        }
-        metrics = load_metrics(folder)
+    for folder, home in zip(folders, homes, strict=True):
+        config, metrics = configs[home], load_metrics(folder)
         own = name if folder == run else f"{name}/{folder.name}"
         entries.append(_Entry(name, own, folder, config | metrics.get("settings", {}), metrics))
     return entries
+
+
+def _load_config(folder: pathlib.Path) -> dict[str, Any]:
+    """The config in a folder, flat, without what is swept."""
+    return {
+        key: str(value) if isinstance(value, list) else value
+        for key, value in flat(load_json(folder / "config.json")).items()
+        if not key.startswith("sweep.")
+    }

@@ -126,26 +126,28 @@ byId("form").addEventListener("submit", async (event) => {
 
 const time = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
+const SHIPPED = { content: "piano", style: "band" };  // Chosen at first.
+
 function showRecordings(sounds) {
   for (const slot of slots) {
     const list = slot.querySelector(".recordings");
     const role = slot.dataset.role;
-    sounds.forEach((sound, index) => {
-      if (list.querySelector(`[value="${sound.id}"]`)) return;
+    for (const sound of sounds) {
+      if (list.querySelector(`[value="${sound.id}"]`)) continue;
       const item = byId("recording").content.firstElementChild.cloneNode(true);
       const input = item.querySelector("input");
       input.type = role === "content" ? "radio" : "checkbox";
       input.name = role;
       input.value = sound.id;
-      if (index < 2) input.dataset.shipped = "yes";
-      input.checked = sound.id === { content: "piano", style: "band" }[role];
+      if (Object.values(SHIPPED).includes(sound.id)) input.dataset.shipped = "yes";
+      input.checked = sound.id === SHIPPED[role];
       item.querySelector(".name").textContent = sound.name;
       item.querySelector("small").textContent = time(sound.seconds);
       const button = item.querySelector(".play");
       button.setAttribute("aria-label", `Play ${sound.name}`);
       button.addEventListener("click", () => listen(sound.id));
       list.prepend(item);
-    });
+    }
   }
 }
 
