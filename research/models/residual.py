@@ -31,6 +31,8 @@ class ResidualConfig(NetworkConfig):
       dropout: fraction dropped of the input of the last layer of the convolutional branch, and of
         the statistics.
       hidden_dropout: fraction of the hidden units dropped.
+      centre: True to subtract from each bin its mean over time before the convolutions, so that
+        they do not see the level and the colour of a recording.
     """
 
     name: ClassVar[str] = "residual"
@@ -40,6 +42,7 @@ class ResidualConfig(NetworkConfig):
     hidden: int = between(192, 1, 65536)
     dropout: float = fraction(0.3)
     hidden_dropout: float = fraction(0.5)
+    centre: bool = False
 
     def build(self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs) -> "Residual":
         """The network.
@@ -106,6 +109,7 @@ class Residual(Classifier):
                 f"a segment of {num_frames} frames by {num_bins} bins is too small; it takes "
                 f"{least} by {max(least, MIN_BINS)}"
             )
+        self.centre = config.centre
         self.standardise = Standardise(num_bins)
         self.stem = _ConvNorm(1, config.stem, 5, rngs, stride=2)
         sizes = (config.stem, *config.widths)
@@ -130,8 +134,10 @@ class Residual(Classifier):
         Stem and blocks are `[batch, frames, bins, filters]`. `picture_logits` and `texture_logits`
         are those of the branches; `features` joins the last hidden layers of both.
         """
-        x = self.standardise(spectrogram)[..., None]
-        x = jax.nn.relu(self.stem(x))
+        x = self.standardise(spectrogram)
+        if self.centre:
+            x = x - x.mean(1, keepdims=True)
+        x = jax.nn.relu(self.stem(x[..., None]))
         activations = {"stem": x}
         for i, block in enumerate(self.blocks, 1):
             x = activations[f"block{i}"] = block(nnx.avg_pool(x, (2, 2), (2, 2)))
