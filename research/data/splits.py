@@ -25,7 +25,8 @@ SUBSETS = ("train", "validation", "test")
 class FileLists:
     """Text files that list the tracks of each subset, one a line, such as `blues/blues.00029.wav`.
 
-    Suffixes are ignored. `validation` is optional.
+    Suffixes are ignored. `validation` is optional, and so is `test`: a training without it tests
+    nothing.
     """
 
     train: str | None = path()
@@ -240,7 +241,7 @@ def _by_lists(
     left_out = collections.defaultdict(list)
     for subset in SUBSETS:
         subsets[subset], path = [], getattr(files, subset)
-        if not path and subset != "validation":
+        if not path and subset == "train":
             raise InputError(
                 f"config.data.files.{subset} is not given; name the text file that lists the tracks"
             )

@@ -37,6 +37,8 @@ _UNBOUND = unbound_keys(TrainConfig)
 def train(config: TrainConfig, workdir: pathlib.Path) -> None:
     """Train every fit, from its latest checkpoint if it has one, and test each once.
 
+    Without tracks to test on, nothing is tested.
+
     Raises:
       InputError: the config or the data do not allow it, or the workdir holds another run.
     """
@@ -54,7 +56,10 @@ def train(config: TrainConfig, workdir: pathlib.Path) -> None:
         save_json(workdir / "environment.json", environment(config.seed))
         num_classes = len(collection.genres)
         experiment.train(config, fits, num_classes, workdir, log=log, on_progress=bar, say=bar.say)
-        _test(Run.load(workdir), collection, fits, workdir, bar)
+        if any(len(fit.split.test) for fit in fits):
+            _test(Run.load(workdir), collection, fits, workdir, bar)
+        else:
+            bar.say("No tracks to test on: config.data.files.test is not given")
         with only_warn(workdir / "curves.png"):
             draw_curves(workdir / "curves.png", log.read())
 

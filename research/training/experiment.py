@@ -144,7 +144,7 @@ def plan_test(
       trained: names of the fits.
 
     Raises:
-      InputError: see `make_splits`; or a fit has no fold of its own.
+      InputError: see `make_splits`; or a fit has no fold of its own, or there is nothing to test.
     """
     planned = {fit.name: fit for fit in plan(config, collection, store)}
     fits = []
@@ -154,6 +154,11 @@ def plan_test(
             raise InputError(
                 f"{name} was trained without folds, so it has no fold to be tested on; give "
                 "--config.data.split=track or all"
+            )
+        if not len(fit.split.test):
+            raise InputError(
+                "config.data.files.test is not given; name the text file that lists the tracks to "
+                "test on"
             )
         fits.append(dataclasses.replace(fit, name=name))
     return fits
