@@ -37,7 +37,7 @@ def test_sizes_of_the_presets(preset, size):
 
 def test_values_are_those_of_numpy():
     mean, scale = np.float32([1.0, -2.0, 0.5]), np.float32([2.0, 0.1, 0.0])
-    network = small().with_standardisation(mean, scale)
+    network = small().with_layer("standardise", mean=mean, scale=scale)
     params = network.variables.params
     logits, found = apply(network, rows())
     x = (rows() - mean) * scale
@@ -55,7 +55,7 @@ def test_values_are_those_of_numpy():
 
 def test_mean_and_scale_of_the_input_are_no_parameters_and_training_keeps_them():
     network = small()
-    assert network.has_standardisation
+    assert "standardise" in network.variables.stats
     assert set(network.variables.params) == {"hidden", "head"}
     logits, _, stats = apply_training(network, rows(), jax.random.key(0))
     jax.tree.map(np.testing.assert_array_equal, stats, network.variables.stats)

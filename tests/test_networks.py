@@ -154,11 +154,11 @@ def test_the_gradient_is_finite_and_reaches_every_parameter(name):
 @every_network
 def test_what_standardises_the_input_is_set_once_and_not_trained(name):
     network, bins = untrained(name), SHAPE[1]
-    if not network.has_standardisation:
+    if "standardise" not in network.variables.stats:
         assert "standardise" not in network.variables.params
         return
     mean, scale = jnp.arange(bins) / bins, 1 + jnp.arange(bins, dtype=jnp.float32)
-    changed = network.with_standardisation(mean, scale)
+    changed = network.with_layer("standardise", mean=mean, scale=scale)
     assert changed.structure == network.structure
     assert np.any(infer(changed, segments())[0] != outputs(name)[0])
     _, _, stats = apply_training(changed, segments(), jax.random.key(0))

@@ -13,9 +13,9 @@ from flax import nnx
 class Classifier(nnx.Module):
     """A network from segments of a spectrogram to genres.
 
-    A module that standardises its input has a layer `standardise`, a
-    `research.models.layers.Standardise`. It is set from the training segments before the first
-    step; see `Network.with_standardisation`.
+    Two layers are set from the training segments before the first step, where a module has them:
+    `standardise`, a `research.models.layers.Standardise`, and `discriminant`, a
+    `research.models.discriminant.Discriminant`.
 
     Attributes:
       heads: names of the activations that are trained, `[batch, classes]` each. The loss is the

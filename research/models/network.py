@@ -17,8 +17,8 @@ class Variables(NamedTuple):
 
     Attributes:
       params: trained by gradients.
-      stats: running statistics of batch normalisation, and mean and scale of the input; empty
-        without either.
+      stats: running statistics of batch normalisation, and what is measured on the training
+        segments before the first step; empty without either.
     """
 
     params: dict[str, Any]
@@ -72,15 +72,11 @@ class Network:
         """The same structure with other arrays."""
         return dataclasses.replace(self, variables=variables)
 
-    @property
-    def has_standardisation(self) -> bool:
-        """True if the network has a layer `standardise`."""
-        return "standardise" in self.variables.stats
-
-    def with_standardisation(self, mean: jax.Array, scale: jax.Array) -> Self:
-        """The network with its layer `standardise` set, `[bins]` each."""
-        layer = {"standardise": {"mean": mean, "scale": scale}}
-        return self.with_variables(self.variables._replace(stats=self.variables.stats | layer))
+    def with_layer(self, name: str, **arrays: Any) -> Self:
+        """The network with the statistics of a layer replaced by `arrays`, all that it has."""
+        return self.with_variables(
+            self.variables._replace(stats=self.variables.stats | {name: arrays})
+        )
 
     def __call__(self, spectrogram: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Logits and activations as in use: without dropout, with running statistics.

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from research.models.base import Classifier, NetworkConfig
+from research.models.discriminant import Discriminant
 from research.models.layers import Standardise
 from research.models.texture import MIN_BINS, MIN_FRAMES, texture
 from research.settings import between, fraction
@@ -33,6 +34,9 @@ class ResidualConfig(NetworkConfig):
       hidden_dropout: fraction of the hidden units dropped.
       centre: True to subtract from each bin its mean over time before the convolutions, so that
         they do not see the level and the colour of a recording.
+      discriminant: weight of a linear discriminant in the logits, where the branches have the rest;
+        0 for none.
+      atoms: size of the dictionary of the discriminant.
     """
 
     name: ClassVar[str] = "residual"
@@ -43,6 +47,8 @@ class ResidualConfig(NetworkConfig):
     dropout: float = fraction(0.3)
     hidden_dropout: float = fraction(0.5)
     centre: bool = False
+    discriminant: float = fraction(0.0)
+    atoms: int = between(1200, 1, 65536)
 
     def build(self, num_frames: int, num_bins: int, num_classes: int, rngs: nnx.Rngs) -> "Residual":
         """The network.
@@ -89,7 +95,9 @@ class Residual(Classifier):
     """A residual network, and a perceptron on statistics of the same frames (`texture`).
 
     Each branch has its own logits and its own loss, so that the one that learns faster does not
-    stop the other from learning. The logits are the mean of the branches' log-probabilities.
+    stop the other from learning. The logits are the mean of the branches' log-probabilities,
+    or the weighted mean of that and the logits of a `Discriminant`, which is not trained by
+    gradients.
     On 128 frames by 128 bins and ten classes it has 512 062 parameters.
     """
 
@@ -123,6 +131,9 @@ class Residual(Classifier):
         self.hidden = _linear(num_statistics, config.hidden, rngs=rngs)
         self.hidden_norm = _norm(config.hidden, rngs)
         self.texture_head = nnx.Linear(config.hidden, num_classes, rngs=rngs)
+        self.discriminant_weight = config.discriminant
+        if config.discriminant:
+            self.discriminant = Discriminant(num_frames, num_bins, num_classes, config.atoms)
         self.dropout = nnx.Dropout(config.dropout)
         self.hidden_dropout = nnx.Dropout(config.hidden_dropout)
 
@@ -151,6 +162,9 @@ class Residual(Classifier):
         texture_logits = self.texture_head(self.hidden_dropout(hidden, rngs=rngs))
 
         logits = (jax.nn.log_softmax(picture) + jax.nn.log_softmax(texture_logits)) / 2
+        if self.discriminant_weight:
+            weight = self.discriminant_weight
+            logits = (1 - weight) * logits + weight * self.discriminant(spectrogram)
         activations["features"] = jnp.concatenate([pooled, hidden], axis=-1)
         activations |= {"picture_logits": picture, "texture_logits": texture_logits}
         activations["logits"] = logits

@@ -23,6 +23,7 @@ from research.models.network import Network
 from research.training import loop
 from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
+from research.training.discriminant import fit_discriminant
 from research.training.evaluation import classify
 from research.training.run_log import RunLog
 from research.training.sharding import make_mesh
@@ -252,6 +253,17 @@ def _train(
         say(f"{fit.name} epoch {entry['epoch']}/{config.num_epochs}: {line}")
 
     with Checkpoints(workdir / "checkpoints" / fit.name) as checkpoints:
+        if checkpoints.latest is None:  # Else it is in the checkpoint.
+            network = fit_discriminant(
+                network,
+                fit.reader,
+                fit.split.train,
+                batch_size=config.batch_size,
+                seed=fit.seed,
+                augmentation=config.augment,
+                front_end=config.spectrogram,
+                on_batch=lambda done, total: on_progress(f"{fit.name} discriminant", done, total),
+            )
         loop.fit(
             network,
             batches,

@@ -24,11 +24,11 @@ def standardise_input(
       train: indices of the training segments.
       batch_size: segments that are read at a time.
     """
-    if not network.has_standardisation:
+    if "standardise" not in network.variables.stats:
         return network
     mean, scale = _moments(reader, train, batch_size)
-    return network.with_standardisation(
-        jnp.asarray(mean, jnp.float32), jnp.asarray(scale, jnp.float32)
+    return network.with_layer(
+        "standardise", mean=jnp.asarray(mean, jnp.float32), scale=jnp.asarray(scale, jnp.float32)
     )
 
 

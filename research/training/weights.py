@@ -13,16 +13,17 @@ from research.models.network import Variables
 
 
 def save_weights(path: pathlib.Path, variables: Variables) -> None:
-    """Write the parameters in half precision and the statistics in single precision.
+    """Write parameters and matrices in half precision, and other statistics in single precision.
 
     Variances may be too small for half precision.
 
     Raises:
       InputError: the file cannot be written.
     """
-    kinds = {"params": np.float16, "stats": np.float32}
     arrays: dict[str, Any] = {
-        name: np.asarray(array, kinds[name.split("/")[0]])
+        name: np.asarray(
+            array, np.float32 if name.startswith("stats") and np.ndim(array) < 2 else np.float16
+        )
         for name, array in _by_name(variables).items()
     }
     with atomic_write(path) as temporary, temporary.open("wb") as file:
