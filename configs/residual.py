@@ -16,7 +16,7 @@ from research.training.config import TrainConfig
 
 # Random segments of 11.5 s, 128 frames each, six of a track of 30 s; AdamW along a cosine.
 DEFAULT = TrainConfig(
-    num_epochs=17,
+    num_epochs=68,
     learning_rate=2e-3,
     schedule="cosine",
     warmup_epochs=1,
@@ -34,7 +34,7 @@ DEFAULT = TrainConfig(
         frequency_mask=16,
         mixup=0.3,
     ),
-    model=ResidualConfig(),
+    model=ResidualConfig(centre=True, discriminant=0.3),
 )
 
 PRESETS = {

@@ -80,10 +80,10 @@ def test_solved_as_by_scikit_learn():
     logits = (values - found.mean) * found.scale @ found.weight + found.bias
     scaled = StandardScaler().fit_transform(values)
     known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.2, priors=[1 / 3] * 3)
-    wanted = known.fit(scaled, label).decision_function(scaled) / 2
+    wanted = known.fit(scaled, label).decision_function(scaled) / 3
     difference = logits - wanted
     np.testing.assert_allclose(difference - difference.mean(1, keepdims=True), 0, atol=1e-3)
-    assert np.ptp(wanted) > 5
+    assert np.ptp(wanted) > 3
 
 
 def test_statistics_that_do_not_vary_say_nothing():
@@ -99,7 +99,7 @@ def test_a_class_without_segments_is_never_predicted():
     values = np.random.default_rng(0).normal(size=(30, 4))
     found = solve(Moments.none(4, CLASSES).add(values, 2 * (np.arange(30) % 2)))
     logits = (values - found.mean) * found.scale @ found.weight + found.bias
-    assert logits[:, 1].max() < -40 < logits[:, [0, 2]].min()
+    assert logits[:, 1].max() < -30 < logits[:, [0, 2]].min()
 
 
 def test_components_are_white_and_atoms_find_directions():
@@ -144,7 +144,7 @@ def test_logits_equal_numpys():
     heads = activations["picture_logits"], activations["texture_logits"]
     branches = (log_softmax(heads[0]) + log_softmax(heads[1])) / 2
     np.testing.assert_allclose(logits, 0.75 * branches + 0.25 * discriminant, atol=2e-3)
-    assert np.ptp(discriminant) > 1
+    assert np.ptp(discriminant) > 0.5
 
 
 def test_it_tells_the_training_classes_apart():

@@ -104,7 +104,10 @@ def make_convs(
         Conv(num_in, num_out, width, num_axes, rngs, use_bias=not batch_norm)
         for num_in, num_out in itertools.pairwise(channels)
     )
-    norms = nnx.List(nnx.BatchNorm(size, rngs=rngs) for size in channels[1:] if batch_norm)
+    # Flax's momentum of 0.99 leaves the running statistics of a short training unfinished.
+    norms = nnx.List(
+        nnx.BatchNorm(size, momentum=0.9, rngs=rngs) for size in channels[1:] if batch_norm
+    )
     return convs, norms
 
 

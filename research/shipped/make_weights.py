@@ -1,11 +1,11 @@
 """Train the weights that are shipped, and put them here.
 
-    python -m research.shipped.make_weights --root=gtzan --train=train_filtered.txt \
-        --test=valid_filtered.txt
+    cat train_filtered.txt valid_filtered.txt > both.txt
+    python -m research.shipped.make_weights --root=gtzan --train=both.txt
 
 It trains as `configs/pictures.py` says, one network for each seed, in `--workdir`, and continues
-there if it was stopped. The tracks to test on decide nothing. Flags such as `--config.num_epochs=9`
-change the config.
+there if it was stopped. Tracks of `--test` are tested on and decide nothing. Flags such as
+`--config.num_epochs=9` change the config.
 """
 
 import pathlib
@@ -25,8 +25,8 @@ from research.workdir import load_json, make_workdir, save_json
 CONFIG = command_line.define_config(pathlib.Path(__file__).parents[2] / "configs" / "pictures.py")
 DATA = flags.DEFINE_string("root", None, "Folder of GTZAN's images.", required=True)
 TRAIN = flags.DEFINE_string("train", None, "List of tracks to train on.", required=True)
-TEST = flags.DEFINE_string("test", None, "List of tracks to test on.", required=True)
-SEEDS = flags.DEFINE_integer("seeds", 5, "Number of networks.", lower_bound=1)
+TEST = flags.DEFINE_string("test", None, "List of tracks to test on; none if not given.")
+SEEDS = flags.DEFINE_integer("seeds", 3, "Number of networks.", lower_bound=1)
 WORKDIR = flags.DEFINE_string("workdir", "results/shipped", "Folder of the training.")
 DESTINATION = flags.DEFINE_string("destination", str(SHIPPED), "Where the weights go.")
 

@@ -22,7 +22,7 @@ _BATCHES_AT_ONCE = 32
 _NUM_ROUNDS = 10  # Of k-means.
 _FLOOR = 1e-3  # Added to the variances that are whitened, relative to the largest.
 _ROUNDING = 1e-10  # Relative to the square of a statistic; a smaller variance is none.
-_CONFIDENCE = 0.5
+_CONFIDENCE = 1 / 3
 _NEVER = -100.0  # Bias of a class without a training segment.
 
 OnBatch = Callable[[int, int], None]
@@ -168,9 +168,9 @@ def learn_dictionary(
 
 
 def solve(moments: Moments) -> Solution:
-    """The linear discriminant of standardised statistics, its log-likelihoods halved.
+    """The linear discriminant of standardised statistics, with a third of its log-likelihoods.
 
-    The statistics are not normal, and whole logits would be too sure. Four fifths of the covariance
+    The statistics are not normal, and whole ones would be too sure. Four fifths of the covariance
     within the classes are mixed with a fifth of the identity, which is scaled to the same trace
     (Friedman 1989). All classes are as likely.
     """
