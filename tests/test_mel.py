@@ -82,7 +82,7 @@ def test_frames_of_audio_are_those_of_the_published_images():
         pytest.skip("there are no images of tracks here")
     far, correlations, details = [], [], []
     for image, file in pairs[:8]:
-        # The images begin with the third frame, 0.18 s after their tracks.
+        # The images begin with the third frame.
         frames = MelConfig().frames(load_waveform(file))[2:334].astype(np.float64)
         shown = ImageConfig().decode(image)[1]().astype(np.float64)[: len(frames)]
         # Bands up to 8 kHz: some tracks are here as Ogg, which leaves out what is above.
@@ -92,7 +92,7 @@ def test_frames_of_audio_are_those_of_the_published_images():
         correlations.append(np.corrcoef(profiles)[0, 1])
         parts = zip((frames, shown), profiles, strict=True)
         details.append(np.corrcoef([(part - mean).ravel() for part, mean in parts])[0, 1])
-    assert np.mean(far) < 0.03
-    assert np.min(correlations) > 0.95
+    assert np.max(far) < 0.01
+    assert np.min(correlations) > 0.999
     # Each frame shows its moment: one frame earlier or later, it is 0.1 to 0.6.
-    assert np.min(details) > 0.65
+    assert np.min(details) > 0.99

@@ -65,8 +65,9 @@ class Moments(NamedTuple):
     @classmethod
     def none(cls, num_statistics: int, num_classes: int) -> Self:
         """The sums over no segments."""
-        shapes = (num_classes,), (num_statistics, num_classes), (num_statistics,) * 2
-        return cls(*map(np.zeros, shapes), np.zeros(num_statistics))
+        total = np.zeros((num_statistics, num_classes))
+        square = np.zeros((num_statistics, num_statistics))
+        return cls(np.zeros(num_classes), total, square, np.zeros(num_statistics))
 
     def add(self, statistics: np.ndarray, label: np.ndarray) -> Self:
         """The sums with more segments, `[batch, statistics]` and `[batch]`. Arrays are reused."""
