@@ -34,7 +34,7 @@ DEFAULT = TrainConfig(
         frequency_mask=16,
         mixup=0.3,
     ),
-    model=ResidualConfig(centre=True, discriminant=0.3),
+    model=ResidualConfig(centre=True, discriminant=0.5),
 )
 
 PRESETS = {
