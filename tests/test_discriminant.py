@@ -7,17 +7,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawing import write_picture
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
 
 from research.data.batches import SegmentReader
+from research.data.front_ends.images import ImageConfig
 from research.data.front_ends.mel import MelConfig
 from research.data.segments import SegmentConfig, place_segments
 from research.data.tracks import Track
 from research.models.network import Network
 from research.models.residual import ResidualConfig
 from research.models.texture import texture
+from research.training import commands, experiment
 from research.training.augment import AugmentConfig
+from research.training.config import DataConfig, TrainConfig
 from research.training.discriminant import (
     Moments,
     calibrate,
@@ -25,6 +29,7 @@ from research.training.discriminant import (
     learn_dictionary,
     solve,
 )
+from research.training.run import Run
 from research.training.weights import load_weights, save_weights
 
 SHAPE, CLASSES, ATOMS = (16, 32), 3, 5
@@ -267,3 +272,32 @@ def test_its_matrices_are_saved_in_half_precision(tmp_path):
     x = reader().read(np.arange(6)).spectrogram.astype(np.float32)
     call = jax.jit(Network.__call__)
     np.testing.assert_allclose(call(loaded, x)[0], call(network, x)[0], atol=0.05)
+
+
+def test_a_training_that_goes_on_does_not_fit_it_again(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    for genre, level in (("metal", 200), ("jazz", 60)):
+        for number in range(3):
+            levels = random.integers(level // 2, level, (216, 334))
+            write_picture(tmp_path / "root" / genre / f"{genre}0020{number}.png", levels)
+    config = TrainConfig(
+        num_epochs=1,
+        spectrogram=ImageConfig(),
+        segments=SegmentConfig(seconds=3.0),
+        model=dataclasses.replace(CONFIG, centre=True),
+        data=DataConfig(root=str(tmp_path / "root"), cache=str(tmp_path / "cache"), test_share=0.4),
+    )
+    commands.train(config, tmp_path / "work")
+    before = arrays(Run.load(tmp_path / "work").restore("seed_0")[0])
+    assert np.any(before["weight"])
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(experiment, "fit_discriminant", refuse)
+    commands.train(config, tmp_path / "work")
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        before,
+        arrays(Run.load(tmp_path / "work").restore("seed_0")[0]),
+    )

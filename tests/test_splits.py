@@ -69,7 +69,7 @@ def assert_one_line_about(what, error):
 @hypothesis.given(
     sizes=SIZES,
     seed=SEEDS,
-    split=st.sampled_from(["track", "kfold", "all", "segment"]),
+    split=st.sampled_from(["track", "kfold", "blocks", "all", "segment"]),
     test_share=st.floats(0.01, 0.6),
     validation_share=FRACTIONS,
 )
@@ -112,7 +112,7 @@ def test_genres_of_a_hundred_are_split_80_to_20():
     assert genres_of(collection, split.test) == [20] * 8
 
 
-@pytest.mark.parametrize("split", ["track", "kfold"])
+@pytest.mark.parametrize("split", ["track", "kfold", "blocks"])
 def test_every_genre_is_trained_on_whatever_the_fractions(split):
     collection = collect_sizes([3, 4, 30])
     fractions = {"test_share": 0.7, "validation_share": 0.99}
@@ -138,6 +138,18 @@ def test_folds_test_each_track_once_and_are_balanced(sizes, seed, num_folds, fra
         assert (min(genres_of(collection, split.validation)) >= 1) == (fraction > 0)
 
 
+def test_a_block_is_a_run_of_names():
+    collection = collect_sizes([7, 3])
+    folds = splits_of(collection, split="blocks", num_folds=3)
+    assert [sorted(tracks_of(collection, fold.test)) for fold in folds] == [
+        [0, 1, 2, 7],
+        [3, 4, 8],
+        [5, 6, 9],
+    ]
+    again = splits_of(collection, 5, split="blocks", num_folds=3)
+    assert [fold.test.tolist() for fold in folds] == [fold.test.tolist() for fold in again]
+
+
 def test_validation_differs_from_fold_to_fold():
     collection = collect_sizes([10, 10])
     folds = splits_of(collection, split="kfold", validation_share=0.25)
@@ -149,7 +161,7 @@ def test_validation_differs_from_fold_to_fold():
 @hypothesis.given(
     digests=st.lists(st.lists(st.sampled_from("pqrstuvwxyz"), max_size=6), min_size=2, max_size=3),
     seed=SEEDS,
-    split=st.sampled_from(["track", "kfold"]),
+    split=st.sampled_from(["track", "kfold", "blocks"]),
 )
 def test_duplicates_stay_on_one_side(digests, seed, split):
     # Four tracks of each genre are its own; the others are duplicates here and there.
@@ -211,7 +223,7 @@ def test_segment_split_leaks_and_says_so():
 
 
 def test_others_do_not_leak():
-    for name in ("track", "kfold", "files", "all"):
+    for name in ("track", "kfold", "blocks", "files", "all"):
         config = SplitConfig(name, files=FileLists(test="t.txt"))
         assert not config.leaks
         assert "LEAK" not in describe(config, 0)
@@ -226,6 +238,7 @@ def test_others_do_not_leak():
             "by track, stratified, 30% for testing, 10% of the rest for validation, seed 7",
         ),
         (SplitConfig("kfold", num_folds=10), "10-fold by track, stratified, seed 7"),
+        (SplitConfig("blocks", num_folds=3), "3-fold by blocks of track names, seed 7"),
         (
             SplitConfig("files", files=FileLists("a", "b", "c")),
             "by file lists (train: a, validation: b, test: c), seed 7",
@@ -365,7 +378,6 @@ def test_duplicates_of_later_subsets_are_dropped(by_lists):
     ("lists", "what"),
     [
         ({"test": ["a/a.00000"]}, "config.data.files.train is not given"),
-        ({"train": ["a/a.00000"]}, "config.data.files.test is not given"),
         (
             {"train": ["a/a.00000", "b/b.00000"], "test": ["a/A.00000.au"]},
             "test.txt lists a/A.00000.au, which",
@@ -380,7 +392,6 @@ def test_duplicates_of_later_subsets_are_dropped(by_lists):
     ],
     ids=[
         "no train",
-        "no test",
         "overlap",
         "overlap of validation",
         "unknown",
@@ -392,6 +403,11 @@ def test_lists_that_do_not_fit_are_told_in_one_line(by_lists, lists, what):
     with pytest.raises(InputError) as error:
         by_lists(collect_sizes([2, 2]), **lists)
     assert_one_line_about(what, error)
+
+
+def test_without_a_list_to_test_on_nothing_is_tested(by_lists):
+    split = by_lists(collect_sizes([2, 2]), train=["a/a.00000", "b/b.00000"])
+    assert (len(split.train) > 0, len(split.validation), len(split.test)) == (True, 0, 0)
 
 
 def test_a_genre_that_no_list_trains_on_is_told(by_lists):
@@ -431,7 +447,7 @@ def slices(num_recordings=6, count=4, name="{genre}.{i:05d}.{k}.wav"):
 
 
 @pytest.mark.parametrize("name", ["{genre}.{i:05d}.{k}.wav", "x{i}_{k}.wav", "x{i}/{k}.wav"])
-@pytest.mark.parametrize("split", ["track", "kfold"])
+@pytest.mark.parametrize("split", ["track", "kfold", "blocks"])
 def test_slices_stay_on_one_side_and_count_once(split, name):
     collection = slices(name=name)
     splits = splits_of(collection, split=split, num_folds=3, validation_share=0.3)

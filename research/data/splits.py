@@ -17,7 +17,7 @@ from research.errors import InputError
 from research.settings import at_least, fraction, one_of, path
 from research.tables import read_lines
 
-SPLITS = ("track", "kfold", "files", "all", "segment")
+SPLITS = ("track", "kfold", "blocks", "files", "all", "segment")
 SUBSETS = ("train", "validation", "test")
 
 
@@ -39,11 +39,12 @@ class SplitConfig:
     """How a collection is split.
 
     Attributes:
-      split: `track` (random tracks of each genre), `kfold` (each track is tested once), `files` (by
-        lists), `all` (every track is tested) or `segment` (random segments: it leaks).
+      split: `track` (random tracks of each genre), `kfold` (each track is tested once), `blocks`
+        (the same, but a fold has successive names), `files` (by lists), `all` (every track is
+        tested) or `segment` (random segments: it leaks).
       test_share: fraction of the tracks or segments that is tested, for `track` and `segment`.
       validation_share: fraction of the rest, for all but `files` and `all`.
-      num_folds: of `kfold`.
+      num_folds: of `kfold` and `blocks`.
       files: the lists, for `files`.
       recordings: `names` keeps tracks of one recording together, see `same_recording`; `files` if
         the names mislead and each file is a recording of its own.
@@ -67,7 +68,7 @@ class Split:
     """Indices of the segments of each subset, `[segments]`.
 
     Attributes:
-      fold: number of the fold of `kfold`, else None.
+      fold: number of the fold of `kfold` and `blocks`, else None.
       train: segments that weights are fitted to.
       validation: segments that choose the checkpoint; may be empty.
       test: segments that are scored, once.
@@ -90,11 +91,12 @@ def describe(config: SplitConfig, seed: int, num_seeds: int = 1) -> str:
     """The protocol in words, as it is quoted with every accuracy."""
     seeds = f"seed {seed}" if num_seeds == 1 else f"seeds {seed} to {seed + num_seeds - 1}"
     chosen = ""
-    if config.validation_share and config.split in ("track", "kfold", "segment"):
+    if config.validation_share and config.split in ("track", "kfold", "blocks", "segment"):
         chosen = f", {config.validation_share:.0%} of the rest for validation"
     return {
         "track": f"by track, stratified, {config.test_share:.0%} for testing{chosen}, {seeds}",
         "kfold": f"{config.num_folds}-fold by track, stratified{chosen}, {seeds}",
+        "blocks": f"{config.num_folds}-fold by blocks of track names{chosen}, {seeds}",
         "files": f"by file lists (train: {config.files.train}, validation: "
         f"{config.files.validation}, test: {config.files.test}), {seeds}",
         "all": "every track for testing",
@@ -106,7 +108,7 @@ def describe(config: SplitConfig, seed: int, num_seeds: int = 1) -> str:
 def make_splits(
     collection: Collection, segments: Segments, config: SplitConfig, seed: int
 ) -> list[Split]:
-    """One split, or one for each fold of `kfold`.
+    """One split, or one for each fold of `kfold` and `blocks`.
 
     Raises:
       InputError: too few tracks, or lists that cannot be read or do not fit the collection.
@@ -130,13 +132,17 @@ def make_splits(
     if config.split == "all":
         return [_by_tracks(segments, None, {"test": range(len(collection.tracks))})]
 
-    groups = _shuffled_groups(collection, random, config.recordings == "names")
-    if config.split == "kfold":
-        _need(collection, groups, config.num_folds, f"the {config.num_folds} folds of kfold")
+    groups = _groups(collection, config.recordings == "names")
+    if config.split != "blocks":
+        groups = [[genre[i] for i in random.permutation(len(genre))] for genre in groups]
+    if config.split in ("kfold", "blocks"):
+        what = f"the {config.num_folds} folds of {config.split}"
+        _need(collection, groups, config.num_folds, what)
         turn, folds = 0, [[] for _ in range(config.num_folds)]
         for genre in groups:
-            for group in genre:
-                folds[turn % config.num_folds].append(group)
+            for place, group in enumerate(genre):
+                block = config.num_folds * place // len(genre)
+                folds[block if config.split == "blocks" else turn % config.num_folds].append(group)
                 turn += 1
     else:
         wanted = 2 + bool(config.validation_share)
@@ -154,7 +160,7 @@ def make_splits(
             )
         taken |= {id(group) for group in validation}
         train = [group for genre in rest for group in genre if id(group) not in taken]
-        fold = number if config.split == "kfold" else None
+        fold = number if config.split in ("kfold", "blocks") else None
         tracks = zip(SUBSETS, map(_flat, (train, validation, test)), strict=True)
         splits.append(_by_tracks(segments, fold, dict(tracks)))
     return splits
@@ -169,14 +175,12 @@ def _flat(groups: list[list[int]]) -> list[int]:
     return [track for group in groups for track in group]
 
 
-def _shuffled_groups(
-    collection: Collection, random: np.random.Generator, by_names: bool
-) -> list[list[list[int]]]:
-    """For each genre its recordings, in random order: indices of tracks."""
+def _groups(collection: Collection, by_names: bool) -> list[list[list[int]]]:
+    """For each genre its recordings, in the order of their names: indices of tracks."""
     genres = [[] for _ in collection.genres]
     for group in group_tracks(collection.tracks, by_names):
         genres[collection.tracks[group[0]].genre].append(group)
-    return [[genre[i] for i in random.permutation(len(genre))] for genre in genres]
+    return genres
 
 
 def _need(collection: Collection, groups: list[list], number: int, what: str) -> None:

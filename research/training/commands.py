@@ -29,7 +29,7 @@ from research.training.experiment import Fit
 from research.training.predict import Ensemble, predict_files, ranked
 from research.training.run import SHIPPED, Run, find_run, was_trained
 from research.training.run_log import RunLog
-from research.workdir import claim, claim_config, environment, load_json, make_workdir, save_json
+from research.workdir import claim, claim_config, environment, make_workdir, save_json
 
 _UNBOUND = unbound_keys(TrainConfig)
 
@@ -85,7 +85,7 @@ def evaluate(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, A
         collection, fits = _load_test_data("evaluate", run, run.fits, changes, bar)
         make_workdir(workdir)
         if run.folder == workdir and changes.keys() - _UNBOUND:
-            _keep_training_results(workdir)
+            results.keep_training_results(workdir)
         _test(run, collection, fits, workdir, bar)
 
 
@@ -328,13 +328,6 @@ def _load_test_data(
         experiment.check_unchanged(collection, run.tracks)
     collection = experiment.match_genres(collection, run.genres)
     return collection, experiment.plan_test(config, collection, store, names)
-
-
-def _keep_training_results(workdir: pathlib.Path) -> None:
-    """Copy the results of the training, once, before those of another test replace them."""
-    results_file, kept = workdir / "results.json", workdir / "results_of_training.json"
-    if results_file.exists() and not kept.exists():
-        save_json(kept, load_json(results_file))
 
 
 def _test(

@@ -126,19 +126,18 @@ def fit_discriminant(
     held_out = _hold_out(reader, train)
     counts = np.bincount(held_out, minlength=2).tolist()
     num_batches = len(variations) * sum(-(-count // batch_size) for count in counts)
-    num_done = 0
+    steps = itertools.count()
 
     def observe(indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Statistics of segments and of their variations, their classes and tracks."""
-        nonlocal num_done
         batches = np.split(indices, range(batch_size, len(indices), batch_size))
         for variation, chosen in itertools.product(variations, batches if len(indices) else ()):
             batch = _read(reader, chosen, variation.crop, random)
             padded = np.resize(batch.spectrogram, (batch_size, *reader.shape))
-            key = jax.random.fold_in(jax.random.key(seed), num_done)
+            step = next(steps)
+            key = jax.random.fold_in(jax.random.key(seed), step)
             statistics = np.asarray(_statistics(network, padded, key, variation, front_end))
-            num_done += 1
-            on_batch(num_done, num_batches)
+            on_batch(step + 1, num_batches)
             yield statistics[: len(chosen)], batch.label, reader.segments.track[chosen]
 
     moments = Moments.none(*layer["weight"].shape)

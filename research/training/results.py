@@ -1,5 +1,6 @@
 """Tests of all fits of a run: the content of `results.json` and `tracks.csv`."""
 
+import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from research.training.evaluation import (
 )
 from research.training.experiment import Fit, OnProgress
 from research.training.run import Run
+from research.workdir import load_json, save_json
 
 _SCORES = ("accuracy", "segment_accuracy", "macro_f1", "log_loss")
 
@@ -266,3 +268,10 @@ def in_words(results: dict[str, Any]) -> str:
             "they cannot be recognised"
         )
     return "\n".join(lines)
+
+
+def keep_training_results(workdir: pathlib.Path) -> None:
+    """Copy the results of the training, once, before those of another test replace them."""
+    found, kept = workdir / "results.json", workdir / "results_of_training.json"
+    if found.exists() and not kept.exists():
+        save_json(kept, load_json(found))

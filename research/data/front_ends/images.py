@@ -27,7 +27,6 @@ ROWS, COLUMNS = slice(36, 252), slice(55, 389)
 # the figure, and the edge covers the first row.
 _BANDS = (np.arange(1, 217) * NUM_BANDS / (0.755 * SIZE[1])).astype(int)
 _BAND_ROWS = np.unique(_BANDS, return_index=True)[1]
-_SECONDS = 30.0
 # Raise it when images are decoded in another way: all are decoded again.
 _VERSION = 2
 
@@ -38,11 +37,6 @@ class ImageConfig(DecibelFrames):
 
     name: ClassVar[str] = "picture"
     kind: ClassVar[FileKind] = IMAGES
-
-    @property
-    def frame_seconds(self) -> float:
-        """Time from a column to the next, s."""
-        return _SECONDS / (COLUMNS.stop - COLUMNS.start)
 
     @property
     def folder(self) -> str:

@@ -16,13 +16,16 @@ from research.audio.stft import StftConfig, magnitude, mel_filterbank, stft
 from research.audio.waveform import Waveform
 from research.data.front_ends.base import AudioFrontEnd
 from research.data.front_ends.blocks import transform_blocks
-from research.data.front_ends.decibels import NUM_BANDS, RANGE_DB, DecibelFrames
+from research.data.front_ends.decibels import (
+    HOP_LENGTH,
+    NUM_BANDS,
+    RANGE_DB,
+    SAMPLE_RATE,
+    STEP,
+    DecibelFrames,
+)
 
-_SAMPLE_RATE = 22050
-_STFT = StftConfig(n_fft=2048, hop_length=512)
-# Frames of the STFT from a column of an image to the next, measured on 21 images: frame
-# `floor(_STEP * j)` equals column `j - 2` in 99.7 % of them.
-_STEP = 3.862
+_STFT = StftConfig(n_fft=2048, hop_length=HOP_LENGTH)
 _TINY = np.finfo(np.float32).tiny
 # Raise it when frames are computed in another way: all are computed again.
 _VERSION = 2
@@ -33,11 +36,6 @@ class MelConfig(DecibelFrames, AudioFrontEnd):
     """Log-mel frames of audio, `[frames, 128]` from 0 to 1."""
 
     name: ClassVar[str] = "mel"
-
-    @property
-    def frame_seconds(self) -> float:
-        """Hop, s."""
-        return _STEP * _STFT.hop_length / _SAMPLE_RATE
 
     @property
     def folder(self) -> str:
@@ -53,14 +51,14 @@ class MelConfig(DecibelFrames, AudioFrontEnd):
         Raises:
           InputError: the samples are far above full scale.
         """
-        power = transform_blocks(waveform, _SAMPLE_RATE, _STFT, _mel_power)
+        power = transform_blocks(waveform, SAMPLE_RATE, _STFT, _mel_power)
         loudest = max(power.max(), _TINY)
-        shown = np.floor(_STEP * np.arange(np.ceil(len(power) / _STEP))).astype(int)
+        shown = np.floor(STEP * np.arange(np.ceil(len(power) / STEP))).astype(int)
         decibels = 10 * np.log10(np.maximum(power[shown] / loudest, _TINY))
         return np.maximum(1 + decibels / RANGE_DB, 0).astype(np.float16)
 
 
 @jax.jit(static_argnames="config")
 def _mel_power(samples: jax.Array, *, config: StftConfig) -> jax.Array:
-    filters = mel_filterbank(_SAMPLE_RATE, config.n_fft, NUM_BANDS)
+    filters = mel_filterbank(SAMPLE_RATE, config.n_fft, NUM_BANDS)
     return jnp.square(magnitude(stft(samples, config))) @ filters
