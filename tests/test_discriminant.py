@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from drawing import write_picture
+from drawing import write_noise
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
 
@@ -275,17 +275,13 @@ def test_its_matrices_are_saved_in_half_precision(tmp_path):
 
 
 def test_a_training_that_goes_on_does_not_fit_it_again(tmp_path, monkeypatch):
-    random = np.random.default_rng(0)
-    for genre, level in (("metal", 200), ("jazz", 60)):
-        for number in range(3):
-            levels = random.integers(level // 2, level, (216, 334))
-            write_picture(tmp_path / "root" / genre / f"{genre}0020{number}.png", levels)
+    root = write_noise(tmp_path / "root", per_genre=3)
     config = TrainConfig(
         num_epochs=1,
         spectrogram=ImageConfig(),
         segments=SegmentConfig(seconds=3.0),
         model=dataclasses.replace(CONFIG, centre=True),
-        data=DataConfig(root=str(tmp_path / "root"), cache=str(tmp_path / "cache"), test_share=0.4),
+        data=DataConfig(root=str(root), cache=str(tmp_path / "cache"), test_share=0.4),
     )
     commands.train(config, tmp_path / "work")
     before = arrays(Run.load(tmp_path / "work").restore("seed_0")[0])

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 from conftest import ROOT
-from drawing import write_picture
+from drawing import write_noise
 
 from research.data.front_ends.images import ImageConfig
 from research.data.front_ends.mel import MelConfig
@@ -32,14 +32,8 @@ def run(run_script) -> Callable[..., subprocess.CompletedProcess]:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> pathlib.Path:
-    """Four pictures of noise of two genres that GTZAN has, by names that it has not."""
-    root = tmp_path_factory.mktemp("pictures")
-    random = np.random.default_rng(0)
-    for genre, level in (("metal", 200), ("jazz", 60)):
-        for number in range(2):
-            levels = random.integers(level // 2, level, (216, 334))
-            write_picture(root / genre / f"{genre}0020{number}.png", levels)
-    return root
+    """Two pictures of noise of each genre."""
+    return write_noise(tmp_path_factory.mktemp("pictures"), per_genre=2)
 
 
 def test_they_are_small_and_know_no_place():

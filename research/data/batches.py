@@ -70,6 +70,11 @@ class SegmentReader:
             self.store.read(track.digest, int(start), out)
         return Batch(spectrogram, self.labels(indices))
 
+    def random_starts(self, indices: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Random first frames in the tracks of these segments, `[segments]`."""
+        frames = np.array([track.num_frames for track in self.tracks_of(indices)])
+        return random.integers(0, frames - self.shape[0] + 1)
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingBatches:
@@ -110,9 +115,7 @@ class TrainingBatches:
         if not self.crop:
             return self.reader.read(chosen)
         random = np.random.default_rng([self.seed, step, 0xC0B])
-        frames = [track.num_frames for track in self.reader.tracks_of(chosen)]
-        free = np.array(frames) - self.reader.shape[0]
-        return self.reader.read(chosen, random.integers(0, free + 1))
+        return self.reader.read(chosen, self.reader.random_starts(chosen, random))
 
 
 @functools.lru_cache(maxsize=4)

@@ -5,6 +5,7 @@ All but `segment` keep the tracks of a recording, slices and exact duplicates, i
 
 import collections
 import dataclasses
+import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,6 +19,7 @@ from research.settings import at_least, fraction, one_of, path
 from research.tables import read_lines
 
 SPLITS = ("track", "kfold", "blocks", "files", "all", "segment")
+_IN_FOLDS = "kfold", "blocks"
 SUBSETS = ("train", "validation", "test")
 
 
@@ -91,7 +93,7 @@ def describe(config: SplitConfig, seed: int, num_seeds: int = 1) -> str:
     """The protocol in words, as it is quoted with every accuracy."""
     seeds = f"seed {seed}" if num_seeds == 1 else f"seeds {seed} to {seed + num_seeds - 1}"
     chosen = ""
-    if config.validation_share and config.split in ("track", "kfold", "blocks", "segment"):
+    if config.validation_share and config.split in ("track", *_IN_FOLDS, "segment"):
         chosen = f", {config.validation_share:.0%} of the rest for validation"
     return {
         "track": f"by track, stratified, {config.test_share:.0%} for testing{chosen}, {seeds}",
@@ -135,15 +137,16 @@ def make_splits(
     groups = _groups(collection, config.recordings == "names")
     if config.split != "blocks":
         groups = [[genre[i] for i in random.permutation(len(genre))] for genre in groups]
-    if config.split in ("kfold", "blocks"):
+    if config.split in _IN_FOLDS:
         what = f"the {config.num_folds} folds of {config.split}"
         _need(collection, groups, config.num_folds, what)
-        turn, folds = 0, [[] for _ in range(config.num_folds)]
+        folds = [[] for _ in range(config.num_folds)]
+        turns = itertools.count()  # From genre to genre, so that folds are as large.
         for genre in groups:
             for place, group in enumerate(genre):
                 block = config.num_folds * place // len(genre)
-                folds[block if config.split == "blocks" else turn % config.num_folds].append(group)
-                turn += 1
+                fold = next(turns) % config.num_folds if config.split == "kfold" else block
+                folds[fold].append(group)
     else:
         wanted = 2 + bool(config.validation_share)
         _need(collection, groups, wanted, f"the {wanted} subsets of the split")
@@ -160,7 +163,7 @@ def make_splits(
             )
         taken |= {id(group) for group in validation}
         train = [group for genre in rest for group in genre if id(group) not in taken]
-        fold = number if config.split in ("kfold", "blocks") else None
+        fold = number if config.split in _IN_FOLDS else None
         tracks = zip(SUBSETS, map(_flat, (train, validation, test)), strict=True)
         splits.append(_by_tracks(segments, fold, dict(tracks)))
     return splits

@@ -1,8 +1,9 @@
 """The linear discriminant of a network, fitted to its training segments in closed form."""
 
 import dataclasses
+import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Self
 
 import jax
@@ -10,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from research.data.batches import Batch, SegmentReader
+from research.data.batches import SegmentReader
 from research.data.front_ends.base import FrontEnd
 from research.models.discriminant import patches
 from research.models.network import Network
 from research.training.augment import AugmentConfig, augment
-from research.training.evaluation import by_track, normalise
+from research.training.evaluation import by_track, in_batches, normalise
 
 _SHRINKAGE = 0.2
 _NUM_PATCHES = 20_000
@@ -128,32 +129,47 @@ def fit_discriminant(
     num_batches = len(variations) * sum(-(-count // batch_size) for count in counts)
     steps = itertools.count()
 
+    def vary(variation: AugmentConfig, network: Network, spectrogram: jax.Array) -> jax.Array:
+        step = next(steps)
+        key = jax.random.fold_in(jax.random.key(seed), step)
+        statistics = _statistics(network, spectrogram, key, variation, front_end)
+        on_batch(step + 1, num_batches)
+        return statistics
+
     def observe(indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Statistics of segments and of their variations, their classes and tracks."""
-        batches = np.split(indices, range(batch_size, len(indices), batch_size))
-        for variation, chosen in itertools.product(variations, batches if len(indices) else ()):
-            batch = _read(reader, chosen, variation.crop, random)
-            padded = np.resize(batch.spectrogram, (batch_size, *reader.shape))
-            step = next(steps)
-            key = jax.random.fold_in(jax.random.key(seed), step)
-            statistics = np.asarray(_statistics(network, padded, key, variation, front_end))
-            on_batch(step + 1, num_batches)
-            yield statistics[: len(chosen)], batch.label, reader.segments.track[chosen]
+        # One product of many rows is much faster than many of few.
+        many = _BATCHES_AT_ONCE * batch_size
+        places = np.arange(len(indices))
+        for variation in variations:
+            starts = reader.segments.start[indices]
+            if variation.crop and len(indices):
+                starts = reader.random_starts(indices, random)
+
+            def read(i: np.ndarray, starts: np.ndarray = starts) -> np.ndarray:
+                return reader.read(indices[i], starts[i]).spectrogram
+
+            function = functools.partial(vary, variation)
+            for start in range(0, len(places), many):
+                chosen = places[start : start + many]
+                statistics = in_batches(function, network, read, chosen, batch_size)
+                of_chosen = indices[chosen]
+                yield statistics, reader.labels(of_chosen), reader.segments.track[of_chosen]
 
     moments = Moments.none(*layer["weight"].shape)
-    for many in _join(observe(train[~held_out])):
-        moments = moments.add(*many[:2])
+    for statistics, label, _ in observe(train[~held_out]):
+        moments = moments.add(statistics, label)
     first, logits = solve(moments), []
-    for many in _join(observe(train[held_out])):
-        logits.append((first(many[0]), *many[1:]))
-        moments = moments.add(*many[:2])
+    for statistics, label, track in observe(train[held_out]):
+        logits.append((first(statistics), label, track))
+        moments = moments.add(statistics, label)
     solution = solve(moments)
     if logits:
         confidence = calibrate(*map(np.concatenate, zip(*logits, strict=True)))
         solution = solution._replace(
             weight=confidence * solution.weight, bias=confidence * solution.bias
         )
-    return network.with_layer("discriminant", **layer | dictionary._asdict() | solution._asdict())
+    return network.with_layer("discriminant", **dictionary._asdict() | solution._asdict())
 
 
 def calibrate(logits: np.ndarray, label: np.ndarray, track: np.ndarray) -> np.float32:
@@ -166,9 +182,8 @@ def calibrate(logits: np.ndarray, label: np.ndarray, track: np.ndarray) -> np.fl
     """
     import scipy.optimize
 
-    means, tracks = by_track(logits, track)
-    labels = dict(zip(track.tolist(), label.tolist(), strict=True))
-    right = [labels[track] for track in tracks.tolist()]
+    means, _ = by_track(logits, track)
+    right = label[np.unique(track, return_index=True)[1]]
 
     def cross_entropy(exponent: float) -> float:
         return -normalise(means * 10**exponent)[np.arange(len(right)), right].mean()
@@ -282,23 +297,6 @@ def _hold_out(reader: SegmentReader, train: np.ndarray) -> np.ndarray:
         if len(members) > 1:
             held.extend(members[-max(len(members) // _HELD_OUT, 1) :])
     return np.isin(reader.segments.track[train], held)
-
-
-def _join(batches: Iterable[tuple[np.ndarray, ...]]) -> Iterator[tuple[np.ndarray, ...]]:
-    """Many batches as one. One product of many rows is much faster than many of few."""
-    batches = iter(batches)
-    while many := list(itertools.islice(batches, _BATCHES_AT_ONCE)):
-        yield tuple(map(np.concatenate, zip(*many, strict=True)))
-
-
-def _read(
-    reader: SegmentReader, chosen: np.ndarray, crop: bool, random: np.random.Generator
-) -> Batch:
-    """Segments where they are placed, or at random places of their tracks."""
-    if not crop:
-        return reader.read(chosen)
-    frames = np.array([track.num_frames for track in reader.tracks_of(chosen)])
-    return reader.read(chosen, random.integers(0, frames - reader.shape[0] + 1))
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -230,7 +230,6 @@ def _train(
     say: Callable[[str], None],
 ) -> None:
     network = Network.init(config.model, fit.reader.shape, num_classes, fit.seed)
-    network = standardise_input(network, fit.reader, fit.split.train, config.batch_size)
     batches = TrainingBatches(
         fit.reader, fit.split.train, config.batch_size, fit.seed, config.augment.crop
     )
@@ -253,7 +252,8 @@ def _train(
         say(f"{fit.name} epoch {entry['epoch']}/{config.num_epochs}: {line}")
 
     with Checkpoints(workdir / "checkpoints" / fit.name) as checkpoints:
-        if checkpoints.latest is None:  # Else it is in the checkpoint.
+        if checkpoints.latest is None:  # Else both layers are in the checkpoint.
+            network = standardise_input(network, fit.reader, fit.split.train, config.batch_size)
             network = fit_discriminant(
                 network,
                 fit.reader,
