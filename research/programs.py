@@ -5,19 +5,22 @@ jax compiles such a program again in every run and never replaces the file, and 
 """
 
 import contextlib
+import functools
 import glob
+import importlib
 import json
 import os
 import pathlib
 import re
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from research.files import atomic_write, user_cache
 
 _DAMAGED = re.compile(r"Error reading persistent compilation cache entry for '(.+?)'")
+_OF_LIBROSA = ("core", "feature", "filters", "onset", "util")  # Modules that are used.
 
 
 @contextlib.contextmanager
@@ -104,3 +107,41 @@ def _files(folder: pathlib.Path) -> dict[str, list[int]]:
             state = path.stat()
             found[str(path.relative_to(folder))] = [state.st_size, state.st_mtime_ns]
     return found
+
+
+@functools.cache
+def load_librosa() -> Any:
+    """Import librosa, whose functions are then compiled when they are first called.
+
+    By itself it compiles fourteen of them in its import, for all types: half a minute, of which a
+    run calls one or two.
+    """
+    with compiled_when_called():
+        librosa = importlib.import_module("librosa")
+        for name in _OF_LIBROSA:
+            importlib.import_module(f"librosa.{name}")
+    return librosa
+
+
+@contextlib.contextmanager
+def compiled_when_called() -> Iterator[None]:
+    """Inside the block, the ufuncs that numba makes have no types until they are called."""
+    import numba
+
+    before = {name: getattr(numba, name) for name in ("vectorize", "guvectorize")}
+    for name, decorator in before.items():
+        setattr(numba, name, _without_types(decorator))
+    try:
+        yield
+    finally:
+        for name, decorator in before.items():
+            setattr(numba, name, decorator)
+
+
+def _without_types(decorator: Callable[..., Any]) -> Callable[..., Any]:
+    """The decorator, which leaves out a list of types."""
+
+    def decorate(*arguments: Any, **named: Any) -> Any:
+        return decorator(*(each for each in arguments if not isinstance(each, list)), **named)
+
+    return decorate

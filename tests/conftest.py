@@ -27,8 +27,7 @@ hypothesis.settings.register_profile("few", max_examples=20, deadline=None, dera
 hypothesis.settings.load_profile("few")
 
 
-# Files that take longest, which start first, so that all processes have work until the end. Of the
-# first two, one alone needs librosa.
+# Files that take longest, which start first, so that all processes have work until the end.
 LONGEST = (
     "test_devices.py",
     "test_style_transfer.py",
@@ -106,13 +105,7 @@ def style() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def librosa_programs() -> None:
-    """Programs of librosa, for the processes that a test starts."""
-    PROGRAMS.have_librosa()
-
-
-@pytest.fixture(scope="session")
-def script_environment(librosa_programs, tmp_path_factory) -> dict[str, str]:
+def script_environment(tmp_path_factory) -> dict[str, str]:
     """Environment of a script that keeps its caches out of the home folder."""
     return {**os.environ, "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
 

@@ -15,6 +15,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from research.programs import load_librosa
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _SECONDS = 300  # A run may take.
 _IMPORTED = (
@@ -23,8 +25,6 @@ _IMPORTED = (
     "research.training.predict",
     "research.transfer.reorchestration.reorchestrate",
     "research.judge.verdict",
-    "librosa.feature",
-    "librosa.onset",
     "matplotlib.figure",
     "orbax.checkpoint",
     "scipy.signal",
@@ -100,6 +100,7 @@ def _run(script: str) -> int:
 def _main() -> None:
     for module in _IMPORTED:
         importlib.import_module(module)
+    load_librosa()
     for line in sys.stdin:
         script, arguments, cwd, printed = json.loads(line)
         if child := os.fork():

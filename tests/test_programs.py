@@ -6,10 +6,11 @@ import subprocess
 import sys
 
 import jax
+import numpy as np
 import pytest
 from conftest import ROOT
 
-from research.programs import checked, keep_programs
+from research.programs import checked, compiled_when_called, keep_programs
 
 COMPILES = """
 import pathlib, warnings
@@ -130,3 +131,37 @@ def test_jax_keeps_programs_in_the_cache_of_the_user_if_not_told_where(tmp_path,
         assert jax.config.jax_compilation_cache_dir == str(tmp_path / "music_style_transfer_jax")
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
+
+
+LOADS = """
+import sys
+import numpy as np
+from research.programs import load_librosa
+
+librosa = load_librosa()
+from librosa.util import utils
+
+compiled = {name: getattr(utils, name).types for name in ("_localmax", "_localmin", "_cabs2")}
+assert not any(compiled.values()), compiled
+import numba
+assert numba.vectorize.__module__.startswith("numba")
+assert abs(librosa.stft(np.ones(4096, np.float32))).max() == 1024
+"""
+
+
+def test_librosa_compiles_what_is_called():
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_functions_get_types_when_they_are_called():
+    import numba
+
+    with compiled_when_called():
+        add = numba.vectorize(["float32(float32, float32)"])(lambda one, other: one + other)
+    assert add.types == []
+    values = np.arange(3.0)
+    np.testing.assert_array_equal(add(values, 2.0), values + 2.0)
+    assert add.types == ["dd->d"]

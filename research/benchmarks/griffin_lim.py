@@ -17,6 +17,7 @@ from research import signals
 from research.audio.phase import PhaseConfig, recover_phase
 from research.audio.stft import StftConfig, magnitude, stft
 from research.benchmarks.race import race
+from research.programs import load_librosa
 
 SECONDS, SAMPLE_RATE, NUM_ITERATIONS, MOMENTUM = 30, 22050, 32, 0.99
 STFT = StftConfig()
@@ -46,7 +47,7 @@ def _project(target: jax.Array, length: int) -> Callable:
 
 def _librosa(target: np.ndarray, length: int) -> Callable | None:
     try:
-        import librosa
+        librosa = load_librosa()
     except ImportError:
         return None
     return lambda: librosa.griffinlim(

@@ -22,7 +22,7 @@ from research.errors import InputError
 
 # Raise it when descriptors are computed in another way: all are computed again.
 _VERSION = 1
-_PRELOADED = ("librosa.feature.rhythm", "librosa.feature.spectral", "librosa.onset")
+_PRELOADED = "research.data.descriptor_programs"
 
 
 class DescriptorCache(TrackCache):
@@ -36,9 +36,9 @@ class DescriptorCache(TrackCache):
         entries = []
         # With a process a core, more threads slow each other down.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        # Forked from a server that has no threads, as JAX has, and where Librosa is read once.
+        # Forked from a server that has no threads, as JAX has, and where librosa is compiled once.
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__, *_PRELOADED])
+        context.set_forkserver_preload([__name__, _PRELOADED])
         _start_server()
         try:
             with ProcessPoolExecutor(os.cpu_count(), context, _start) as pool:

@@ -18,6 +18,7 @@ from research.audio.waveform import (
     resample,
     without_offset,
 )
+from research.programs import load_librosa
 
 SAMPLE_RATE = 22050
 FEATURES = (
@@ -56,8 +57,7 @@ def describe(samples: np.ndarray) -> np.ndarray:
     separation, 0 after the last whole hop, as when the tables were made. Their means are the DC
     offset of the audio, nearly 0. Digital silence has finite descriptors.
     """
-    import librosa
-
+    librosa = load_librosa()
     stft = librosa.stft(samples, n_fft=_N_FFT, hop_length=HOP_LENGTH, pad_mode="reflect")
     magnitude = np.abs(stft)
     power = magnitude**2
@@ -100,8 +100,7 @@ def _separate(
     Those of `librosa.effects.hpss` before it padded the end. Its median filters would take most of
     the time of all descriptors; these are ten times faster.
     """
-    import librosa
-
+    librosa = load_librosa()
     harmonic = running_median(magnitude, _MEDIAN_WIDTH)
     percussive = running_median(magnitude.T, _MEDIAN_WIDTH).T
 

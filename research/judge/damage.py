@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from research.programs import load_librosa
+
 SAMPLE_RATE = 22050
 """Hz of the spectra and of the samples of `gaps` and `tremolo`."""
 _BLOCK = 110  # Samples of a level for gaps, 5 ms.
@@ -188,8 +190,7 @@ def measure_tremolo(samples: np.ndarray) -> float:
     Args:
       samples: mono at 22 050 Hz.
     """
-    import librosa
-
+    librosa = load_librosa()
     spectrum = librosa.stft(samples, n_fft=_N_FFT, hop_length=_HOP)
     power = np.real(spectrum) ** 2 + np.imag(spectrum) ** 2
     bands = np.add.reduceat(power[1:-1], 2 ** np.arange(8) - 1, axis=0)

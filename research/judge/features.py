@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from research.programs import load_librosa
+
 if TYPE_CHECKING:
     from scipy import sparse
 
@@ -71,8 +73,7 @@ class Features(NamedTuple):
 
 def analyse(samples: np.ndarray) -> Spectra:
     """Spectra of mono `[samples]` at 22 050 Hz."""
-    import librosa
-
+    librosa = load_librosa()
     spectrum = librosa.stft(samples, n_fft=_N_FFT, hop_length=_HOP)
     pitches = librosa.cqt(
         np.pad(samples, (0, max(0, _LONGEST_FILTER - len(samples)))),
@@ -96,8 +97,7 @@ def compute_features(
       log_mel_std: standard deviation of the same.
       rests: frames to leave out of `mfcc`, `bands`, `patches` and `gram`, `[frames]`.
     """
-    import librosa
-
+    librosa = load_librosa()
     power = spectra.power
     log_mel = log_mel_bands(power)
     decibels = 10 / np.log(10) * log_mel
@@ -135,9 +135,9 @@ def log_mel_bands(power: np.ndarray) -> np.ndarray:
 @functools.cache
 def _mel_filters() -> "sparse.csr_array":
     """Mel bands `[96, bins]`, sparse."""
-    import librosa
     from scipy import sparse
 
+    librosa = load_librosa()
     return sparse.csr_array(librosa.filters.mel(sr=SAMPLE_RATE, n_fft=_N_FFT, n_mels=_MELS))
 
 

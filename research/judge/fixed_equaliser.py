@@ -6,6 +6,7 @@ import numpy as np
 
 from research.audio.levels import limit_peaks, rms
 from research.audio.waveform import Waveform, match_channels, resample, without_offset
+from research.programs import load_librosa
 
 _RATE, _N_FFT = 22050, 2048
 _SMOOTHED_BINS = 4
@@ -44,8 +45,7 @@ def equalise_spectrum(content: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _stft(samples: np.ndarray, n_fft: int) -> np.ndarray:
-    import librosa
-
+    librosa = load_librosa()
     return librosa.stft(samples, n_fft=n_fft, hop_length=n_fft // 4)
 
 
@@ -61,7 +61,6 @@ def _gains(spectrum: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _apply(gains: np.ndarray, spectrum: np.ndarray, length: int) -> np.ndarray:
-    import librosa
-
+    librosa = load_librosa()
     hop = (len(gains) - 1) // 2
     return librosa.istft(spectrum * gains[:, None], hop_length=hop, length=length)

@@ -8,6 +8,7 @@ import numpy as np
 
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform, match_channels, resample
+from research.programs import load_librosa
 from research.report.beats import find_beats
 from research.report.media import image_uri
 from research.report.plots import Axis, band, curve, verticals
@@ -116,14 +117,13 @@ def _columns(values: np.ndarray, reduce: Callable[[np.ndarray], float]) -> np.nd
 
 
 def _analyse(sound: Waveform, sample_rate: int) -> _Features:
-    import librosa
-
+    librosa = load_librosa()
     samples = match_channels(resample(sound, sample_rate).samples, 1)[0]
     hop = _STFT.hop_length
     power = np.abs(librosa.stft(samples, n_fft=_STFT.n_fft, hop_length=hop)) ** 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # Sounds without pitch, or short.
-        chroma = librosa.feature.chroma_stft(S=power, sr=sample_rate)
+        chroma = librosa.feature.chroma_stft(S=power, sr=sample_rate, tuning=0.0)
         mel = librosa.feature.melspectrogram(S=power, sr=sample_rate)
         onsets = librosa.onset.onset_strength(S=librosa.power_to_db(mel), sr=sample_rate)
         tempo = float(

@@ -10,6 +10,7 @@ from research.benchmarks.known_truth.render import SAMPLE_RATE
 from research.judge.crossfade import crossfade
 from research.judge.fixed_equaliser import equalise, equalise_spectrum
 from research.judge.verdict import EQUALISED
+from research.programs import load_librosa
 
 ANCHORS = (
     "content",
@@ -62,9 +63,9 @@ def make_cheats(content: np.ndarray, style: np.ndarray) -> dict[str, np.ndarray]
       content: mono `[samples]` at 22 050 Hz.
       style: the same.
     """
-    import librosa
     from scipy import ndimage, signal
 
+    librosa = load_librosa()
     generator = np.random.default_rng(0)
     noise = generator.standard_normal(len(content)).astype(np.float32)
     spectrum = librosa.stft(content, n_fft=2048, hop_length=512)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from research.benchmarks.known_truth.render import SAMPLE_RATE
+from research.programs import load_librosa
 
 _N_FFT, _HOP = 2048, 512
 _MELS = 80
@@ -40,20 +41,17 @@ def match_quantiles(content: np.ndarray, target: np.ndarray, num_quantiles: int 
 
 
 def _stft(samples: np.ndarray) -> np.ndarray:
-    import librosa
-
+    librosa = load_librosa()
     return librosa.stft(samples, n_fft=_N_FFT, hop_length=_HOP)
 
 
 def _istft(spectrum: np.ndarray, length: int) -> np.ndarray:
-    import librosa
-
+    librosa = load_librosa()
     return librosa.istft(spectrum, hop_length=_HOP, length=length)
 
 
 def _mel_filters() -> np.ndarray:
-    import librosa
-
+    librosa = load_librosa()
     return librosa.filters.mel(sr=SAMPLE_RATE, n_fft=_N_FFT, n_mels=_MELS, norm=None)
 
 

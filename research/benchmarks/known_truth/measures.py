@@ -9,6 +9,7 @@ from research.benchmarks.known_truth.equalisers import equalise_levels
 from research.benchmarks.known_truth.note_detector import find_notes
 from research.benchmarks.known_truth.render import RMS, SAMPLE_RATE
 from research.errors import InputError
+from research.programs import load_librosa
 
 _MELS, _FLOOR_DB = 80, 60.0
 _ONSET_SECONDS = 0.15  # Soft attacks are found late even in the truth itself.
@@ -122,8 +123,7 @@ def log_spectral_distance(levels: np.ndarray, truth: np.ndarray) -> float:
 
 def mfcc_distance(levels: np.ndarray, truth: np.ndarray) -> float:
     """Euclidean distance of MFCCs 1 to 19, mean over frames; arguments as above."""
-    import librosa
-
+    librosa = load_librosa()
     ours, theirs = (
         librosa.feature.mfcc(S=each, n_mfcc=20)[1:] for each in _with_floor(levels, truth)
     )
@@ -150,8 +150,7 @@ def note_f1(notes: np.ndarray, found: np.ndarray) -> float:
 
 def _levels(samples: np.ndarray) -> np.ndarray:
     """Levels of 80 mel bands in dB, `[mels, frames]`."""
-    import librosa
-
+    librosa = load_librosa()
     power = librosa.feature.melspectrogram(
         y=samples, sr=SAMPLE_RATE, n_fft=2048, hop_length=512, n_mels=_MELS, fmin=20.0
     )

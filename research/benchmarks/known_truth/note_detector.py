@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 
+from research.programs import load_librosa
+
 _HOP = 512  # Samples.
 _BINS, _OCTAVES = 3, 8  # A semitone.
 _BOTTOM, _LOWEST, _HIGHEST = 24, 28, 96  # MIDI: the lowest bin, the lowest and highest pitch.
@@ -29,8 +31,7 @@ def find_notes(samples: np.ndarray, sample_rate: int) -> np.ndarray:
       samples: mono `[samples]`.
       sample_rate: Hz.
     """
-    import librosa
-
+    librosa = load_librosa()
     spectrum = np.abs(
         librosa.cqt(
             samples,
