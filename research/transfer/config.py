@@ -127,8 +127,8 @@ class TransferConfig:
     """The config of a transfer.
 
     The default plays the content's notes on the style's instruments, by the start alone
-    (`research/transfer/reorchestration`). Its loss, of two terms, is told and not minimised;
-    `num_iterations=30` goes on from there.
+    (`research/transfer/reorchestration`). Nothing is optimised and no loss is computed;
+    `num_iterations=30` goes on from there, with two terms.
 
     Attributes:
       seed: seed of noise and random phase; filters and projections have `features.seed`.

@@ -114,6 +114,7 @@ def _save_output(take: PlannedTake, result: Transfer, documents: Mapping[str, An
 def _save_metrics(take: PlannedTake, result: Transfer, session: _Session) -> None:
     """Assess the output and write `metrics.json`, which marks the take as done."""
     recording, minimum = load_waveform(take.folder / "output.wav"), result.minimum
+    history, rendered_loss = minimum.history, result.rendered_loss
     started = time.perf_counter()
     assessed = session.assess(recording)
     judged = time.perf_counter()
@@ -122,16 +123,16 @@ def _save_metrics(take: PlannedTake, result: Transfer, session: _Session) -> Non
         "style": take.style,
         "settings": take.settings,
         "loss": {
-            "initial": minimum.history[0].loss,
+            "initial": history[0].loss if history else None,
             "final": minimum.loss,
-            "rendered": result.rendered_loss(recording),
+            "rendered": None if rendered_loss is None else rendered_loss(recording),
             "terms": minimum.terms,
         },
         "num_iterations": len(minimum.losses),
         "num_evaluations": minimum.evaluations,
         "stopped": minimum.stopped,
         "losses": minimum.losses,
-        "history": [step._asdict() for step in minimum.history],
+        "history": [step._asdict() for step in history],
         "seconds": {"load": session.load_seconds, **result.seconds, "judge": judged - started},
         **assessed,
     }

@@ -50,19 +50,19 @@ def needed_memory(
     elif STARTS[config.init].needs_style_levels:
         start = _START * channels * samples
     # Two evaluations are compared in a line search.
-    loss = 2.0 * _LOSS * channels * samples if config.needs_waveform else 0.0
+    steps = min(config.num_iterations, 1)
+    loss = 2.0 * steps * _LOSS * channels * samples if config.needs_waveform else 0.0
     frames = channels * max(config.stft.num_frames(round(samples)), 1)
     bins, filters = config.stft.num_bins, 0.0
     is_waveform = VARIABLES[config.variable].is_waveform
-    if config.needs_features or not is_waveform:
+    if steps and config.needs_features or not is_waveform:
         loss += _MAGNITUDES * frames * bins
-    if config.needs_features:
+    if steps and config.needs_features:
         number, widths = config.features.num_filters, config.features.widths
         weights = sum(widths) * bins * number
         filters = _FILTERS * weights + _FEATURES * len(widths) * (frames * number + number**2)
     variable = 4 * channels * samples if is_waveform else 4 * frames * bins
     pairs = config.optimiser.memory_size if config.optimiser.name == "lbfgs" else 1
-    steps = min(config.num_iterations, 1)
     remembered = steps * 2.0 * (2 * pairs + 5) * variable
     rate = "config.sample_rate"
     rest = {

@@ -48,7 +48,7 @@ class Minimum(NamedTuple):
 
     Attributes:
       variable: the best iterate.
-      loss: of the best iterate.
+      loss: of the best iterate; None if nothing was optimised.
       terms: unweighted terms of the best iterate.
       losses: one for each iteration, the start first.
       history: the start, and the end of every chunk.
@@ -58,12 +58,17 @@ class Minimum(NamedTuple):
     """
 
     variable: jax.Array
-    loss: float
+    loss: float | None
     terms: dict[str, float]
     losses: list[float]
     history: list[Progress]
     evaluations: int
     stopped: str
+
+
+def not_optimised(variable: jax.Array) -> Minimum:
+    """The result where nothing is optimised and no loss is computed."""
+    return Minimum(variable, None, {}, [], [], 0, "finished")
 
 
 class _Carry(NamedTuple):
@@ -201,7 +206,7 @@ def minimise_each(
       targets: any pytree; traced.
       weights: by term, `[takes]` each; traced, so that other weights compile nothing.
       config: the optimiser.
-      num_iterations: at most.
+      num_iterations: at most; at least 1.
       own: True if each take has targets of its own, stacked like the variables, and False if all
         share them; or a pytree of that, a prefix of the targets.
       devices: of jax; takes are spread over them in equal numbers; by default the first one.
@@ -213,20 +218,13 @@ def minimise_each(
     variables, weights = jax.device_put((jnp.asarray(variables), weights), layout.spread)
     run = functools.partial(_run_chunk, objective=objective, config=config, layout=layout)
     assess = functools.partial(evaluate_each, objective=objective, layout=layout)
-    if OPTIMISERS[config.name].searches_line and num_iterations:
+    if OPTIMISERS[config.name].searches_line:
         loss, terms, gradient = differentiate_each(
             variables, targets, weights, objective=objective, layout=layout
         )
     else:
         (loss, terms), gradient = assess(variables, targets, weights), None
     records = [_Record([Progress(0, 1, *at)]) for at in by_take(loss, terms)]
-    if not num_iterations:
-        return [
-            Minimum(jnp.asarray(start), *at, [], record.history, 1, record.stopped)
-            for start, at, record in zip(
-                np.asarray(variables), by_take(loss, terms), records, strict=True
-            )
-        ]
     carry = _start(variables, loss, gradient, config, layout)
     iteration = 0
     while iteration < num_iterations and any(one.stopped == "finished" for one in records):

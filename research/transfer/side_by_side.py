@@ -15,7 +15,13 @@ import jax.numpy as jnp
 
 from research.clock import Clock
 from research.errors import InputError
-from research.transfer.optimise import Progress, bytes_of_take, minimise_each
+from research.transfer.optimise import (
+    Minimum,
+    Progress,
+    bytes_of_take,
+    minimise_each,
+    not_optimised,
+)
 from research.transfer.style_transfer import Problem, Transfer, finish
 
 
@@ -106,7 +112,7 @@ def _kind(problem: Problem) -> Any:
 
 
 def _find_room(problem: Problem, num_takes: int, memory_gb: float) -> _Room:
-    if num_takes == 1:
+    if num_takes == 1 or problem.targets is None:
         return _Room(jax.local_devices()[:1], 1)
     config = problem.config
     needed = bytes_of_take(
@@ -134,6 +140,10 @@ def _optimise_together(
 ) -> Iterator[Transfer | InputError]:
     problems = [problem for problem, _ in waiting]
     config, targets = problems[0].config, problems[0].targets
+    if targets is None:
+        for problem, clock in waiting:
+            yield _finish(problem, not_optimised(problem.start), clock)
+        return
     filled = problems + problems[-1:] * (room.num_takes - len(problems))
     parts = ("content", "style", "scales")
     stacked = {
@@ -166,10 +176,12 @@ def _optimise_together(
     for (problem, clock), minimum in zip(waiting, minima, strict=False):
         for part, seconds in together.seconds.items():
             clock.seconds[part] = clock.seconds.get(part, 0.0) + seconds / len(waiting)
-        try:
-            with clock.measure("phase"):
-                result = finish(problem, minimum, clock.seconds)
-        except InputError as error:
-            yield error
-        else:
-            yield result
+        yield _finish(problem, minimum, clock)
+
+
+def _finish(problem: Problem, minimum: Minimum, clock: Clock) -> Transfer | InputError:
+    try:
+        with clock.measure("phase"):
+            return finish(problem, minimum, clock.seconds)
+    except InputError as error:
+        return error

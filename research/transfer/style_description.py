@@ -38,13 +38,18 @@ def describe_samples(
 ) -> Style:
     """Describe a style, `[1, samples]`; the other arguments as of `Objective.describe_style`."""
     style = _describe(constants, samples, objective=make_objective(config), num_frames=num_frames)
+    start = describe_for_start(samples, config)
+    return style._replace(levels=start.levels, orchestra=start.orchestra)
+
+
+def describe_for_start(samples: jax.typing.ArrayLike, config: TransferConfig) -> Style:
+    """What a start needs of a style, `[1, samples]`; descriptions of terms are left out."""
     start = STARTS[config.init]
-    if start.needs_style_levels:
-        style = style._replace(levels=level_quantiles(samples, config.sample_rate))
+    levels = level_quantiles(samples, config.sample_rate) if start.needs_style_levels else None
+    orchestra = None
     if start.needs_orchestra:
         orchestra = orchestra_of(np.asarray(samples), config.sample_rate)
-        style = style._replace(orchestra=orchestra)
-    return style
+    return Style({}, {}, levels, orchestra)
 
 
 @functools.partial(jax.jit, static_argnames=("objective", "num_frames"))

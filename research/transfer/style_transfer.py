@@ -24,9 +24,9 @@ from research.transfer.dynamics import find_sound, follow_dynamics, quieten_rest
 from research.transfer.evaluation import evaluate
 from research.transfer.inputs import content_samples, style_samples
 from research.transfer.objective import Objective, Style, Targets, make_objective
-from research.transfer.optimise import Minimum, Progress, minimise
+from research.transfer.optimise import Minimum, Progress, minimise, not_optimised
 from research.transfer.start import STARTS, StartInputs
-from research.transfer.style_description import describe_samples
+from research.transfer.style_description import describe_for_start, describe_samples
 from research.transfer.variables.registry import VARIABLES
 
 # Amount of style at style_amount=0: with none at all, the output would be the content.
@@ -42,8 +42,9 @@ class Problem:
       content: the recording as given, without an offset.
       samples: the content as the transfer uses it, `[channels, samples]`.
       start: start of the variable.
+      constants: of the computation.
       objective: the unweighted loss.
-      targets: what the variable is compared with.
+      targets: what the variable is compared with; None if nothing is optimised.
       weights: weight of each term of the objective.
       config: of the transfer; its weights may be others.
     """
@@ -51,8 +52,9 @@ class Problem:
     content: Waveform
     samples: np.ndarray
     start: jax.Array
+    constants: Constants
     objective: Objective
-    targets: Targets
+    targets: Targets | None
     weights: dict[str, float]
     config: TransferConfig
 
@@ -65,13 +67,13 @@ class Transfer:
       output: of the length, sample rate and channels of the content.
       minimum: result of the optimisation.
       seconds: wall time of `start`, `optimise` and `phase`, without compilation, and of `compile`.
-      rendered_loss: computes the loss of a recording of the output.
+      rendered_loss: computes the loss of a recording of the output; None if nothing was optimised.
     """
 
     output: Waveform
     minimum: Minimum
     seconds: dict[str, float]
-    rendered_loss: Callable[[Waveform], float]
+    rendered_loss: Callable[[Waveform], float] | None
 
 
 def transfer(
@@ -94,15 +96,18 @@ def transfer(
     with clock.measure("start"):
         problem = prepare(content, style, config)
     with clock.measure("optimise"):
-        minimum = minimise(
-            problem.objective,
-            problem.start,
-            problem.targets,
-            problem.weights,
-            config=config.optimiser,
-            num_iterations=config.num_iterations,
-            on_progress=on_progress,
-        )
+        if problem.targets is None:
+            minimum = not_optimised(problem.start)
+        else:
+            minimum = minimise(
+                problem.objective,
+                problem.start,
+                problem.targets,
+                problem.weights,
+                config=config.optimiser,
+                num_iterations=config.num_iterations,
+                on_progress=on_progress,
+            )
     with clock.measure("phase"):
         return finish(problem, minimum, clock.seconds)
 
@@ -113,7 +118,7 @@ def prepare(
     config: TransferConfig,
     constants: Constants | None = None,
 ) -> Problem:
-    """Compute the start and the targets of a transfer.
+    """Compute the start of a transfer, and the targets of its optimisation if there is any.
 
     Args:
       content: a recording of any sample rate, length and channels.
@@ -131,10 +136,13 @@ def prepare(
     of_style = None
     if isinstance(style, Waveform):
         of_style = style_samples(style, config)
-        num_frames = config.stft.num_frames(samples.shape[1])
-        style = describe_samples(
-            constants, of_style, config, None if config.style_amount < 1 else num_frames
-        )
+        if config.num_iterations:
+            num_frames = config.stft.num_frames(samples.shape[1])
+            style = describe_samples(
+                constants, of_style, config, None if config.style_amount < 1 else num_frames
+            )
+        else:
+            style = describe_for_start(of_style, config)
     elif STARTS[config.init].needs_style_audio:
         raise InputError(
             f"config.init={config.init} needs the audio of one style, not its statistics"
@@ -153,15 +161,16 @@ def prepare(
         ),
         VARIABLES[config.variable](config.stft, constants.basis),
     )
-    objective = make_objective(config)
-    targets = _make_targets(
-        constants,
-        samples if config.content_target == "content" else start,
-        style,
-        None if config.style_amount == 1 else amount,
-        objective=objective,
-    )
-    return Problem(content, samples, start, objective, targets, config.weights, config)
+    objective, targets = make_objective(config), None
+    if config.num_iterations:
+        targets = _make_targets(
+            constants,
+            samples if config.content_target == "content" else start,
+            style,
+            None if config.style_amount == 1 else amount,
+            objective=objective,
+        )
+    return Problem(content, samples, start, constants, objective, targets, config.weights, config)
 
 
 @functools.partial(jax.jit, static_argnames="objective")
@@ -183,7 +192,7 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
       InputError: the loss was not finite at the start, so that there is no output.
     """
     config, samples = problem.config, problem.samples
-    if not np.isfinite(minimum.loss):
+    if minimum.loss is not None and not np.isfinite(minimum.loss):
         raise InputError(
             f"the loss is {minimum.loss} at the start; lower config.content_weight, "
             "config.style_weight or config.noise_scale"
@@ -199,7 +208,12 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
         again = jnp.asarray(again)
         return evaluate(of_waveform, again, problem.targets, problem.weights)[0]
 
-    return Transfer(_as_content(output, problem), minimum, seconds, rendered_loss)
+    return Transfer(
+        _as_content(output, problem),
+        minimum,
+        seconds,
+        None if problem.targets is None else rendered_loss,
+    )
 
 
 def render(problem: Problem, variable: jax.Array) -> Waveform:
@@ -210,7 +224,7 @@ def render(problem: Problem, variable: jax.Array) -> Waveform:
 def _render(problem: Problem, variable: jax.Array) -> np.ndarray:
     """Samples of a variable at the rate of the computation, with the content's dynamics."""
     config, samples = problem.config, problem.samples
-    kind = VARIABLES[config.variable](config.stft, problem.targets.constants.basis)
+    kind = VARIABLES[config.variable](config.stft, problem.constants.basis)
     key, content = jax.random.key(config.seed), jnp.asarray(samples)
     output = np.asarray(kind.to_waveform(variable, content, key, config.phase))
     output = follow_dynamics(

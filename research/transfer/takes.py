@@ -16,7 +16,8 @@ from research.workdir import load_dict
 TAKES = "takes"
 """Folder of the takes of a sweep, in its workdir."""
 
-_KINDS = {"stopped": str, "num_evaluations": int, "losses": list}  # Of values in metrics.json.
+# Of values in metrics.json.
+_KINDS = {"stopped": str, "num_evaluations": int, "losses": list, "history": list}
 
 
 def find_takes(workdir: pathlib.Path) -> list[pathlib.Path]:
@@ -41,11 +42,14 @@ def load_metrics(folder: pathlib.Path) -> dict[str, Any]:
       InputError: it is missing or damaged.
     """
     path = folder / "metrics.json"
-    metrics = load_dict(path, {"content": str, "style": str, "loss": dict, "history": list})
+    metrics = load_dict(path, {"content": str, "style": str, "loss": dict})
     judge, genres = metrics.get("judge", {}), metrics.get("genres", {})
     output = genres.get("output", {"genre": ""}) if isinstance(genres, dict) else None
     sound = (
-        all(isinstance(metrics["loss"].get(key), (float, int)) for key in ("final", "rendered"))
+        all(
+            isinstance(metrics["loss"].get(key, ""), (float, int, type(None)))
+            for key in ("final", "rendered")
+        )
         and all(isinstance(metrics.get(key), kind) for key, kind in _KINDS.items())
         and isinstance(metrics.get("settings", {}), dict)
         and isinstance(judge, dict)
