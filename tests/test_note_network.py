@@ -10,7 +10,8 @@ from flax import nnx
 
 from research.errors import InputError
 from research.transfer.reorchestration import hearing
-from research.transfer.reorchestration.grid import BLOCK, PITCHES, SAMPLE_RATE
+from research.transfer.reorchestration.blocks import BLOCK
+from research.transfer.reorchestration.grid import PITCHES, SAMPLE_RATE
 from research.transfer.reorchestration.note_network import (
     NoteConfig,
     NoteNetwork,

@@ -3,19 +3,49 @@
 import numpy as np
 import pytest
 
+from research.audio import phase as phase_recovery
+from research.audio.stft import stft
 from research.transfer.reorchestration.activations import find_activations
 from research.transfer.reorchestration.attacks import flux, learn_attacks
+from research.transfer.reorchestration.blocks import BLOCK, join_blocks, slope, split_blocks
 from research.transfer.reorchestration.decay import LONGEST, change_course, find_ages
-from research.transfer.reorchestration.grid import BLOCK, PITCHES, SAMPLE_RATE, STFT, spectrum
+from research.transfer.reorchestration.grid import PITCHES, SAMPLE_RATE, STFT
 from research.transfer.reorchestration.register import find_register, move_to_register
 from research.transfer.reorchestration.spectra import limit_percussion, percussive_share
 from research.transfer.reorchestration.spectrum import HERTZ, NUM_BINS, analyse
 from research.transfer.reorchestration.templates import Templates, learn_templates
+from research.transfer.reorchestration.transform import griffin_lim, inverse, spectrum
 
 
 def sine(hertz: float, seconds: float) -> np.ndarray:
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     return np.sin(2 * np.pi * hertz * time).astype(np.float32)
+
+
+@pytest.mark.parametrize("num_samples", [3000, 65_535, 65_536, 150_000])
+def test_block_by_block_the_transform_is_that_of_the_whole(num_samples):
+    """STFT, inverse and Griffin-Lim, against those of whole recordings."""
+    samples = np.random.default_rng(0).standard_normal(num_samples).astype(np.float32)
+    found = spectrum(samples)
+    np.testing.assert_allclose(found, stft(samples, STFT), atol=1e-3)
+    np.testing.assert_allclose(inverse(found, num_samples), samples, atol=1e-4)
+    magnitude, phase = np.abs(found), np.exp(1j * np.angle(found[:, ::-1])).astype(np.complex64)
+    settings = {"num_iterations": 3, "momentum": 0.5}
+    whole = phase_recovery.griffin_lim(magnitude, phase, STFT, length=num_samples, **settings)
+    by_block = griffin_lim(magnitude, phase, num_samples, **settings)
+    np.testing.assert_allclose(by_block, whole, atol=1e-3)
+
+
+@pytest.mark.parametrize("frames", [3, 128, 300])
+def test_the_slope_is_that_of_all_frames(frames):
+    random = np.random.default_rng(1)
+    magnitude, levels, templates = (
+        random.uniform(0.1, 1, shape) for shape in ((frames, 20), (frames, 4), (4, 20))
+    )
+    found = slope(split_blocks(magnitude), split_blocks(levels), templates.astype(np.float32))
+    np.testing.assert_allclose(found, levels.T @ (magnitude / (levels @ templates)), rtol=1e-4)
+    again = join_blocks(split_blocks(magnitude), frames)
+    np.testing.assert_array_equal(again, magnitude.astype(np.float32))
 
 
 @pytest.mark.parametrize("hertz", [110.0, 233.1, 700.0, 1480.0, 3000.0, 7000.0])

@@ -8,6 +8,7 @@ import math
 import os
 import pathlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from research.audio.waveform import Waveform
@@ -162,7 +163,9 @@ def write_report(
     silent = render(dict.fromkeys((sound.id for sound in sounds), ""))
     spare = MAX_BYTES - len(silent.encode())
     kbps = choose_kbps([sound.waveform for sound in sounds], spare)
-    page = render({sound.id: mp3_uri(sound.waveform, kbps) for sound in sounds})
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Encoding is done outside of Python.
+        players = pool.map(lambda sound: mp3_uri(sound.waveform, kbps), sounds)
+        page = render(dict(zip((sound.id for sound in sounds), players, strict=True)))
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 import numpy as np
 
-from research.audio.stft import StftConfig, magnitude, stft
+from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform, resample
+from research.programs import load_librosa
 from research.report.figures import draw_png
 
 RANGE_DB = 80.0
@@ -81,6 +81,13 @@ def decibels(
 
 def _power(waveform: Waveform, sample_rate: int, config: StftConfig) -> np.ndarray:
     """Power `[frames, bins]`, the mean of the channels."""
-    samples = jnp.asarray(resample(waveform, sample_rate).samples)
-    spectrogram = magnitude(stft(samples, config))
-    return np.square(np.asarray(spectrogram, np.float64)).mean(axis=0)
+    spectra = load_librosa().stft(
+        resample(waveform, sample_rate).samples,
+        n_fft=config.n_fft,
+        hop_length=config.hop_length,
+        win_length=config.win_length or None,
+        window=config.window,
+        center=config.center,
+        pad_mode="constant",
+    )
+    return np.square(np.abs(spectra), dtype=np.float64).mean(axis=0).T

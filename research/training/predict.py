@@ -15,6 +15,9 @@ from research.training.config import TrainConfig
 from research.training.evaluation import in_batches, log_probabilities, normalise
 from research.training.run import Run, find_audio_run
 
+# Segments. Of one size for recordings of any length, so that one program is compiled.
+_BATCH_SIZE = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
@@ -91,10 +94,8 @@ def predict_frames(ensemble: Ensemble, frames: np.ndarray) -> dict[str, Any]:
     """
     config, genres = ensemble.config, ensemble.genres
     windows, starts = cut_segments(frames, config)
-    # Few segments do not fill a batch. Powers of two keep the number of compiled sizes small.
-    batch_size = min(config.batch_size, 1 << (len(starts) - 1).bit_length())
     each = [
-        in_batches(log_probabilities, network, windows.__getitem__, starts, batch_size)
+        in_batches(log_probabilities, network, windows.__getitem__, starts, _BATCH_SIZE)
         for network in ensemble.networks
     ]
     log_probs = np.asarray(np.mean(each, axis=0, dtype=np.float64))

@@ -55,7 +55,7 @@ def needed_memory(
     frames = channels * max(config.stft.num_frames(round(samples)), 1)
     bins, filters = config.stft.num_bins, 0.0
     is_waveform = VARIABLES[config.variable].is_waveform
-    if steps and config.needs_features or not is_waveform:
+    if (steps and config.needs_features) or not is_waveform:
         loss += _MAGNITUDES * frames * bins
     if steps and config.needs_features:
         number, widths = config.features.num_filters, config.features.widths

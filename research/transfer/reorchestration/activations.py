@@ -17,15 +17,17 @@ both, three quarters of it the network.
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from research.transfer.reorchestration.grid import (
-    PITCHES,
-    SAMPLE_RATE,
-    pad_frames,
-    pitch_hertz,
+from research.transfer.reorchestration.blocks import (
+    TINY,
+    join_blocks,
+    slope,
+    split_blocks,
+    sum_frames,
+    sum_squares,
 )
+from research.transfer.reorchestration.grid import PITCHES, SAMPLE_RATE, pitch_hertz
 from research.transfer.reorchestration.hearing import hear
 from research.transfer.reorchestration.spectra import between
 from research.transfer.reorchestration.spectrum import (
@@ -54,7 +56,6 @@ _SHARING = np.exp(-0.5 * np.square(_INTERVALS / _SHARED_WIDTH)) * (
 _GAIN = 5.0  # An envelope changes by this factor at most in a round.
 _HEARD = 0.75  # Share of the network in the mean.
 _SILENT = 1e-4
-_TINY = 1e-6
 
 
 class Activations(NamedTuple):
@@ -77,10 +78,7 @@ def find_activations(samples: np.ndarray) -> Activations:
     compressed = spectrum.magnitude**_POWER
     loudest = np.percentile(compressed.max(axis=1), 95)
     observed = compressed / max(loudest, 1e-12) + _FLOOR
-    mask = pad_frames(np.ones((len(observed), 1), np.float32))
-    first = _harmonic_templates(spectrum.tuning)
-    levels = _factorise(pad_frames(observed.astype(np.float32)), mask, first)
-    levels = np.asarray(levels)[: len(observed)] ** (1 / _POWER)
+    levels = _factorise(observed, _harmonic_templates(spectrum.tuning)) ** (1 / _POWER)
     heard = hear(spectrum)
     return Activations(_mean(levels, heard.pitches), spectrum.tuning, heard.percussive_share)
 
@@ -103,50 +101,60 @@ def _harmonic_templates(tuning: float) -> np.ndarray:
     return (templates / np.linalg.norm(templates, axis=1, keepdims=True)).astype(np.float32)
 
 
+def _factorise(observed: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Activations of the pitches, compressed, `[frames, pitches]`.
+
+    Args:
+      observed: compressed spectrum, `[frames, log bins]`.
+      first: of `_harmonic_templates`.
+    """
+    noise = np.full((1, NUM_BINS), 1 / np.sqrt(NUM_BINS), np.float32)
+    templates = np.concatenate([first, noise])
+    blocks = split_blocks(observed)
+    levels = split_blocks(np.maximum(observed @ templates.T, TINY) * 0.1)
+    levels = _update_all(blocks, levels, templates, _FIRST_UPDATES)
+    for _ in range(_ROUNDS):
+        templates = np.concatenate([_share_envelope(blocks, levels, templates, first), noise])
+        levels = _update_all(blocks, levels, templates, _UPDATES)
+    return join_blocks(levels, len(observed))[:, :-1]
+
+
+def _update_all(
+    blocks: list[jax.Array], levels: list[jax.Array], templates: np.ndarray, count: int
+) -> list[jax.Array]:
+    on_device = jax.device_put(templates)
+    return [
+        _update(block, played, on_device, count)
+        for block, played in zip(blocks, levels, strict=True)
+    ]
+
+
 @jax.jit
-def _factorise(observed: jax.Array, mask: jax.Array, first: jax.Array) -> jax.Array:
-    """Activations of the pitches, compressed, `[frames, pitches]`."""
-    noise = jnp.full((1, NUM_BINS), 1 / np.sqrt(NUM_BINS))
+def _update(observed: jax.Array, levels: jax.Array, templates: jax.Array, count: int) -> jax.Array:
+    """Activations of a block after `count` updates."""
 
-    def update(levels: jax.Array, templates: jax.Array, count: int) -> jax.Array:
-        def once(_: int, levels: jax.Array) -> jax.Array:
-            root = jax.lax.rsqrt(levels @ templates + _TINY)
-            slope = (observed * root**3) @ templates.T
-            return levels * (slope / (root @ templates.T)) ** _EXPONENT
+    def once(_: jax.Array, levels: jax.Array) -> jax.Array:
+        root = jax.lax.rsqrt(levels @ templates + TINY)
+        slope = (observed * root**3) @ templates.T
+        return levels * (slope / (root @ templates.T)) ** _EXPONENT
 
-        return jax.lax.fori_loop(0, count, once, levels)
-
-    templates = jnp.concatenate([first, noise])
-    levels = jnp.maximum(observed @ templates.T, _TINY) * 0.1 * mask
-    levels = update(levels, templates, _FIRST_UPDATES)
-
-    def adapt(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        levels, templates = state
-        pitched = _share_envelope(observed, levels, templates, first)
-        templates = jnp.concatenate([pitched, noise])
-        return update(levels, templates, _UPDATES), templates
-
-    levels, _ = jax.lax.fori_loop(0, _ROUNDS, adapt, (levels, templates))
-    return levels[:, :-1]
+    return jax.lax.fori_loop(0, count, once, levels)
 
 
 def _share_envelope(
-    observed: jax.Array, levels: jax.Array, templates: jax.Array, first: jax.Array
-) -> jax.Array:
-    """Templates after one step towards the spectrum, with one envelope for close pitches.
+    blocks: list[jax.Array], levels: list[jax.Array], templates: np.ndarray, first: np.ndarray
+) -> np.ndarray:
+    """Templates of the pitches after a step towards the spectrum, one envelope for close pitches.
 
     The log ratio to the first templates is averaged over neighbours, shifted by their interval, so
     that a partial of a pitch learns from the same partial of its neighbours.
     """
-    pitched, levels_of_pitch = templates[:-1], levels[:, :-1]
-    ratio = observed / (levels @ templates + _TINY)
-    gain = (levels_of_pitch.T @ ratio) / (levels_of_pitch.sum(axis=0)[:, None] + _TINY)
-    moved = jnp.log((pitched * gain.clip(1 / _GAIN, _GAIN) + 1e-5) / (first + 1e-5))
-    energy = jnp.sqrt(jnp.square(levels_of_pitch).sum(axis=0))
+    gain = slope(blocks, levels, templates)[:-1] / (sum_frames(levels)[:-1, None] + TINY)
+    moved = np.log((templates[:-1] * gain.clip(1 / _GAIN, _GAIN) + 1e-5) / (first + 1e-5))
     # Along a row of bins shifted by three a semitone, one partial keeps its place for all pitches.
     pitches, bins = np.arange(len(PITCHES))[:, None], np.arange(NUM_BINS)
-    weights = _SHARING * energy
+    weights = _SHARING * np.sqrt(sum_squares(levels)[:-1])
     shared = weights @ moved[pitches, (bins + BINS_PER_SEMITONE * pitches) % NUM_BINS]
     shared = shared[pitches, (bins - BINS_PER_SEMITONE * pitches) % NUM_BINS]
-    shared = first * jnp.exp(shared / (weights.sum(axis=1, keepdims=True) + 1e-3))
-    return shared / jnp.linalg.norm(shared, axis=1, keepdims=True)
+    shared = first * np.exp(shared / (weights.sum(axis=1, keepdims=True) + 1e-3))
+    return (shared / np.linalg.norm(shared, axis=1, keepdims=True)).astype(np.float32)

@@ -4,40 +4,17 @@ import functools
 
 import numpy as np
 
-from research.audio.stft import StftConfig, stft
+from research.audio.stft import StftConfig
 
 SAMPLE_RATE = 22050
 STFT = StftConfig(n_fft=2048, hop_length=512)
 HERTZ = np.fft.rfftfreq(STFT.n_fft, 1 / SAMPLE_RATE)
 PITCHES = np.arange(28, 101)  # MIDI.
 
-BLOCK = 128
-"""Frames are padded to a multiple of this, so that few programs are compiled."""
-
 
 def pitch_hertz(tuning: float) -> np.ndarray:
     """Fundamental frequency of each pitch, at a tuning in semitones from A4 = 440 Hz."""
     return 440 * 2 ** ((PITCHES + tuning - 69) / 12)
-
-
-def spectrum(samples: np.ndarray, n_fft: int = STFT.n_fft) -> np.ndarray:
-    """The STFT of `[..., samples]`, complex `[..., frames, bins]`, at the hop of all steps.
-
-    Samples are padded to a whole number of blocks, so that few programs are compiled.
-    """
-    config = StftConfig(n_fft=n_fft, hop_length=STFT.hop_length)
-    num_frames = config.num_frames(samples.shape[-1])
-    padding = [(0, 0)] * (samples.ndim - 1) + [(0, -samples.shape[-1] % (BLOCK * STFT.hop_length))]
-    return np.asarray(stft(np.pad(samples, padding), config))[..., :num_frames, :]
-
-
-def pad_frames(array: np.ndarray) -> np.ndarray:
-    """`[frames, ...]` with frames of zeros up to a whole number of blocks.
-
-    Multiplicative updates keep activations of zero at zero, so padded frames change nothing.
-    """
-    padding = [(0, -len(array) % BLOCK)] + [(0, 0)] * (array.ndim - 1)
-    return np.pad(array, padding)
 
 
 @functools.cache

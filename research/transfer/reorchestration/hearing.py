@@ -5,13 +5,12 @@ import pathlib
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from research.models.network import Variables
 from research.training.weights import load_weights
-from research.transfer.reorchestration.grid import BLOCK, pad_frames
+from research.transfer.reorchestration.blocks import BLOCK, join_blocks
 from research.transfer.reorchestration.note_network import (
     NoteConfig,
     NoteNetwork,
@@ -54,31 +53,27 @@ def hear(spectrum: Spectrum) -> Heard:
       InputError: the weights are missing or damaged.
     """
     magnitude = spectrum.magnitude
-    # Blocks of frames, so that lengths share a program.
-    padded = np.pad(pad_frames(magnitude), [(_CONTEXT, _CONTEXT), (0, 0)])
-    tuning = np.asarray([spectrum.tuning], np.float32)
-    found = _apply(_parameters(), padded, loudest_bins(magnitude), tuning)
-    heard = amplitudes(np.asarray(found)[: len(magnitude)])
+    after = -len(magnitude) % BLOCK + _CONTEXT
+    padded = np.pad(magnitude, [(_CONTEXT, after), (0, 0)])
+    loudest, tuning = loudest_bins(magnitude), np.asarray([spectrum.tuning], np.float32)
+    found = [
+        _apply(_parameters(), padded[first:][: BLOCK + 2 * _CONTEXT], loudest, tuning)
+        for first in range(0, len(magnitude), BLOCK)
+    ]
+    heard = amplitudes(join_blocks(found, len(magnitude)))
     return Heard(heard[:, :-1], heard[:, -1])
 
 
 @functools.cache
 def _parameters() -> Any:
     like = jax.eval_shape(lambda: parameters_of(NoteNetwork(NoteConfig(), nnx.Rngs(0))))
-    return load_weights(WEIGHTS, Variables(like, {})).params
+    return jax.device_put(load_weights(WEIGHTS, Variables(like, {})).params)
 
 
 @jax.jit
 def _apply(
     parameters: Any, magnitude: jax.Array, loudest: jax.Array, tuning: jax.Array
 ) -> jax.Array:
-    """Outputs `[frames, pitches + 1]`, block by block, since stacks of partials are large."""
-    network, levels = network_with(parameters), spectrum_levels(magnitude, loudest)
-    num_blocks = (len(levels) - 2 * _CONTEXT) // BLOCK
-
-    def apply(first: jax.Array) -> jax.Array:
-        block = jax.lax.dynamic_slice_in_dim(levels, first, BLOCK + 2 * _CONTEXT)
-        return network(block[None], tuning)[0, _CONTEXT:-_CONTEXT]
-
-    found = jax.lax.map(apply, BLOCK * jnp.arange(num_blocks))
-    return found.reshape(num_blocks * BLOCK, -1)
+    """Outputs of a block with context on both sides, `[128, pitches + 1]`."""
+    levels = spectrum_levels(magnitude, loudest)
+    return network_with(parameters)(levels[None], tuning)[0, _CONTEXT:-_CONTEXT]

@@ -7,7 +7,7 @@ import numpy as np
 from research.transfer.reorchestration.activations import find_activations
 from research.transfer.reorchestration.attacks import learn_attacks
 from research.transfer.reorchestration.decay import LONGEST, find_course, find_onsets
-from research.transfer.reorchestration.grid import PITCHES, STFT, spectrum
+from research.transfer.reorchestration.grid import PITCHES, STFT
 from research.transfer.reorchestration.register import find_register
 from research.transfer.reorchestration.spectra import (
     NUM_BANDS,
@@ -21,6 +21,7 @@ from research.transfer.reorchestration.templates import (
     fill_pitches,
     learn_templates,
 )
+from research.transfer.reorchestration.transform import spectrum
 
 _ATTACK_WIDTH = 2.0  # Semitones.
 _WIDTH = 1.5

@@ -4,10 +4,11 @@ import numpy as np
 
 from research.audio.levels import rms
 from research.audio.waveform import Waveform, fit_length, match_channels, resample
-from research.transfer.reorchestration.grid import SAMPLE_RATE, spectrum
+from research.transfer.reorchestration.grid import SAMPLE_RATE
 from research.transfer.reorchestration.orchestra import Orchestra, describe
 from research.transfer.reorchestration.sound import render
 from research.transfer.reorchestration.target import make_target
+from research.transfer.reorchestration.transform import spectrum
 
 _RMS = 0.1
 _HIGH_LIMIT = 4.0  # Of the gain above the highest frequency that is modelled.
@@ -67,6 +68,7 @@ def _above(content: np.ndarray, sample_rate: int, gain: float) -> np.ndarray:
 def _gain_below(samples: np.ndarray, played: np.ndarray) -> float:
     """Gain of the octave up to 11 kHz from the content to the output."""
     levels = [
-        np.sqrt(np.square(np.abs(spectrum(each)[..., 512:])).mean()) for each in (samples, played)
+        np.sqrt(np.mean([np.square(np.abs(spectrum(each)[:, 512:])).mean() for each in channels]))
+        for channels in (samples, played)
     ]
     return float(np.clip(levels[1] / max(levels[0], 1e-9), 0, _HIGH_LIMIT))

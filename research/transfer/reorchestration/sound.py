@@ -1,13 +1,10 @@
 """From target magnitudes to a waveform, in every channel of the content."""
 
-import jax.numpy as jnp
 import numpy as np
 
-from research.audio.phase import griffin_lim
-from research.audio.stft import istft
-from research.transfer.reorchestration.grid import STFT, spectrum
 from research.transfer.reorchestration.spectra import between
 from research.transfer.reorchestration.target import Target
+from research.transfer.reorchestration.transform import griffin_lim, inverse, spectrum
 
 _NUM_ITERATIONS, _MOMENTUM = 20, 0.5
 _FILTERED, _NOISY_FILTERED = 0.1, 0.9  # Share of the filtered content.
@@ -42,16 +39,15 @@ def render(samples: np.ndarray, mix: np.ndarray, target: Target, amount: float) 
     share = _FILTERED + _NOISY_FILTERED * target.noisiness
     wanted = target.magnitude ** (1 - share) * filtered**share
     played = griffin_lim(
-        jnp.asarray(_between(magnitude, wanted, amount)),
-        jnp.asarray(_sign(mix)),
-        STFT,
-        length=samples.shape[1],
+        _between(magnitude, wanted, amount),
+        _sign(mix),
+        samples.shape[1],
         num_iterations=_NUM_ITERATIONS,
         momentum=_MOMENTUM,
     )
     if len(samples) == 1:
-        return np.asarray(played)[None]
-    return _spread(samples, mix, _sign(spectrum(np.asarray(played))), wanted, amount)
+        return played[None]
+    return _spread(samples, mix, _sign(spectrum(played)), wanted, amount)
 
 
 def _between(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.ndarray:
@@ -83,8 +79,7 @@ def _spread(
         cross = (1 - amount) * cross + amount * _smooth(cross, _PHASES)
         level = np.sqrt(power.clip(0) / mean)  # Running sums fall below 0 by rounding.
         magnitude = _between(np.abs(channel), wanted * level, amount)
-        turned = (magnitude * _sign(cross) * phase).astype(np.complex64)
-        spread.append(np.asarray(istft(turned, STFT, samples.shape[1])))
+        spread.append(inverse(magnitude * _sign(cross) * phase, samples.shape[1]))
     return np.stack(spread)
 
 

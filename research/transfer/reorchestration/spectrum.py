@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.stft import StftConfig, split_frames
-from research.transfer.reorchestration.grid import BLOCK, SAMPLE_RATE, STFT
+from research.transfer.reorchestration.blocks import BLOCK, join_blocks
+from research.transfer.reorchestration.grid import SAMPLE_RATE, STFT
 
 BINS_PER_OCTAVE = 36
 BINS_PER_SEMITONE = BINS_PER_OCTAVE // 12
@@ -51,16 +52,24 @@ def analyse(samples: np.ndarray) -> Spectrum:
     The tuning is the circular mean of the distance of spectral peaks from the tempered scale,
     weighted by their magnitude, from 150 to 2500 Hz. Peaks are parabolas in log magnitude.
     """
-    num_frames, margin = STFT.num_frames(len(samples)), WINDOWS[0] // 2
-    length = -(-num_frames // BLOCK) * BLOCK * STFT.hop_length
+    num_frames, hop, margin = STFT.num_frames(len(samples)), STFT.hop_length, WINDOWS[0] // 2
+    length = -(-num_frames // BLOCK) * BLOCK * hop
     padded = np.pad(samples.astype(np.float32), (margin, length - len(samples) + margin))
-    magnitude, total = _analyse(padded, num_frames, _resolutions())
-    tuning = float(np.angle(np.asarray(total).sum()) / (2 * np.pi))
-    return Spectrum(np.asarray(magnitude)[:num_frames], tuning)
+    found = [
+        _analyse_block(
+            padded[first * hop :][: (BLOCK - 1) * hop + WINDOWS[0]],
+            num_frames - first,
+            _resolutions(),
+        )
+        for first in range(0, num_frames, BLOCK)
+    ]
+    total = np.sum([np.asarray(total) for _, total in found])
+    tuning = float(np.angle(total) / (2 * np.pi))
+    return Spectrum(join_blocks([magnitude for magnitude, _ in found], num_frames), tuning)
 
 
 @functools.cache
-def _resolutions() -> list[tuple[np.ndarray, np.ndarray]]:
+def _resolutions() -> list[tuple[jax.Array, jax.Array]]:
     """For each window, the matrix from its bins to log bins, and how much each log bin uses it."""
     found, log_hertz = [], np.log2(HERTZ)
     edges = (1.0, *SPLITS, 20000.0)
@@ -73,36 +82,33 @@ def _resolutions() -> list[tuple[np.ndarray, np.ndarray]]:
         above = 1 / (1 + np.exp(-(log_hertz - np.log2(low)) / _SMOOTH_OCTAVES))
         below = 1 / (1 + np.exp((log_hertz - np.log2(high)) / _SMOOTH_OCTAVES))
         found.append((matrix.astype(np.float32), (above * below).astype(np.float32)))
-    return found
+    return jax.device_put(found)
 
 
 @jax.jit
-def _analyse(
-    padded: jax.Array, num_frames: int, resolutions: list[tuple[jax.Array, jax.Array]]
+def _analyse_block(
+    samples: jax.Array, num_frames: int, resolutions: list[tuple[jax.Array, jax.Array]]
 ) -> tuple[jax.Array, jax.Array]:
-    """Magnitudes of all blocks, and for each block the sum that the tuning is the angle of.
+    """Magnitudes of a block, and the sum of its first `num_frames` that the tuning is the angle of.
 
-    Block by block, since the long windows of minutes of audio would fill the memory.
+    Args:
+      samples: of the longest windows of the block.
+      num_frames: frames before the end of the piece.
+      resolutions: of `_resolutions`.
     """
-    hop, margin = STFT.hop_length, WINDOWS[0] // 2
-    num_blocks = (padded.size - 2 * margin) // (BLOCK * hop)
-
-    def analyse_block(first: jax.Array) -> tuple[jax.Array, jax.Array]:
-        magnitude = jnp.zeros((BLOCK, NUM_BINS))
-        longest = jnp.zeros((BLOCK, WINDOWS[0] // 2 + 1))
-        for window, (matrix, share) in zip(WINDOWS, resolutions, strict=True):
-            start, size = first * hop + margin - window // 2, (BLOCK - 1) * hop + window
-            frames = split_frames(jax.lax.dynamic_slice(padded, (start,), (size,)), window, hop)
-            spectrum = jnp.fft.rfft(frames * StftConfig(n_fft=window).window_values())
-            power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
-            scale = (WINDOWS[1] / window) ** 2  # The level of a tone is that of one window.
-            magnitude += jnp.sqrt(scale * (power @ matrix)) * share
-            longest = jnp.sqrt(power) if window == WINDOWS[0] else longest
-        held = first + jnp.arange(BLOCK) < num_frames
-        return magnitude, _tuning_sum(longest[::_TUNING_HOP] * held[::_TUNING_HOP, None])
-
-    magnitude, total = jax.lax.map(analyse_block, BLOCK * jnp.arange(num_blocks))
-    return magnitude.reshape(-1, NUM_BINS), total
+    hop = STFT.hop_length
+    magnitude = jnp.zeros((BLOCK, NUM_BINS))
+    longest = jnp.zeros((BLOCK, WINDOWS[0] // 2 + 1))
+    for window, (matrix, share) in zip(WINDOWS, resolutions, strict=True):
+        start = (WINDOWS[0] - window) // 2
+        frames = split_frames(samples[start:][: (BLOCK - 1) * hop + window], window, hop)
+        spectrum = jnp.fft.rfft(frames * StftConfig(n_fft=window).window_values())
+        power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
+        scale = (WINDOWS[1] / window) ** 2  # The level of a tone is that of one window.
+        magnitude += jnp.sqrt(scale * (power @ matrix)) * share
+        longest = jnp.sqrt(power) if window == WINDOWS[0] else longest
+    held = jnp.arange(BLOCK) < num_frames
+    return magnitude, _tuning_sum(longest[::_TUNING_HOP] * held[::_TUNING_HOP, None])
 
 
 def _tuning_sum(magnitude: jax.Array) -> jax.Array:

@@ -16,14 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.transfer.reorchestration.activations import Activations
-from research.transfer.reorchestration.grid import (
-    HERTZ,
-    PITCHES,
-    SAMPLE_RATE,
-    STFT,
-    pad_frames,
-    pitch_hertz,
+from research.transfer.reorchestration.blocks import (
+    TINY,
+    join_blocks,
+    slope,
+    split_blocks,
+    sum_frames,
+    sum_squares,
 )
+from research.transfer.reorchestration.grid import HERTZ, PITCHES, SAMPLE_RATE, STFT, pitch_hertz
 
 _NUM_PITCHES = len(PITCHES)
 _MOST_PARTIALS = 60
@@ -32,7 +33,7 @@ _SHARED = 0.8  # Share of the neighbours in each round.
 _NOISE_SHARE = 0.02
 _NUM_NEIGHBOURS = 7
 _LEAST_NORM = 0.03  # Of the mean. In recordings, norms are at least 0.06 of it.
-_TINY = 1e-6
+_FILL_WIDTH = 1.5  # Semitones.
 
 
 class Templates(NamedTuple):
@@ -54,60 +55,64 @@ def learn_templates(magnitude: np.ndarray, activations: Activations) -> Template
     levels = np.concatenate([levels, noise], axis=1).astype(np.float32)
     first = _comb(activations.tuning)
     first *= magnitude.sum() / max((levels @ first).sum(), 1e-12)
-    spectra, found = _learn(
-        pad_frames(magnitude.astype(np.float32)), pad_frames(levels), first.astype(np.float32)
-    )
-    return Templates(np.asarray(spectra), np.asarray(found)[: len(levels)])
+    blocks, played = split_blocks(magnitude), split_blocks(levels)
+    spectra = _update_spectra(blocks, played, first.astype(np.float32), _FIRST_UPDATES)
+    for _ in range(_ROUNDS):
+        spectra, played = _comparable(spectra, played)
+        filled = _fill(spectra[:-1], sum_squares(played)[:-1], _FILL_WIDTH)
+        mixed = spectra[:-1] ** (1 - _SHARED) * np.asarray(filled) ** _SHARED
+        spectra = np.concatenate([mixed, spectra[-1:]])
+        on_device = jax.device_put(spectra)
+        played = [
+            _update_levels(block, levels, on_device)
+            for block, levels in zip(blocks, played, strict=True)
+        ]
+        spectra = _update_spectra(blocks, played, spectra, _UPDATES)
+    spectra, played = _comparable(spectra, played)
+    return Templates(spectra, join_blocks(played, len(levels)))
 
 
 def _comb(tuning: float) -> np.ndarray:
     """First templates: partials h of amplitude 1 / h, and flat noise, `[pitches + 1, bins]`."""
-    partial = np.arange(1, _MOST_PARTIALS)
-    hertz = pitch_hertz(tuning)[:, None] * partial
-    distance = np.abs(HERTZ - hertz[..., None]) / (1.5 * SAMPLE_RATE / STFT.n_fft)
-    amplitude = np.where(hertz <= SAMPLE_RATE / 2, 1 / partial, 0)[..., None]
-    peaks = (amplitude * np.maximum(0, 1 - distance)).max(axis=1)
-    return np.concatenate([np.maximum(peaks, 0.02), np.full((1, len(HERTZ)), 0.05)])
+    width, peaks = 1.5 * SAMPLE_RATE / STFT.n_fft, np.full((_NUM_PITCHES, len(HERTZ)), 0.02)
+    for partial in range(1, _MOST_PARTIALS):
+        hertz = partial * pitch_hertz(tuning)[:, None]
+        peak = np.maximum(0, 1 - np.abs(HERTZ - hertz) / width) / partial
+        peaks = np.maximum(peaks, peak * (hertz <= SAMPLE_RATE / 2))
+    return np.concatenate([peaks, np.full((1, len(HERTZ)), 0.05)])
+
+
+def _update_spectra(
+    blocks: list[jax.Array], levels: list[jax.Array], spectra: np.ndarray, count: int
+) -> np.ndarray:
+    total = sum_frames(levels)[:, None] + TINY
+    for _ in range(count):
+        spectra = spectra * slope(blocks, levels, spectra) / total
+    return spectra
 
 
 @jax.jit
-def _learn(
-    magnitude: jax.Array, levels: jax.Array, spectra: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    def update_spectra(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        levels, spectra = state
-        ratio = magnitude / (levels @ spectra + _TINY)
-        return levels, spectra * (levels.T @ ratio) / (levels.sum(axis=0)[:, None] + _TINY)
+def _update_levels(magnitude: jax.Array, levels: jax.Array, spectra: jax.Array) -> jax.Array:
+    def update(_: jax.Array, levels: jax.Array) -> jax.Array:
+        ratio = magnitude / (levels @ spectra + TINY)
+        return levels * (ratio @ spectra.T) / (spectra.sum(axis=1) + TINY)
 
-    def update_levels(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        levels, spectra = state
-        ratio = magnitude / (levels @ spectra + _TINY)
-        return levels * (ratio @ spectra.T) / (spectra.sum(axis=1) + _TINY), spectra
-
-    def share(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        levels, spectra = _comparable(*state)
-        filled = _fill(spectra[:-1], levels[:, :-1], 1.5)
-        mixed = spectra[:-1] ** (1 - _SHARED) * filled**_SHARED
-        state = levels, jnp.concatenate([mixed, spectra[-1:]])
-        state = jax.lax.fori_loop(0, _LEVEL_UPDATES, update_levels, state)
-        return jax.lax.fori_loop(0, _UPDATES, update_spectra, state)
-
-    state = jax.lax.fori_loop(0, _FIRST_UPDATES, update_spectra, (levels, spectra))
-    levels, spectra = _comparable(*jax.lax.fori_loop(0, _ROUNDS, share, state))
-    return spectra, levels
+    return jax.lax.fori_loop(0, _LEVEL_UPDATES, update, levels)
 
 
-def _comparable(levels: jax.Array, spectra: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _comparable(spectra: np.ndarray, levels: list[jax.Array]) -> tuple[np.ndarray, list[jax.Array]]:
     """The same product, without spectra of a norm 30 dB under the mean of what is played.
 
     A pitch that is not played has hardly any level and may get any spectrum. Where a click is laid
     to such pitches, tiny spectra would have levels that outweigh all notes.
     """
-    norm = jnp.sqrt(jnp.square(spectra).sum(axis=1, keepdims=True)) + 1e-30
-    energy = jnp.square(levels).sum(axis=0)[:, None] * jnp.square(norm)
-    mean = jnp.exp((energy * jnp.log(norm)).sum() / jnp.maximum(energy.sum(), 1e-30))
-    raised = jnp.maximum(1.0, _LEAST_NORM * mean / norm)
-    return levels / raised[:, 0], spectra * raised
+    norm = np.sqrt(np.square(spectra).sum(axis=1)) + 1e-30
+    energy = sum_squares(levels) * np.square(norm)
+    mean = np.exp((energy * np.log(norm)).sum() / max(energy.sum(), 1e-30))
+    raised = np.maximum(1.0, _LEAST_NORM * mean / norm).astype(np.float32)
+    return spectra * raised[:, None], [
+        jax.device_put(np.asarray(block) / raised) for block in levels
+    ]
 
 
 def fill_pitches(spectra: np.ndarray, levels: np.ndarray, width: float) -> np.ndarray:
@@ -120,11 +125,12 @@ def fill_pitches(spectra: np.ndarray, levels: np.ndarray, width: float) -> np.nd
       levels: activations of the pitches, `[frames, pitches]`.
       width: standard deviation of the weights in semitones.
     """
-    return np.asarray(_fill_alone(spectra, pad_frames(levels), width))
+    return np.asarray(_fill(spectra, np.square(levels).sum(axis=0), width))
 
 
-def _fill(spectra: jax.Array, levels: jax.Array, width: jax.Array | float) -> jax.Array:
-    energy = jnp.square(levels).sum(axis=0)
+@jax.jit
+def _fill(spectra: jax.Array, energy: jax.Array, width: float) -> jax.Array:
+    """See `fill_pitches`; `energy` of the activations, `[pitches]`."""
     energy = energy / jnp.maximum(energy.max(), 1e-30)
     interval = np.arange(_NUM_PITCHES)[None] - np.arange(_NUM_PITCHES)[:, None]
     near = jnp.exp(-0.5 * jnp.square(interval / width))
@@ -136,10 +142,7 @@ def _fill(spectra: jax.Array, levels: jax.Array, width: jax.Array | float) -> ja
     place = np.arange(num_bins) * jnp.exp2(steps[..., None] / 12.0)
     place = jnp.minimum(place, num_bins - 1.0)
     low = jnp.minimum(place.astype(jnp.int32), num_bins - 2)
-    part, logs = place - low, jnp.log(spectra + _TINY)
+    part, logs = place - low, jnp.log(spectra + TINY)
     rows = others[..., None]
     shifted = (1 - part) * logs[rows, low] + part * logs[rows, low + 1]
     return jnp.exp((weights[..., None] * shifted).sum(axis=1) / weights.sum(axis=1)[:, None])
-
-
-_fill_alone = jax.jit(_fill)

@@ -1,0 +1,64 @@
+"""Pieces of any length, block by block: each program is compiled once, for one block.
+
+Sums over frames are sums over blocks, so nothing depends on where a block ends. Frames of zeros
+fill the last block.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+BLOCK = 128
+"""Frames of a block, 3 s."""
+
+TINY = 1e-6
+"""Added to a model that magnitudes are divided by."""
+
+
+def split_blocks(array: np.ndarray) -> list[jax.Array]:
+    """`[frames, ...]` as blocks `[128, ...]` on the device, in single precision."""
+    array = array.astype(np.complex64 if np.iscomplexobj(array) else np.float32, copy=False)
+    padded = np.pad(array, [(0, -len(array) % BLOCK)] + [(0, 0)] * (array.ndim - 1))
+    return [jax.device_put(padded[first:][:BLOCK]) for first in range(0, len(padded), BLOCK)]
+
+
+def join_blocks(blocks: Sequence[jax.typing.ArrayLike], num_frames: int) -> np.ndarray:
+    """The inverse of `split_blocks`, `[num_frames, ...]`."""
+    return np.concatenate([np.asarray(block) for block in blocks])[:num_frames]
+
+
+def slope(
+    magnitude: Sequence[jax.Array], levels: Sequence[jax.Array], templates: np.ndarray
+) -> np.ndarray:
+    """`A' (V / (A W))`, by which multiplicative updates move templates.
+
+    Args:
+      magnitude: blocks of V, `[128, bins]` each.
+      levels: blocks of A, `[128, templates]` each.
+      templates: W, `[templates, bins]`.
+
+    Returns:
+      `[templates, bins]`.
+    """
+    on_device, total = jax.device_put((templates, np.zeros_like(templates)))
+    for observed, played in zip(magnitude, levels, strict=True):
+        total = _add_slope(total, observed, played, on_device)
+    return np.asarray(total)
+
+
+@jax.jit
+def _add_slope(
+    total: jax.Array, magnitude: jax.Array, levels: jax.Array, templates: jax.Array
+) -> jax.Array:
+    return total + levels.T @ (magnitude / (levels @ templates + TINY))
+
+
+def sum_frames(levels: Sequence[jax.Array]) -> np.ndarray:
+    """Sum over all frames, `[...]`."""
+    return np.sum([np.asarray(block).sum(axis=0) for block in levels], axis=0)
+
+
+def sum_squares(levels: Sequence[jax.Array]) -> np.ndarray:
+    """Sum of squares over all frames, `[...]`."""
+    return np.sum([np.square(np.asarray(block)).sum(axis=0) for block in levels], axis=0)
