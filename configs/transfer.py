@@ -23,6 +23,7 @@ _PUBLISHED = TransferConfig(
     mono=True,
     rms=None,
     keep_rests=False,
+    full_band=False,
     dynamics=0.0,
     style_weight=1.0,
     content=ContentWeights.only(features=1.0),

@@ -138,6 +138,8 @@ class TransferConfig:
       rms: root mean square to which both inputs are scaled; None leaves them as they are.
       keep_rests: keep rests of the content quiet, and cut out those of the style.
       rest_db: level of rests below the loud parts, and range of the slow dynamics, dB.
+      full_band: give the output what the content has above half of `sample_rate`, at the levels
+        that the style has there.
       dynamics: how much of the content's slow dynamics the output gets back, 0 to 1.
       dynamics_seconds: length of the window that smooths slow dynamics, seconds.
       style_amount: how far the output moves from the content (0) to the style (1).
@@ -173,6 +175,7 @@ class TransferConfig:
     rms: float | None = above(0.1, 0)
     keep_rests: bool = True
     rest_db: float = above(24.0, 0)
+    full_band: bool = True
     dynamics: float = at_least(1.0, 0)
     dynamics_seconds: float = above(1.5, 0)
     style_amount: float = at_least(1.0, 0)

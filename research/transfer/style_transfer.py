@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.levels import match_loudness, rms
+from research.audio.upper_band import add_upper_band, relative_levels
 from research.audio.waveform import (
     Waveform,
     fit_length,
@@ -41,6 +42,7 @@ class Problem:
     Attributes:
       content: the recording as given, without an offset.
       samples: the content as the transfer uses it, `[channels, samples]`.
+      style_upper: `relative_levels` of the style above half of `config.sample_rate`.
       start: start of the variable.
       constants: of the computation.
       objective: the unweighted loss.
@@ -51,6 +53,7 @@ class Problem:
 
     content: Waveform
     samples: np.ndarray
+    style_upper: np.ndarray
     start: jax.Array
     constants: Constants
     objective: Objective
@@ -133,8 +136,10 @@ def prepare(
     samples = content_samples(content, config)
     constants = constants or make_constants(config, content.sample_rate)
     amount = _SMALLEST_AMOUNT + (1 - _SMALLEST_AMOUNT) * config.style_amount
-    of_style = None
+    of_style, style_upper = None, np.zeros(0)
     if isinstance(style, Waveform):
+        if config.full_band and content.sample_rate > config.sample_rate:
+            style_upper = relative_levels(style, config.sample_rate)
         of_style = style_samples(style, config)
         if config.num_iterations:
             num_frames = config.stft.num_frames(samples.shape[1])
@@ -170,7 +175,17 @@ def prepare(
             None if config.style_amount == 1 else amount,
             objective=objective,
         )
-    return Problem(content, samples, start, constants, objective, targets, config.weights, config)
+    return Problem(
+        content,
+        samples,
+        style_upper,
+        start,
+        constants,
+        objective,
+        targets,
+        config.weights,
+        config,
+    )
 
 
 @functools.partial(jax.jit, static_argnames="objective")
@@ -250,5 +265,9 @@ def _as_content(samples: np.ndarray, problem: Problem) -> Waveform:
     output = resample(Waveform(samples, config.sample_rate), content.sample_rate)
     samples = fit_length(output.samples, content.samples.shape[-1])
     samples = match_channels(samples, content.samples.shape[0])
+    if config.full_band:
+        samples = add_upper_band(
+            samples, content, config.sample_rate, problem.style_upper, config.style_amount
+        )
     samples = match_loudness(samples, target, content.sample_rate)
     return Waveform(samples, content.sample_rate)

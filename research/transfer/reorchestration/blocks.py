@@ -4,7 +4,7 @@ Sums over frames are sums over blocks, so nothing depends on where a block ends.
 fill the last block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
@@ -14,6 +14,12 @@ BLOCK = 128
 
 TINY = 1e-6
 """Added to a model that magnitudes are divided by."""
+
+
+def spans(num_frames: int) -> Iterator[slice]:
+    """The frames of each block; fewer in the last."""
+    for first in range(0, num_frames, BLOCK):
+        yield slice(first, min(first + BLOCK, num_frames))
 
 
 def split_blocks(array: np.ndarray) -> list[jax.Array]:

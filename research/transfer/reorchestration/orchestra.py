@@ -21,7 +21,7 @@ from research.transfer.reorchestration.templates import (
     fill_pitches,
     learn_templates,
 )
-from research.transfer.reorchestration.transform import spectrum
+from research.transfer.reorchestration.transform import magnitudes
 
 _ATTACK_WIDTH = 2.0  # Semitones.
 _WIDTH = 1.5
@@ -56,7 +56,7 @@ class Orchestra(NamedTuple):
 
 def describe(samples: np.ndarray) -> Orchestra:
     """The instruments of a style, mono `[samples]` at 22 050 Hz and an RMS of 0.1."""
-    magnitude = np.abs(spectrum(samples))
+    magnitude = magnitudes(samples)
     templates = learn_templates(magnitude, find_activations(samples))
     levels = templates.levels[:, :-1]
     spectra, attacks = learn_attacks(magnitude, templates)

@@ -3,15 +3,16 @@
 import numpy as np
 
 from research.audio.levels import rms
+from research.audio.upper_band import add_upper_band
 from research.audio.waveform import Waveform, fit_length, match_channels, resample
 from research.transfer.reorchestration.grid import SAMPLE_RATE
 from research.transfer.reorchestration.orchestra import Orchestra, describe
 from research.transfer.reorchestration.sound import render
 from research.transfer.reorchestration.target import make_target
-from research.transfer.reorchestration.transform import spectrum
+from research.transfer.reorchestration.transform import magnitudes
 
 _RMS = 0.1
-_HIGH_LIMIT = 4.0  # Of the gain above the highest frequency that is modelled.
+_NO_LEVELS = np.zeros(0)
 
 
 def orchestra_of(style: np.ndarray, sample_rate: int) -> Orchestra:
@@ -41,34 +42,13 @@ def reorchestrate(
     level = max(rms(content), 1e-12)
     samples = _at_rate(content, sample_rate) * np.float32(_RMS / level)
     mono = match_channels(samples, 1)[0]
-    mix = spectrum(mono)
-    played = render(samples, mix, make_target(mono, np.abs(mix), orchestra), amount)
+    played = render(samples, mono, make_target(mono, magnitudes(mono), orchestra), amount)
     output = fit_length(
         resample(Waveform(played, SAMPLE_RATE), sample_rate).samples, content.shape[1]
     )
-    if sample_rate > SAMPLE_RATE:
-        output = output + _above(content, sample_rate, _gain_below(samples, played))
+    output = add_upper_band(output, Waveform(content, sample_rate), SAMPLE_RATE, _NO_LEVELS, 0.0)
     return (output * np.float32(level / max(rms(output), 1e-12))).astype(np.float32)
 
 
 def _at_rate(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     return resample(Waveform(samples, sample_rate), SAMPLE_RATE).samples
-
-
-def _above(content: np.ndarray, sample_rate: int, gain: float) -> np.ndarray:
-    """The content above the highest frequency of the model, times a gain.
-
-    At the level that the whole content has at a root mean square of 0.1.
-    """
-    low = resample(Waveform(_at_rate(content, sample_rate), SAMPLE_RATE), sample_rate).samples
-    high = content - fit_length(low, content.shape[1])
-    return high * np.float32(gain * _RMS / max(rms(content), 1e-12))
-
-
-def _gain_below(samples: np.ndarray, played: np.ndarray) -> float:
-    """Gain of the octave up to 11 kHz from the content to the output."""
-    levels = [
-        np.sqrt(np.mean([np.square(np.abs(spectrum(each)[:, 512:])).mean() for each in channels]))
-        for channels in (samples, played)
-    ]
-    return float(np.clip(levels[1] / max(levels[0], 1e-9), 0, _HIGH_LIMIT))

@@ -2,9 +2,15 @@
 
 import numpy as np
 
+from research.transfer.reorchestration.blocks import spans
 from research.transfer.reorchestration.spectra import between
 from research.transfer.reorchestration.target import Target
-from research.transfer.reorchestration.transform import griffin_lim, inverse, spectrum
+from research.transfer.reorchestration.transform import (
+    MARGIN,
+    Synthesis,
+    griffin_lim,
+    spectrum_around,
+)
 
 _NUM_ITERATIONS, _MOMENTUM = 20, 0.5
 _FILTERED, _NOISY_FILTERED = 0.1, 0.9  # Share of the filtered content.
@@ -25,38 +31,46 @@ def render(samples: np.ndarray, mix: np.ndarray, target: Target, amount: float) 
 
     Args:
       samples: the content, `[channels, samples]` at 22 050 Hz.
-      mix: spectrum of its channels mixed, `[frames, bins]`.
+      mix: its channels mixed, `[samples]`.
       target: of the same mix.
       amount: fraction of the way from the content's log magnitudes to the target's, 0 to 1.
 
     Returns:
       `[channels, samples]`.
     """
-    magnitude, loudest = np.abs(mix), target.magnitude.max()
-    gain = target.magnitude / (target.model + 1e-4 * loudest + 1e-12)
-    filtered = magnitude * np.clip(gain, 0, _LARGEST_GAIN)
-    filtered = np.clip(filtered, target.magnitude / _RANGE, _RANGE * target.magnitude)
-    share = _FILTERED + _NOISY_FILTERED * target.noisiness
-    wanted = target.magnitude ** (1 - share) * filtered**share
-    played = griffin_lim(
-        _between(magnitude, wanted, amount),
-        _sign(mix),
-        samples.shape[1],
-        num_iterations=_NUM_ITERATIONS,
-        momentum=_MOMENTUM,
-    )
+    wanted = _filter_content(target)
+    floor = _FLOOR * float(wanted.max()) + 1e-12
+    between_both = wanted
+    if amount < 1:
+        between_both = np.empty_like(wanted)
+        for span in spans(len(wanted)):
+            between_both[span] = between(target.content[span], wanted[span], amount, floor)
+    played = griffin_lim(between_both, mix, _NUM_ITERATIONS, _MOMENTUM)
     if len(samples) == 1:
         return played[None]
-    return _spread(samples, mix, _sign(spectrum(played)), wanted, amount)
+    return _spread(samples, mix, played, wanted, floor, amount)
 
 
-def _between(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.ndarray:
-    """Magnitudes a fraction of the way to those that are wanted, in dB."""
-    return between(magnitude, wanted, amount, _FLOOR * wanted.max() + 1e-12)
+def _filter_content(target: Target) -> np.ndarray:
+    """`M^(1 - b) F^b`, see `render`, `[frames, bins]`."""
+    least = 1e-4 * target.magnitude.max() + 1e-12
+    share = _FILTERED + _NOISY_FILTERED * target.noisiness
+    wanted = np.empty_like(target.magnitude)
+    for span in spans(len(wanted)):
+        magnitude = target.magnitude[span]
+        gain = np.clip(magnitude / (target.model[span] + least), 0, _LARGEST_GAIN)
+        filtered = np.clip(target.content[span] * gain, magnitude / _RANGE, _RANGE * magnitude)
+        wanted[span] = magnitude ** (1 - share) * filtered**share
+    return wanted
 
 
 def _spread(
-    samples: np.ndarray, content: np.ndarray, phase: np.ndarray, wanted: np.ndarray, amount: float
+    samples: np.ndarray,
+    mix: np.ndarray,
+    played: np.ndarray,
+    wanted: np.ndarray,
+    floor: float,
+    amount: float,
 ) -> np.ndarray:
     """What is played by the mix, in every channel.
 
@@ -66,21 +80,26 @@ def _spread(
 
     Args:
       samples: the content, `[channels, samples]`.
-      content: spectrum of its mix, `[frames, bins]`.
-      phase: of the mix as it is played, complex `[frames, bins]`.
-      wanted: magnitudes of the mix.
+      mix: its channels mixed, `[samples]`.
+      played: the mix as it is played, `[samples]`.
+      wanted: magnitudes of the mix, `[frames, bins]`.
+      floor: of magnitudes, for logarithms.
       amount: 0 to 1.
     """
-    channels = [spectrum(channel) for channel in samples]
-    powers = [_smooth(np.square(np.abs(channel)), _LEVELS) for channel in channels]
-    mean, spread = np.maximum(np.mean(powers, axis=0), 1e-12), []
-    for channel, power in zip(channels, powers, strict=True):
-        cross = channel * content.conj()
-        cross = (1 - amount) * cross + amount * _smooth(cross, _PHASES)
-        level = np.sqrt(power.clip(0) / mean)  # Running sums fall below 0 by rounding.
-        magnitude = _between(np.abs(channel), wanted * level, amount)
-        spread.append(inverse(magnitude * _sign(cross) * phase, samples.shape[1]))
-    return np.stack(spread)
+    synthesis, inner = [Synthesis(len(mix)) for _ in samples], slice(MARGIN, -MARGIN)
+    for span in spans(len(wanted)):
+        content = spectrum_around(mix, span)
+        phase = _sign(spectrum_around(played, span)[inner])
+        channels = [spectrum_around(channel, span) for channel in samples]
+        powers = [_smooth(np.square(np.abs(channel)), _LEVELS)[inner] for channel in channels]
+        mean = np.maximum(np.mean(powers, axis=0), 1e-12)
+        for channel, power, output in zip(channels, powers, synthesis, strict=True):
+            cross = channel * content.conj()
+            cross = ((1 - amount) * cross + amount * _smooth(cross, _PHASES))[inner]
+            level = np.sqrt(power.clip(0) / mean)  # Running sums fall below 0 by rounding.
+            magnitude = between(np.abs(channel[inner]), wanted[span] * level, amount, floor)
+            output.add((magnitude * _sign(cross) * phase).astype(np.complex64))
+    return np.stack([output.samples() for output in synthesis])
 
 
 def _smooth(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:

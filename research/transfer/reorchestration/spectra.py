@@ -1,12 +1,14 @@
 """What a whole spectrogram is like, and spectrograms made more like that of a style.
 
 All take magnitudes `[frames, bins]`. Logarithms of a style are passed as its statistics, so that
-they can be kept without its audio.
+they can be kept without its audio. What is computed of each frame alone is computed block by block,
+since the spectra of a long piece are large.
 """
 
 import numpy as np
 
 from research.audio.median import running_median
+from research.transfer.reorchestration.blocks import spans
 from research.transfer.reorchestration.grid import bands
 
 _MEDIAN_FRAMES, _MEDIAN_BINS = 17, 31
@@ -26,38 +28,67 @@ def noisiness(magnitude: np.ndarray) -> float:
     """
     from scipy.ndimage import uniform_filter1d
 
-    energy = np.square(magnitude).sum(axis=1)
-    loudest = magnitude.max(axis=1, keepdims=True)
-    logs = np.log(magnitude + 1e-4 * loudest + 1e-5)
-    spread = (logs - uniform_filter1d(logs, _AVERAGED_BINS, axis=1))[:, :_NOISY_BINS]
+    energy = _energies(magnitude)
     loud = energy > 1e-3 * np.quantile(energy, 0.95)
     if not loud.any():
         return 0.0
-    deviation = np.sqrt(np.square(spread[loud]).mean())
+    squares = 0.0
+    for span in spans(len(magnitude)):
+        block = magnitude[span][loud[span]]
+        logs = np.log(block + 1e-4 * block.max(axis=1, keepdims=True) + 1e-5)
+        spread = (logs - uniform_filter1d(logs, _AVERAGED_BINS, axis=1))[:, :_NOISY_BINS]
+        squares += np.square(spread).sum(dtype=np.float64)
+    deviation = np.sqrt(squares / (loud.sum() * _NOISY_BINS))
     return float(np.clip((_TONAL - deviation) / (_TONAL - _NOISY), 0, 1))
 
 
-def split_percussion(magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Harmonic and percussive part by median filters over time and frequency (Fitzgerald 2010)."""
-    harmonic = np.square(running_median(magnitude.T, _MEDIAN_FRAMES).T)
-    percussive = np.square(running_median(magnitude, _MEDIAN_BINS))
-    mask = harmonic / (harmonic + percussive + 1e-12)
-    return magnitude * mask, magnitude * (1 - mask)
+def find_percussion(magnitude: np.ndarray) -> np.ndarray:
+    """Percussive part by median filters over time and frequency (Fitzgerald 2010).
+
+    The harmonic part is the rest.
+    """
+    percussion = np.empty_like(magnitude)
+    side = _MEDIAN_FRAMES // 2
+    mirrored = np.pad(magnitude, [(side, side), (0, 0)], mode="symmetric")
+    for span in spans(len(magnitude)):
+        block = magnitude[span]
+        around = mirrored[span.start : span.stop + 2 * side]
+        harmonic = np.square(running_median(around.T, _MEDIAN_FRAMES).T[side:-side])
+        percussive = np.square(running_median(block, _MEDIAN_BINS))
+        percussion[span] = block * (1 - harmonic / (harmonic + percussive + 1e-12))
+    return percussion
 
 
 def percussive_share(magnitude: np.ndarray) -> float:
     """Energy of the percussive part as a fraction of both parts, 0 to 1."""
-    energies = [np.square(part).sum() for part in split_percussion(magnitude)]
-    return float(energies[1] / max(sum(energies), 1e-12))
+    harmonic, percussive = _part_energies(magnitude, find_percussion(magnitude))
+    return percussive / max(harmonic + percussive, 1e-12)
 
 
 def limit_percussion(magnitude: np.ndarray, share: float) -> np.ndarray:
     """The percussive part lowered to a style's share, by 8 dB at most and never raised."""
-    harmonic, percussive = split_percussion(magnitude)
-    own = np.square(percussive).sum() / max(np.square(harmonic).sum(), 1e-12)
-    wanted = share / max(1 - share, 1e-12)
+    percussion = find_percussion(magnitude)
+    harmonic, percussive = _part_energies(magnitude, percussion)
+    own, wanted = percussive / max(harmonic, 1e-12), share / max(1 - share, 1e-12)
     gain = np.clip(np.sqrt(wanted / max(own, 1e-12)), _LEAST_PERCUSSION, 1)
-    return harmonic + percussive * gain
+    percussion *= np.float32(1 - gain)
+    return np.subtract(magnitude, percussion, out=percussion)
+
+
+def _part_energies(magnitude: np.ndarray, percussion: np.ndarray) -> tuple[float, float]:
+    """Energies of the harmonic and of the percussive part."""
+    harmonic = sum(
+        np.square(magnitude[span] - percussion[span]).sum(dtype=np.float64)
+        for span in spans(len(magnitude))
+    )
+    return float(harmonic), float(_energies(percussion).sum())
+
+
+def _energies(magnitude: np.ndarray) -> np.ndarray:
+    """Sum of squares of each frame, `[frames]` in double precision."""
+    return np.concatenate(
+        [np.square(magnitude[span]).sum(axis=1, dtype=np.float64) for span in spans(len(magnitude))]
+    )
 
 
 def add_percussion(
@@ -73,9 +104,10 @@ def add_percussion(
       notes: the content's notes alone.
       share: fraction of the energy of each frame that is percussion, `[frames]`.
     """
-    percussion = np.maximum(content - notes, 0) * np.sqrt(share)[:, None]
-    gain = np.sqrt(np.square(played).sum() / max(np.square(notes).sum(), 1e-12))
-    return played + gain * percussion
+    gain = np.sqrt(_energies(played).sum() / max(_energies(notes).sum(), 1e-12))
+    added = np.maximum(np.subtract(content, notes), 0)
+    added *= (gain * np.sqrt(share))[:, None].astype(np.float32)
+    return np.add(added, played, out=added)
 
 
 def between(one: np.ndarray, other: np.ndarray, share: float, floor: float) -> np.ndarray:
@@ -86,7 +118,11 @@ def between(one: np.ndarray, other: np.ndarray, share: float, floor: float) -> n
 
 def mean_log(magnitude: np.ndarray) -> np.ndarray:
     """Mean over time of the log magnitudes, `[bins]`."""
-    return np.log(magnitude + 1e-3).mean(axis=0)
+    sums = [
+        np.log(magnitude[span] + 1e-3).sum(axis=0, dtype=np.float64)
+        for span in spans(len(magnitude))
+    ]
+    return np.sum(sums, axis=0) / len(magnitude)
 
 
 def lower_excess(magnitude: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -94,18 +130,18 @@ def lower_excess(magnitude: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter1d
 
     difference = gaussian_filter1d(wanted - mean_log(magnitude), 8)
-    return magnitude * np.exp(0.5 * np.minimum(difference, 0))
+    return magnitude * np.exp(0.5 * np.minimum(difference, 0)).astype(np.float32)
 
 
 def keep_rests(magnitude: np.ndarray, content: np.ndarray) -> np.ndarray:
     """Frames made as quiet as those of the content that lie 40 dB under its loud ones."""
 
     def below(values: np.ndarray) -> np.ndarray:
-        decibels = 10 * np.log10(np.square(values).sum(axis=1) + 1e-9)
+        decibels = 10 * np.log10(_energies(values) + 1e-9)
         return np.minimum(decibels - np.quantile(decibels, 0.95) + _REST_DB, 0)
 
     change = np.minimum(below(content) - below(magnitude), 0)
-    return magnitude * 10 ** (change / 20)[:, None]
+    return magnitude * (10 ** (change / 20))[:, None].astype(np.float32)
 
 
 def level_quantiles(magnitude: np.ndarray) -> np.ndarray:
@@ -130,14 +166,20 @@ def pull_levels(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.
         ],
         axis=1,
     )
-    of_bins = (gains @ filters.T) / np.maximum(filters.sum(axis=1), 1e-9)
-    return magnitude * np.exp(np.clip(amount * of_bins / 2, -3, 3))
+    to_bins = filters.T / np.maximum(filters.sum(axis=1), 1e-9)
+    pulled = np.empty_like(magnitude)
+    for span in spans(len(magnitude)):
+        of_bins = np.exp(np.clip(amount / 2 * (gains[span] @ to_bins), -3, 3))
+        pulled[span] = magnitude[span] * of_bins
+    return pulled
 
 
 def _log_bands(magnitude: np.ndarray) -> np.ndarray:
-    return np.log(np.square(magnitude) @ bands(NUM_BANDS) + 1e-6)
+    powers = [np.square(magnitude[span]) @ bands(NUM_BANDS) for span in spans(len(magnitude))]
+    return np.log(np.concatenate(powers) + 1e-6)
 
 
 def match_energy(magnitude: np.ndarray, energy: float) -> np.ndarray:
     """Magnitudes of a mean square."""
-    return magnitude * np.sqrt(energy / max(np.square(magnitude).mean(), 1e-12))
+    own = _energies(magnitude).sum() / magnitude.size
+    return magnitude * np.float32(np.sqrt(energy / max(own, 1e-12)))

@@ -30,11 +30,13 @@ class Target(NamedTuple):
 
     Attributes:
       magnitude: of the content on the style's instruments, `[frames, bins]`.
+      content: of the content itself.
       model: of the content on its own instruments, the product of its own factors.
       noisiness: of the noisier of content and style, 0 to 1.
     """
 
     magnitude: np.ndarray
+    content: np.ndarray
     model: np.ndarray
     noisiness: float
 
@@ -66,6 +68,7 @@ def make_target(samples: np.ndarray, magnitude: np.ndarray, orchestra: Orchestra
     played = played + flux(levels) @ orchestra.attacks
     notes = own.levels[:, :-1] @ own.spectra[:-1]
     played = add_percussion(played, magnitude, notes, activations.percussive_share)
+    del notes  # As large as a spectrogram.
     played = match_energy(played, float(orchestra.energy))
     played = limit_percussion(played, float(orchestra.percussion))
     played = keep_rests(lower_excess(played, orchestra.mean_log), magnitude)
@@ -73,7 +76,8 @@ def make_target(samples: np.ndarray, magnitude: np.ndarray, orchestra: Orchestra
     amount = _PULL + _NOISY_PULL * max(float(orchestra.noisiness), _CONTENT_NOISINESS * noisy)
     played = pull_levels(played, orchestra.levels, amount)
     return Target(
-        match_energy(played, float(orchestra.energy)).astype(np.float32),
+        match_energy(played, float(orchestra.energy)),
+        magnitude,
         own.levels @ own.spectra,
         max(float(orchestra.noisiness), noisy),
     )

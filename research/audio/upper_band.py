@@ -1,0 +1,103 @@
+"""Frequencies above half of the sample rate of a computation, which its output lacks."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from research.audio.levels import rms
+from research.audio.waveform import Waveform, fit_length, resample
+
+_BANDS_PER_OCTAVE = 6
+_N_FFT = 2048
+_FRAMES = 1024  # In memory at a time.
+_TAPS = 255
+_LIMIT = 4.0  # Of a band's gain, up and down, from that of the whole; 12 dB.
+_SILENT = 1e-9
+_PASSED = 0.95  # Fraction of the highest frequency under which a resampler passes nearly all.
+
+
+def relative_levels(recording: Waveform, sample_rate: int) -> np.ndarray:
+    """How loud a recording is above `sample_rate / 2`.
+
+    Returns:
+      RMS of each sixth of an octave over that of the octave below them all, `[bands]`; none above
+      the recording's own highest frequency, and none if the octave is silent.
+    """
+    octave, bands = _levels(recording, sample_rate / 2)
+    return bands / octave if octave > _SILENT else bands[:0]
+
+
+def add_upper_band(
+    output: np.ndarray, content: Waveform, sample_rate: int, style: np.ndarray, amount: float
+) -> np.ndarray:
+    """An output with what its content has above `sample_rate / 2`, at the levels of the style.
+
+    Band b of the content gets the gain `g (S_b / C_b)^amount`: g is the gain from content to output
+    in the octave below, S and C are the `relative_levels` of style and content. A band that the
+    style's sample rate leaves out has `S_b = C_b`. Each factor is at most 12 dB up or down.
+
+    Args:
+      output: `[channels, samples]`, of the length and sample rate of the content.
+      content: of as many channels, or one.
+      sample_rate: Hz, at which the output was computed.
+      style: of `relative_levels`.
+      amount: fraction of the way from the content's levels to those of the style, 0 to 1.
+    """
+    if content.sample_rate <= sample_rate:
+        return output
+    edge = sample_rate / 2
+    octave, bands = _levels(content, edge)
+    if not bands.any():
+        return output
+    whole = rms(output) / max(rms(content.samples), _SILENT)
+    reached = _levels(Waveform(output, content.sample_rate), edge)[0]
+    gain = np.clip(reached / max(octave, _SILENT) / max(whole, _SILENT), 1 / _LIMIT, _LIMIT)
+    ratios, known = np.ones(len(bands)), min(len(bands), len(style))
+    if octave > _SILENT:
+        ratio = style[:known] * octave / np.maximum(bands[:known], _SILENT)
+        ratios[:known] = np.clip(ratio, 1 / _LIMIT, _LIMIT) ** amount
+    low = resample(resample(content, sample_rate), content.sample_rate).samples
+    high = content.samples - fit_length(low, content.samples.shape[1])
+    return output + np.float32(whole * gain) * _filter(high, ratios, edge, content.sample_rate)
+
+
+def _edges(edge: float, highest: float) -> np.ndarray:
+    """Edges of the bands from `edge` to `highest`, Hz."""
+    count = int(_BANDS_PER_OCTAVE * np.log2(highest / edge) + 1e-6)
+    return edge * 2 ** (np.arange(count + 1) / _BANDS_PER_OCTAVE)
+
+
+def _levels(recording: Waveform, edge: float) -> tuple[float, np.ndarray]:
+    """RMS of the octave below `edge`, and of the bands above it, `[bands]`; channels averaged."""
+    length = recording.samples.shape[1]
+    samples = np.pad(recording.samples, [(0, 0), (0, -length % _N_FFT)])
+    frames = samples.reshape(-1, _N_FFT)
+    power, window = np.zeros(_N_FFT // 2 + 1), np.hanning(_N_FFT)
+    for first in range(0, len(frames), _FRAMES):
+        spectra = np.fft.rfft(frames[first:][:_FRAMES] * window)
+        power += np.square(np.abs(spectra)).sum(axis=0)
+    power *= 2 / (len(frames) * _N_FFT * np.square(window).sum())
+    hertz = np.fft.rfftfreq(_N_FFT, 1 / recording.sample_rate)
+    highest = recording.sample_rate / 2
+    below = power[(hertz >= edge / 2) & (hertz < edge)].sum()
+    if highest <= edge:
+        return float(np.sqrt(below)), np.zeros(0)
+    edges = _edges(edge, highest)
+    sums = [power[(hertz >= low) & (hertz < high)].sum() for low, high in pairwise(edges)]
+    return float(np.sqrt(below)), np.sqrt(sums)
+
+
+def _filter(samples: np.ndarray, gains: np.ndarray, edge: float, sample_rate: int) -> np.ndarray:
+    """`[channels, samples]` with the gain of each band above `edge`, by a symmetric FIR filter.
+
+    What a resampler leaves out under `edge` is kept as it is.
+    """
+    from scipy import signal
+
+    edges = _edges(edge, sample_rate / 2)
+    centres = np.sqrt(edges[1:] * edges[:-1])
+    hertz = np.concatenate([[0.0, _PASSED * edge], centres, [sample_rate / 2]])
+    gains = np.concatenate([[1.0, 1.0], gains, gains[-1:]])
+    taps = signal.firwin2(_TAPS, hertz, gains, fs=sample_rate)
+    taps = np.asarray(taps, np.float32).reshape(1, -1)
+    return np.asarray(signal.oaconvolve(samples, taps, mode="same", axes=1), np.float32)
