@@ -38,7 +38,7 @@ def add_upper_band(
 
     Args:
       output: `[channels, samples]`, of the length and sample rate of the content.
-      content: of as many channels, or one.
+      content: of as many channels.
       sample_rate: Hz, at which the output was computed.
       style: of `relative_levels`.
       amount: fraction of the way from the content's levels to those of the style, 0 to 1.

@@ -264,10 +264,15 @@ def _as_content(samples: np.ndarray, problem: Problem) -> Waveform:
     target = rms(content.samples) / max(float(np.abs(content.samples).max()) / _HIGHEST_PEAK, 1.0)
     output = resample(Waveform(samples, config.sample_rate), content.sample_rate)
     samples = fit_length(output.samples, content.samples.shape[-1])
-    samples = match_channels(samples, content.samples.shape[0])
     if config.full_band:
+        recording = match_channels(content.samples, samples.shape[0])
         samples = add_upper_band(
-            samples, content, config.sample_rate, problem.style_upper, config.style_amount
+            samples,
+            Waveform(recording, content.sample_rate),
+            config.sample_rate,
+            problem.style_upper,
+            config.style_amount,
         )
+    samples = match_channels(samples, content.samples.shape[0])
     samples = match_loudness(samples, target, content.sample_rate)
     return Waveform(samples, content.sample_rate)
