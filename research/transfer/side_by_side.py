@@ -142,6 +142,7 @@ def _optimise_together(
     config, targets = problems[0].config, problems[0].targets
     if targets is None:
         for problem, clock in waiting:
+            clock.seconds["optimise"] = 0.0
             yield _finish(problem, not_optimised(problem.start), clock)
         return
     filled = problems + problems[-1:] * (room.num_takes - len(problems))
