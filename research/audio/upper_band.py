@@ -10,7 +10,6 @@ from research.audio.waveform import Waveform, fit_length, resample
 _BANDS_PER_OCTAVE = 6
 _N_FFT = 2048
 _FRAMES = 1024  # In memory at a time.
-_TAPS = 255
 _LIMIT = 4.0  # Of a band's gain, up and down, from that of the whole; 12 dB.
 _SILENT = 1e-9
 _PASSED = 0.95  # Fraction of the highest frequency under which a resampler passes nearly all.
@@ -88,16 +87,21 @@ def _levels(recording: Waveform, edge: float) -> tuple[float, np.ndarray]:
 
 
 def _filter(samples: np.ndarray, gains: np.ndarray, edge: float, sample_rate: int) -> np.ndarray:
-    """`[channels, samples]` with the gain of each band above `edge`, by a symmetric FIR filter.
+    """`[channels, samples]` with the gain of each band above `edge`, without a change of phase.
 
     What a resampler leaves out under `edge` is kept as it is.
     """
-    from scipy import signal
+    from scipy import fft
 
     edges = _edges(edge, sample_rate / 2)
     centres = np.sqrt(edges[1:] * edges[:-1])
-    hertz = np.concatenate([[0.0, _PASSED * edge], centres, [sample_rate / 2]])
-    gains = np.concatenate([[1.0, 1.0], gains, gains[-1:]])
-    taps = signal.firwin2(_TAPS, hertz, gains, fs=sample_rate)
-    taps = np.asarray(taps, np.float32).reshape(1, -1)
-    return np.asarray(signal.oaconvolve(samples, taps, mode="same", axes=1), np.float32)
+    length = samples.shape[1]
+    # Zeros after the end, since a transform is circular.
+    size: int = fft.next_fast_len(length + _N_FFT, real=True)  # pyright: ignore
+    hertz = np.fft.rfftfreq(size, 1 / sample_rate)
+    gain = np.interp(hertz, [_PASSED * edge, *centres], [1, *gains]).astype(np.float32)
+    filtered = np.empty_like(samples, np.float32)
+    for channel, output in zip(samples, filtered, strict=True):
+        spectrum = np.asarray(fft.rfft(channel, size))
+        output[:] = np.asarray(fft.irfft(spectrum * gain, size))[:length]
+    return filtered

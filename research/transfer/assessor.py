@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 class Assessor:
     """Assesses outputs for one pair of recordings.
 
-    The judge analyses the pair in a thread of its own, while something else is compiled.
+    The pair is analysed with the first output, which it would else delay.
     """
 
     def __init__(self, content: Waveform, style: Waveform | None, ensemble: "Ensemble | None"):
@@ -32,12 +31,8 @@ class Assessor:
           style: the same; None if it is not one audio file, and then there is no judge.
           ensemble: classifiers, or None.
         """
-        self._ensemble, self._judge = ensemble, None
+        self._ensemble = ensemble
         self._inputs = {"content": content} | ({} if style is None else {"style": style})
-        if style is not None:
-            pool = ThreadPoolExecutor(1)
-            self._judge = pool.submit(Judge, _mono(content), _mono(style), SAMPLE_RATE)
-            pool.shutdown(wait=False)
 
     def __call__(self, output: Waveform) -> dict[str, Any]:
         """`judge` and `genres` for `metrics.json`, as far as there are a judge and classifiers."""
@@ -47,9 +42,9 @@ class Assessor:
                 found["genres"] = self._genres | self._predict({"output": output})
             except InputError as error:
                 warnings.warn(f"no genres: {error}", stacklevel=2)
-        if self._judge is not None:
+        if "style" in self._inputs:
             try:
-                judge = self._judge.result()
+                judge = self._judge
                 found["judge"] = dataclasses.asdict(judge(_mono(output)))
             except InputError as error:
                 warnings.warn(f"not judged: {error}", stacklevel=2)
@@ -59,8 +54,13 @@ class Assessor:
         return found
 
     @functools.cached_property
+    def _judge(self) -> Judge:
+        content, style = (_mono(self._inputs[name]) for name in ("content", "style"))
+        return Judge(content, style, SAMPLE_RATE)
+
+    @functools.cached_property
     def _genres(self) -> dict[str, Any]:
-        """Those of the inputs, predicted with the first output, which they would else delay."""
+        """Those of the inputs."""
         return self._predict(self._inputs)
 
     def _predict(self, waveforms: dict[str, Waveform]) -> dict[str, Any]:
