@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import soundfile
+from compiling import compilations
 from conftest import CLIPS, ROOT
 from playing import tune
 
@@ -46,11 +47,7 @@ def test_jax_arrays_style_files_and_64_bits_give_the_same(tmp_path):
 
 
 def test_a_second_call_compiles_nothing_and_progress_is_told():
-    programs, steps = [], []
-
-    def listen(event: str, seconds: float, **_) -> None:
-        if event.endswith("backend_compile_duration"):
-            programs.append(event)
+    steps = []
 
     def call(seed: int) -> None:
         style_transfer(
@@ -63,12 +60,9 @@ def test_a_second_call_compiles_nothing_and_progress_is_told():
         )
 
     call(0)
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
+    with compilations() as programs:
         call(0)
         call(1)
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
     assert steps == 3 * [(2, 4), (4, 4)]
     assert programs == []
 

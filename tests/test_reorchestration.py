@@ -1,10 +1,10 @@
 """The content on the style's instruments: each step by known signals, and the whole of it."""
 
-import jax
 import librosa
 import numpy as np
 import pytest
 import scipy.signal
+from compiling import compilations
 
 from research.transfer.reorchestration import (
     activations,
@@ -76,20 +76,11 @@ def test_the_spectrum_is_that_of_librosa(length):
 
 
 def test_another_length_compiles_nothing(flute, orchestra):
-    compiled = []
-
-    def listen(event: str, duration_secs: float, **_: str | int) -> None:
-        if event.endswith("backend_compile_duration"):
-            compiled.append(event)
-
     longer = np.tile(flute, 3)
     reorchestrate(np.stack([flute, longer[5 : 5 + len(flute)]]), SAMPLE_RATE, orchestra)
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
+    with compilations() as compiled:
         reorchestrate(longer[None, :317_311], SAMPLE_RATE, orchestra)
         orchestra_of(longer[None, :29_321], SAMPLE_RATE)
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
     assert compiled == []
 
 

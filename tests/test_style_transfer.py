@@ -1,14 +1,13 @@
 """A transfer from end to end: what comes out, what is repeatable, what is refused."""
 
-import contextlib
 import dataclasses
 import functools
 import pathlib
 
-import jax
 import numpy as np
 import pytest
 import scipy.signal
+from compiling import compilations
 
 from configs.transfer import get_config
 from research.audio.stft import StftConfig
@@ -372,22 +371,6 @@ def test_a_start_from_the_style_needs_its_audio():
     assert transferred("melody", "band", config).minimum.loss > 0
     with pytest.raises(InputError, match=r"^config\.init=style needs the audio"):
         transfer(PIECES["melody"], describe_style(PIECES["band"], config), config)
-
-
-@contextlib.contextmanager
-def compilations():
-    """The names of programs that are compiled meanwhile."""
-    names = []
-
-    def listen(event: str, duration: float, **details):
-        if event.endswith("backend_compile_duration"):
-            names.append(details.get("fun_name", "a program"))
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
-        yield names
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def test_other_weights_and_seeds_compile_nothing_once_a_style_is_known():

@@ -102,7 +102,7 @@ def griffin_lim(
         waveform = istft(spectrum, config, length)
         # The STFT is linear, so the momentum can act on the waveform, a quarter of the bytes.
         moved = waveform if before is None else _extrapolate(waveform, before, push)
-        spectrum = _impose(target, _rfft(windowed_frames(moved, config)))
+        spectrum = impose_phase(target, _rfft(windowed_frames(moved, config)))
         before = waveform
     return istft(spectrum, config, length)
 
@@ -116,7 +116,7 @@ def _extrapolate(waveform: jax.Array, before: jax.Array, push: float) -> jax.Arr
 
 
 @functools.partial(jax.jit, donate_argnames="spectrum")
-def _impose(target: jax.Array, spectrum: jax.Array) -> jax.Array:
+def impose_phase(target: jax.Array, spectrum: jax.Array) -> jax.Array:
     """`target` with the phase of `spectrum`."""
     return target * _unit(spectrum)
 

@@ -34,6 +34,7 @@ from research.report.sound_views import SoundViews, view_sounds
 MAX_BYTES = 10_000_000
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 _SAMPLE_RATE = 22050  # Hz, for the plots if the config has no sample rate.
+_ENCODERS = 2  # At a time; each holds copies of its sound.
 _FIXED = "of the content, fixed, to the style's spectrum"
 _EVEN = 0.5  # Fraction of style of the crossfade that is played if there is no judge.
 
@@ -163,7 +164,7 @@ def write_report(
     silent = render(dict.fromkeys((sound.id for sound in sounds), ""))
     spare = MAX_BYTES - len(silent.encode())
     kbps = choose_kbps([sound.waveform for sound in sounds], spare)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Encoding is done outside of Python.
+    with ThreadPoolExecutor(_ENCODERS) as pool:  # Encoding is done outside of Python.
         players = pool.map(lambda sound: mp3_uri(sound.waveform, kbps), sounds)
         page = render(dict(zip((sound.id for sound in sounds), players, strict=True)))
     with atomic_write(path) as temporary:

@@ -22,6 +22,7 @@ import numpy as np
 from research.transfer.reorchestration.blocks import (
     TINY,
     join_blocks,
+    map_blocks,
     slope,
     split_blocks,
     sum_frames,
@@ -112,21 +113,11 @@ def _factorise(observed: np.ndarray, first: np.ndarray) -> np.ndarray:
     templates = np.concatenate([first, noise])
     blocks = split_blocks(observed)
     levels = split_blocks(np.maximum(observed @ templates.T, TINY) * 0.1)
-    levels = _update_all(blocks, levels, templates, _FIRST_UPDATES)
+    levels = map_blocks(_update, blocks, levels, templates, _FIRST_UPDATES)
     for _ in range(_ROUNDS):
         templates = np.concatenate([_share_envelope(blocks, levels, templates, first), noise])
-        levels = _update_all(blocks, levels, templates, _UPDATES)
+        levels = map_blocks(_update, blocks, levels, templates, _UPDATES)
     return join_blocks(levels, len(observed))[:, :-1]
-
-
-def _update_all(
-    blocks: list[jax.Array], levels: list[jax.Array], templates: np.ndarray, count: int
-) -> list[jax.Array]:
-    on_device = jax.device_put(templates)
-    return [
-        _update(block, played, on_device, count)
-        for block, played in zip(blocks, levels, strict=True)
-    ]
 
 
 @jax.jit

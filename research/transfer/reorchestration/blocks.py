@@ -4,7 +4,7 @@ Sums over frames are sums over blocks, so nothing depends on where a block ends.
 fill the last block.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -24,7 +24,7 @@ def spans(num_frames: int) -> Iterator[slice]:
 
 def split_blocks(array: np.ndarray) -> list[jax.Array]:
     """`[frames, ...]` as blocks `[128, ...]` on the device, in single precision."""
-    array = array.astype(np.complex64 if np.iscomplexobj(array) else np.float32, copy=False)
+    array = array.astype(np.float32, copy=False)
     padded = np.pad(array, [(0, -len(array) % BLOCK)] + [(0, 0)] * (array.ndim - 1))
     return [jax.device_put(padded[first:][:BLOCK]) for first in range(0, len(padded), BLOCK)]
 
@@ -32,6 +32,21 @@ def split_blocks(array: np.ndarray) -> list[jax.Array]:
 def join_blocks(blocks: Sequence[jax.typing.ArrayLike], num_frames: int) -> np.ndarray:
     """The inverse of `split_blocks`, `[num_frames, ...]`."""
     return np.concatenate([np.asarray(block) for block in blocks])[:num_frames]
+
+
+def map_blocks(
+    function: Callable[..., jax.Array],
+    magnitude: Sequence[jax.Array],
+    levels: Sequence[jax.Array],
+    templates: np.ndarray,
+    *others: int,
+) -> list[jax.Array]:
+    """`function(magnitude, levels, templates, *others)` of each block; `slope` says of what."""
+    on_device = jax.device_put(templates)
+    return [
+        function(observed, played, on_device, *others)
+        for observed, played in zip(magnitude, levels, strict=True)
+    ]
 
 
 def slope(

@@ -105,7 +105,7 @@ def add_percussion(
       share: fraction of the energy of each frame that is percussion, `[frames]`.
     """
     gain = np.sqrt(_energies(played).sum() / max(_energies(notes).sum(), 1e-12))
-    added = np.maximum(np.subtract(content, notes), 0)
+    added = np.maximum(content - notes, 0)
     added *= (gain * np.sqrt(share))[:, None].astype(np.float32)
     return np.add(added, played, out=added)
 

@@ -19,6 +19,7 @@ from research.transfer.reorchestration.activations import Activations
 from research.transfer.reorchestration.blocks import (
     TINY,
     join_blocks,
+    map_blocks,
     slope,
     split_blocks,
     sum_frames,
@@ -62,11 +63,7 @@ def learn_templates(magnitude: np.ndarray, activations: Activations) -> Template
         filled = _fill(spectra[:-1], sum_squares(played)[:-1], _FILL_WIDTH)
         mixed = spectra[:-1] ** (1 - _SHARED) * np.asarray(filled) ** _SHARED
         spectra = np.concatenate([mixed, spectra[-1:]])
-        on_device = jax.device_put(spectra)
-        played = [
-            _update_levels(block, levels, on_device)
-            for block, levels in zip(blocks, played, strict=True)
-        ]
+        played = map_blocks(_update_levels, blocks, played, spectra)
         spectra = _update_spectra(blocks, played, spectra, _UPDATES)
     spectra, played = _comparable(spectra, played)
     return Templates(spectra, join_blocks(played, len(levels)))

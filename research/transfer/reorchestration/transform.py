@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.audio.phase import impose_phase
 from research.audio.stft import StftConfig, overlap_add, stft, window_sum
 from research.transfer.reorchestration.blocks import BLOCK, spans, split_blocks
 from research.transfer.reorchestration.grid import STFT
@@ -32,7 +33,7 @@ def spectrum_around(samples: np.ndarray, span: slice) -> np.ndarray:
     """The frames of a block and `MARGIN` frames on either side, `[frames + 2 MARGIN, bins]`.
 
     Args:
-      samples: the whole piece, `[samples]`; frames outside of it are zero.
+      samples: the whole piece, `[samples]`; outside of it are zeros.
       span: of the block, of `spans`.
     """
     first = (span.start - MARGIN) * _HOP - STFT.padding
@@ -107,7 +108,9 @@ def _impose_all(targets: list[jax.Array], padded: np.ndarray, num_samples: int) 
     for first in range(0, len(targets), _AT_ONCE):
         blocks = [
             _overlap(
-                _impose(targets[index], stft(padded[index * BLOCK * _HOP :][:_SPAN], _IN_BLOCK))
+                impose_phase(
+                    targets[index], stft(padded[index * BLOCK * _HOP :][:_SPAN], _IN_BLOCK)
+                )
             )
             for index in range(first, min(first + _AT_ONCE, len(targets)))
         ]
@@ -126,7 +129,7 @@ def _padded_length(num_frames: int) -> int:
     return (-(-num_frames // BLOCK) - 1) * BLOCK * _HOP + _SPAN
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=1)
 def _window_sum(num_frames: int) -> np.ndarray:
     """What overlapping frames are divided by, 1 after the last of them, of the padded length."""
     total = window_sum(STFT, num_frames)
@@ -138,10 +141,3 @@ def _window_sum(num_frames: int) -> np.ndarray:
 def _overlap(block: jax.Array) -> jax.Array:
     """Overlapping frames of a block, windowed and summed, `[samples]`."""
     return overlap_add(jnp.fft.irfft(block, n=_N_FFT) * STFT.window_values(), _HOP)
-
-
-@jax.jit
-def _impose(magnitude: jax.Array, spectrum: jax.Array) -> jax.Array:
-    """Magnitudes with the phase of a spectrum, 0 where the spectrum is 0."""
-    power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
-    return magnitude * spectrum * jax.lax.rsqrt(jnp.maximum(power, 1e-30))
