@@ -43,6 +43,7 @@ WORKDIR = flags.DEFINE_string(
 
 def main() -> None:
     """Call the command of the mode."""
+    from research import processes
     from research.settings import freeze
     from research.training import commands
     from research.training.config import TrainConfig
@@ -50,6 +51,8 @@ def main() -> None:
     file = config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]
     workdir = pathlib.Path(WORKDIR.value or f"results/{pathlib.Path(file).stem}")
     config = freeze(TrainConfig, CONFIG.value)
+    if MODE.value not in ("train", "evaluate"):
+        processes.check_one(f"--mode={MODE.value}")
     changes = config_flags.get_override_values(flags.FLAGS["config"])
     if MODE.value == "train":
         commands.train(config, workdir)

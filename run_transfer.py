@@ -70,12 +70,15 @@ BROWSER = flags.DEFINE_bool("browser", True, "Open the page of --mode=app in a b
 def main() -> None:
     """Call the command of the mode."""
     # Not before flags are parsed: `--help` and mistyped flags do not wait for these imports.
+    from research import processes
     from research.errors import InputError
     from research.settings import freeze
     from research.transfer import commands
     from research.transfer.config import TransferConfig
     from research.transfer.pairs import find_pairs, load_pairs
 
+    if MODE.value != "transfer":
+        processes.check_one(f"--mode={MODE.value}")
     if MODE.value == "app":
         from research.app.server import serve
 

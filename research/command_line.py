@@ -13,7 +13,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from research import console, signals
+from research import console, processes, signals
 from research.errors import InputError
 from research.programs import kept_programs
 
@@ -48,6 +48,12 @@ def define_config(default: pathlib.Path) -> flags.FlagHolder:
     Args:
       default: path of the config file.
     """
+    flags.DEFINE_string(
+        "distributed",
+        None,
+        "One run by several processes: auto on SLURM, Open MPI, Kubernetes and TPU pods, else "
+        "ADDRESS:PORT,COUNT,INDEX. It is for training, testing and sweeps.",
+    )
     with _errors_in_one_line():
         return config_flags.DEFINE_config_file(
             "config", str(default), "Config file, with a preset after a colon."
@@ -68,10 +74,11 @@ def run(main: Callable[[], None]) -> None:
                 )
             # Libraries log errors that they raise, with tracebacks.
             logging.set_verbosity(logging.FATAL)
-            warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+            warnings.formatwarning = lambda message, *_, **__: f"warning{_which()}: {message}\n"
             with signals.unwinding(), kept_programs():
                 _prepare_libraries()
                 main()
+                processes.wait_for_all()
             global _succeeded
             _succeeded = True
         except InputError as error:
@@ -151,7 +158,12 @@ def _exit_without_memory() -> NoReturn:
 
 
 def _exit(text: str) -> NoReturn:
-    sys.exit(f"{console.program()}: {text}")
+    sys.exit(f"{console.program()}{_which()}: {text}")
+
+
+def _which() -> str:
+    """Which process it is, where there are several."""
+    return f" (process {processes.index()})" if processes.count() > 1 else ""
 
 
 def _prepare_libraries() -> None:
@@ -167,6 +179,8 @@ def _prepare_libraries() -> None:
     if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
         warnings.warn("JAX_ENABLE_X64 is ignored: all is computed in 32 bits", stacklevel=2)
         jax.config.update("jax_enable_x64", False)
+    if "distributed" in flags.FLAGS and flags.FLAGS.distributed is not None:
+        processes.join(flags.FLAGS.distributed)
     platforms = os.environ.get("JAX_PLATFORMS")
     if platforms and platforms != "cpu":  # A sweep still chooses how many devices the CPU has.
         try:

@@ -1,9 +1,10 @@
-"""Every mode once, with results in a folder: `python every_mode.py SOUNDS RESULTS DEVICES`.
+"""Every mode once: `python every_mode.py SOUNDS RESULTS DEVICES [PLACE]`.
 
 Args:
   SOUNDS: folders `high` and `low` with `5.wav`, `12.wav` and `18.wav`, named by their seconds.
   RESULTS: a folder to fill.
   DEVICES: their number.
+  PLACE: of this process among several, see `processes.join`; they do what several can.
 """
 
 import pathlib
@@ -13,6 +14,7 @@ import jax
 
 from configs import multi_channel
 from configs.transfer import get_config
+from research import processes
 from research.settings import freeze
 from research.training import commands as training
 from research.training.config import TrainConfig
@@ -26,6 +28,7 @@ RATE = 4000
 
 def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
     """Train, evaluate, predict, embed, transfer and sweep, in the order of their needs."""
+    alone = processes.count() == 1
     chosen = multi_channel.get_config("smoke")
     chosen.update_from_flattened_dict(
         {
@@ -44,9 +47,10 @@ def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
     trained = results / "trained"
     training.train(freeze(TrainConfig, chosen), trained)
     training.evaluate(TrainConfig(checkpoint=str(trained)), results / "evaluated", {})
-    training.predict(
-        TrainConfig(checkpoint=str(trained)), results / "predicted", {}, str(sounds / "high")
-    )
+    if alone:
+        training.predict(
+            TrainConfig(checkpoint=str(trained)), results / "predicted", {}, str(sounds / "high")
+        )
     chosen = get_config("texture")
     chosen.update_from_flattened_dict(
         {
@@ -64,18 +68,25 @@ def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
         }
     )
     style = str(results / "style.npz")  # Without audio of the style, nothing is judged.
-    commands.save_style(style, str(sounds / "low"), freeze(TransferConfig, chosen))
+    with processes.first_then_others():
+        if processes.is_first():
+            commands.save_style(style, str(sounds / "low"), freeze(TransferConfig, chosen))
     short, middle, long = ((str(sounds / "high" / f"{n}.wav"), style) for n in (5, 12, 18))
-    commands.transfer(freeze(TransferConfig, chosen), [short], results / "transfer_5")
-    commands.transfer(freeze(TransferConfig, chosen), [long], results / "transfer_18")
+    if alone:
+        commands.transfer(freeze(TransferConfig, chosen), [short], results / "transfer_5")
+        commands.transfer(freeze(TransferConfig, chosen), [long], results / "transfer_18")
     chosen.sweep.style_weight = (0.5, 2.0)
     commands.transfer(freeze(TransferConfig, chosen), [middle], results / "sweep")
-    recordings = load_recordings(str(results / "transfer_18"))
-    training.embed(TrainConfig(checkpoint=str(trained)), results / "embedded", {}, recordings)
+    if alone:
+        recordings = load_recordings(str(results / "transfer_18"))
+        training.embed(TrainConfig(checkpoint=str(trained)), results / "embedded", {}, recordings)
 
 
 if __name__ == "__main__":
     # Pages and pictures take longest, and no device draws them.
     tables.write_report = single.draw_spectrograms = lambda *_: None
     jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
+    for place in sys.argv[4:]:
+        processes.join(place)
     work(*map(pathlib.Path, sys.argv[1:3]))
+    processes.wait_for_all()

@@ -1,16 +1,27 @@
-"""Every mode on 1, 2, 3 and 8 devices, with recordings of 5, 12 and 18 s."""
+"""Every mode on 1, 2, 3 and 8 devices, with recordings of 5, 12 and 18 s.
+
+Training, testing and sweeps by two processes, too.
+"""
 
 import json
 import pathlib
+import socket
+import subprocess
+import sys
 
+import jax
 import numpy as np
 import pytest
 import soundfile
+from conftest import ROOT
 from every_mode import RATE
+
+from research.training.run import Run
 
 LENGTHS = (5, 12, 18)  # Seconds; a segment is one.
 GENRES = {"high": 900.0, "low": 150.0}
 COUNTS = (1, 2, 3, 8)
+OF_EACH = (1, 8)  # Devices of each of two processes.
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +50,32 @@ def results(sounds, script_server, tmp_path_factory) -> dict[int, pathlib.Path]:
     return folders
 
 
+@pytest.fixture(scope="module")
+def of_two(sounds, script_environment, tmp_path_factory) -> dict[int, pathlib.Path]:
+    """What is left by two processes, by the number of devices that each of them has."""
+    folders = {count: tmp_path_factory.mktemp(f"two_of_{count}") for count in OF_EACH}
+    for count, folder in folders.items():
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            place = f"127.0.0.1:{free.getsockname()[1]},2,"
+        script = [sys.executable, "tests/every_mode.py", str(sounds), str(folder), str(count)]
+        running = [
+            subprocess.Popen(
+                [*script, f"{place}{index}"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=ROOT,
+                env=script_environment | {"PYTHONPATH": str(ROOT)},
+            )
+            for index in range(2)
+        ]
+        printed = [process.communicate(timeout=240) for process in running]
+        assert [process.returncode for process in running] == [0, 0], printed
+        assert "accuracy" in printed[0][0] and "accuracy" not in printed[1][0]
+    return folders
+
+
 def read(path: pathlib.Path):
     return json.loads(path.read_text())
 
@@ -60,16 +97,40 @@ def test_every_mode_has_its_results(results, count):
 @pytest.mark.parametrize("count", COUNTS[1:])
 def test_results_are_those_of_one_device(results, count):
     one, several = results[1], results[count]
+    check_the_same(one, several)
+    ours, theirs = (read(folder / "predicted" / "predictions.json") for folder in (one, several))
+    for path, predicted in ours.items():
+        assert theirs[path]["probabilities"] == pytest.approx(predicted["probabilities"], abs=1e-4)
+
+
+@pytest.mark.parametrize("count", OF_EACH)
+def test_two_processes_have_the_results_of_one(results, of_two, count):
+    one, two = results[1], of_two[count]
+    assert read(two / "trained" / "environment.json")["device"]["count"] == 2 * count
+    check_the_same(one, two)
+    assert len(list(two.glob("sweep/takes/*/metrics.json"))) == 2
+    assert (two / "sweep" / "takes.csv").is_file()
+
+
+@pytest.mark.parametrize("count", OF_EACH)
+def test_one_process_reads_the_checkpoint_of_two(results, of_two, count):
+    ours, theirs = (
+        Run.load(folder / "trained").restore("seed_0")[0].variables
+        for folder in (results[1], of_two[count])
+    )
+    jax.tree.map(
+        lambda one, two: np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5), ours, theirs
+    )
+
+
+def check_the_same(one: pathlib.Path, several: pathlib.Path) -> None:
+    """Scores of training and test, and outputs of a sweep, are equal but for rounding."""
     for name in ("trained", "evaluated"):
         ours, theirs = (read(folder / name / "results.json") for folder in (one, several))
         assert ours["confusion"] == theirs["confusion"]
         [ours], [theirs] = ours["seeds"], theirs["seeds"]
         assert ours["log_loss"] == pytest.approx(theirs["log_loss"], rel=1e-3)
-    ours, theirs = (read(folder / "predicted" / "predictions.json") for folder in (one, several))
-    for path, predicted in ours.items():
-        assert theirs[path]["probabilities"] == pytest.approx(predicted["probabilities"], abs=1e-4)
-    for pattern in ("transfer_*/output.wav", "sweep/takes/*/output.wav"):
-        for path in sorted(one.glob(pattern)):
-            ours, _ = soundfile.read(path)
-            theirs, _ = soundfile.read(several / path.relative_to(one))
-            np.testing.assert_allclose(ours, theirs, atol=1e-3)
+    for path in several.glob("**/output.wav"):
+        ours, _ = soundfile.read(one / path.relative_to(several))
+        theirs, _ = soundfile.read(path)
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)

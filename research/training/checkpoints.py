@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import jax
 
+from research import processes
 from research.errors import InputError
 from research.files import atomic_write
 
@@ -87,6 +88,9 @@ class Checkpoints:
             raise InputError(
                 f"a checkpoint cannot be written to {self._folder} ({_first_line(error)})"
             ) from error
+        # Orbax has each process write what it holds, and waits for all.
+        if not processes.is_first():
+            return
         with atomic_write(self._digests(step)) as temporary:
             temporary.write_text(json.dumps(_digests_of(self._folder / str(step))))
         for path in self._folder.glob(".*.json"):

@@ -15,6 +15,7 @@ from research.data.pca import save_pca
 from research.data.tracks import Collection, load_collection
 from research.errors import InputError, only_warn
 from research.files import check_place, exclusive_lock
+from research.processes import first_then_others, is_first, written_by_first
 from research.progress import CountingBar
 from research.report.confusion import draw_confusion
 from research.report.feature_map import draw_points, save_points
@@ -43,25 +44,30 @@ def train(config: TrainConfig, workdir: pathlib.Path) -> None:
       InputError: the config or the data do not allow it, or the workdir holds another run.
     """
     _check_trains("train", config)
+    mesh = experiment.find_mesh(config)
     make_workdir(workdir)
-    log = RunLog(workdir, config.tensorboard)
     # Checkpoints and components bind the workdir; a start that made neither does not.
     begun = was_trained(workdir) or (workdir / "pca.npz").exists()
-    with exclusive_lock(workdir), CountingBar() as bar:
-        claim_config(workdir / "config.json", config, binding=begun)
-        collection, store = experiment.load_data(config, bar)
+    with written_by_first(workdir) as written, exclusive_lock(written), CountingBar() as bar:
+        log = RunLog(written, config.tensorboard)
+        claim_config(written / "config.json", config, binding=begun)
+        with first_then_others():
+            collection, store = experiment.load_data(config, bar)
         fits = experiment.plan(config, collection, store)
         manifest = experiment.manifest(collection, fits)
-        claim(workdir / "data.json", manifest, binding=begun, free=["root"])
-        save_json(workdir / "environment.json", environment(config.seed))
+        claim(written / "data.json", manifest, binding=begun, free=["root"])
+        save_json(written / "environment.json", environment(config.seed))
         num_classes = len(collection.genres)
-        experiment.train(config, fits, num_classes, workdir, log=log, on_progress=bar, say=bar.say)
+        experiment.train(
+            config, fits, num_classes, workdir, mesh=mesh, log=log, on_progress=bar, say=bar.say
+        )
         if any(len(fit.split.test) for fit in fits):
-            _test(Run.load(workdir), collection, fits, workdir, bar)
+            run = dataclasses.replace(Run.load(written), folder=workdir)
+            _test(run, collection, fits, written, bar)
         else:
             bar.say("No tracks to test on: config.data.files.test is not given")
-        with only_warn(workdir / "curves.png"):
-            draw_curves(workdir / "curves.png", log.read())
+        with only_warn(written / "curves.png"):
+            draw_curves(written / "curves.png", log.read())
 
 
 def evaluate(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) -> None:
@@ -84,9 +90,10 @@ def evaluate(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, A
     with CountingBar() as bar:
         collection, fits = _load_test_data("evaluate", run, run.fits, changes, bar)
         make_workdir(workdir)
-        if run.folder == workdir and changes.keys() - _UNBOUND:
+        if run.folder == workdir and changes.keys() - _UNBOUND and is_first():
             results.keep_training_results(workdir)
-        _test(run, collection, fits, workdir, bar)
+        with written_by_first(workdir) as written:
+            _test(run, collection, fits, written, bar)
 
 
 def predict(
@@ -323,7 +330,8 @@ def _load_test_data(
             f"--mode={mode} needs --config.data.root for the shipped weights; give a folder that "
             f"has one folder of files a genre, of {', '.join(run.genres)}"
         )
-    collection, store = experiment.load_data(config, bar)
+    with first_then_others():
+        collection, store = experiment.load_data(config, bar)
     if config.data.split != "all" and not changes.keys() - _UNBOUND:
         experiment.check_unchanged(collection, run.tracks)
     collection = experiment.match_genres(collection, run.genres)

@@ -9,7 +9,7 @@ import numpy as np
 
 from research.data.batches import SegmentReader, read_ahead
 from research.models.network import Network
-from research.training.sharding import mesh_of, shard
+from research.training.sharding import gather, mesh_of, shard
 
 
 @jax.jit
@@ -56,7 +56,7 @@ def in_batches(
     padded = np.pad(indices, (0, -len(indices) % batch_size), "edge").reshape(-1, batch_size)
     results = [
         # Fetched at once, so that the device holds few batches in memory.
-        jax.device_get(function(network, shard(batch, mesh)))
+        gather(function(network, shard(batch, mesh)), mesh)
         for batch in read_ahead(lambda i: read(padded[i]), range(len(padded)))
     ]
     return jax.tree.map(lambda *batches: np.concatenate(batches)[: len(indices)], *results)

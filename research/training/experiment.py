@@ -54,6 +54,22 @@ class Fit:
         return np.unique(self.reader.segments.track[self.split.subsets[subset]])
 
 
+def find_mesh(config: TrainConfig) -> Mesh:
+    """The devices that a training uses, of all its processes. A warning tells if some are not.
+
+    Raises:
+      InputError: see `make_mesh`.
+    """
+    mesh = make_mesh(config.batch_size, jax.devices())
+    if mesh.size < jax.device_count():
+        warnings.warn(
+            f"config.batch_size {config.batch_size} does not divide among "
+            f"{jax.device_count()} devices; {mesh.size} are used",
+            stacklevel=2,
+        )
+    return mesh
+
+
 def load_data(config: TrainConfig, on_progress: OnProgress) -> tuple[Collection, FrameStore]:
     """The collection of a config, and where its frames are read from.
 
@@ -190,6 +206,7 @@ def train(
     num_classes: int,
     workdir: pathlib.Path,
     *,
+    mesh: Mesh,
     log: RunLog,
     on_progress: OnProgress,
     say: Callable[[str], None],
@@ -201,6 +218,7 @@ def train(
       fits: of the experiment.
       num_classes: number of genres.
       workdir: of the run.
+      mesh: of `find_mesh`.
       log: gets the metrics of each epoch.
       on_progress: called with the name of the fit, its steps done and their total.
       say: prints a line.
@@ -208,13 +226,6 @@ def train(
     Raises:
       InputError: a checkpoint is damaged, or weights are no longer finite.
     """
-    mesh = make_mesh(config.batch_size)
-    if mesh.size < jax.local_device_count():
-        warnings.warn(
-            f"config.batch_size {config.batch_size} does not divide among "
-            f"{jax.local_device_count()} devices; {mesh.size} are used",
-            stacklevel=2,
-        )
     for fit in fits:
         _train(config, fit, num_classes, workdir, mesh, log, on_progress, say)
 

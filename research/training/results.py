@@ -3,6 +3,7 @@
 import pathlib
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from research.data.same_recording import group_tracks
@@ -192,7 +193,7 @@ def _together(tests: list[FitTest], tracks: list[TrackScore]) -> dict[str, Any] 
 
 def _test(run: Run, collection: Collection, fit: Fit) -> FitTest:
     indices = fit.split.test
-    network, step = run.restore(fit.name)
+    network, step = run.restore(fit.name, jax.devices())
     log_probs = classify(network, fit.reader, indices, run.config.batch_size)
     correct = log_probs.argmax(1) == fit.reader.labels(indices)
     means, tracks = by_track(log_probs, fit.reader.segments.track[indices])

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import operator
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import jax
@@ -88,8 +88,12 @@ class Run:
             self, config=dataclasses.replace(self.config, spectrogram=front_end)
         )
 
-    def restore(self, fit: str) -> tuple[Network, int | None]:
+    def restore(self, fit: str, devices: Sequence[Any] | None = None) -> tuple[Network, int | None]:
         """The best network of a fit and the step of its checkpoint; None for shipped weights.
+
+        Args:
+          fit: its name.
+          devices: of jax, which get a copy; those of this process by default.
 
         Raises:
           InputError: there is no checkpoint, or it is damaged.
@@ -97,7 +101,7 @@ class Run:
         config, folder = self.config, self.folder / "checkpoints" / fit
         shape = config.segment_frames, config.spectrogram.num_bins
         network = Network.shapes(config.model, shape, len(self.genres))
-        mesh = make_mesh(config.batch_size)
+        mesh = make_mesh(config.batch_size, devices)
         weights = self.folder / "weights"
         if weights.is_dir():
             variables = load_weights(weights / f"{fit}.npz", network.variables)

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Sequence
 
+from research import processes
 from research.errors import InputError
 from research.files import check_kept, check_place, exclusive_lock, expand
 from research.progress import CountingBar, ProgressBar
@@ -22,7 +23,7 @@ from research.transfer.single import make_single
 from research.transfer.style_file import check_style_file_name
 from research.transfer.style_source import make_style_file, parse_source
 from research.transfer.sweep import combinations
-from research.transfer.takes import find_takes
+from research.transfer.takes import find_takes, load_metrics
 from research.transfer.votes import count_votes, in_words, load_votes
 from research.workdir import claim, claim_config, environment, make_workdir, save_json
 
@@ -53,6 +54,7 @@ def transfer(
     takes = plan(config, pairs, folder)
     check_recordings(takes)
     if len(takes) == 1:
+        processes.check_one("a single take")
         _make_one(config, takes[0], output, preview, started)
         return
     for flag, path in (("output", output), ("preview", preview)):
@@ -110,34 +112,29 @@ def _make_many(
     if find_takes(workdir) == [workdir]:
         raise InputError(f"{workdir} holds a single run; give another --workdir")
     check_kept(input_files(takes), [take.folder / "output.wav" for take in takes])
-    use_every_core(len(takes))
-    with exclusive_lock(make_workdir(workdir)), CountingBar() as bar:
+    own = processes.own_part(takes)
+    use_every_core(len(own))
+    make_workdir(workdir)
+    with (
+        processes.written_by_first(workdir) as written,
+        exclusive_lock(written),
+        CountingBar() as bar,
+    ):
         chosen, binding = to_json(config), bool(find_takes(workdir))
-        claim_config(workdir / "config.json", config, binding=binding)
-        claim(workdir / "takes.json", identify(takes), binding=binding)
+        claim_config(written / "config.json", config, binding=binding)
+        claim(written / "takes.json", identify(takes), binding=binding)
         made_by = environment(config.seed)
-        save_json(workdir / "environment.json", made_by)
+        save_json(written / "environment.json", made_by)
         pending = [take for take in takes if not take.is_done]
-        before, failed = len(takes) - len(pending), 0
-        each = max(config.num_iterations, 1)
+        before = len(takes) - len(pending)
         bar.say(f"{len(takes)} takes" + (f", {before} of them done before" if before else ""))
-        bar("compiling", each * before, each * len(takes))
-
-        def on_progress(done: int, steps: list[Progress]) -> None:
-            current = sum(step.iteration for step in steps)
-            bar("iterations", each * (before + done) + current, each * len(takes))
-
-        for take, result in make_takes(config, pending, len(takes), on_progress):
-            reason = ""
-            if isinstance(result, InputError):
-                reason = str(result)
-            elif result.minimum.stopped == "non-finite":
-                reason = "the loss was no longer finite; the best iterate is kept"
-            if reason:
-                failed += 1
-                warnings.warn(f"{take.folder.name} ({take.name}): {reason}", stacklevel=2)
+        processes.wait_for_all()  # The first has checked what the workdir holds.
+        _make_pending(config, own, bar)
+        processes.wait_for_all()
         bar("pages", 0, 1)
-        write_results(takes, chosen, made_by, workdir)
+        if processes.is_first():
+            write_results(takes, chosen, made_by, workdir)
+    failed = sum(not take.is_done or _ended_early(take) for take in pending)
     if failed:
         raise InputError(
             f"{failed} of {len(pending)} takes in {workdir} did not keep a finite loss; lower "
@@ -147,6 +144,30 @@ def _make_many(
         f"Wrote {len(pending)} takes into {workdir} in {time.perf_counter() - started:.0f} s; "
         f"listen, look and compare in {workdir / 'report.html'}"
     )
+
+
+def _make_pending(config: TransferConfig, takes: list[PlannedTake], bar: CountingBar) -> None:
+    """Make those takes that are not done."""
+    pending = [take for take in takes if not take.is_done]
+    before, each = len(takes) - len(pending), max(config.num_iterations, 1)
+    bar("compiling", each * before, each * len(takes))
+
+    def on_progress(done: int, steps: list[Progress]) -> None:
+        current = sum(step.iteration for step in steps)
+        bar("iterations", each * (before + done) + current, each * len(takes))
+
+    for take, result in make_takes(config, pending, len(takes), on_progress):
+        reason = ""
+        if isinstance(result, InputError):
+            reason = str(result)
+        elif result.minimum.stopped == "non-finite":
+            reason = "the loss was no longer finite; the best iterate is kept"
+        if reason:
+            warnings.warn(f"{take.folder.name} ({take.name}): {reason}", stacklevel=3)
+
+
+def _ended_early(take: PlannedTake) -> bool:
+    return load_metrics(take.folder)["stopped"] == "non-finite"
 
 
 def save_style(output: str | os.PathLike, style: str, config: TransferConfig) -> None:

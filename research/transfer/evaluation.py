@@ -55,7 +55,7 @@ def evaluate(
         targets,
         to_float32(of_one(weights)),
         objective=objective,
-        layout=lay_out(jax.devices()[:1], targets, False),
+        layout=lay_out(jax.local_devices()[:1], targets, False),
     )
     return by_take(loss, terms)[0]
 

@@ -214,7 +214,7 @@ def minimise_each(
       on_best: called after it with the best iterates so far, `[takes, ...]`.
     """
     weights = to_float32(weights)
-    layout = lay_out(devices or jax.devices()[:1], targets, own)
+    layout = lay_out(devices or jax.local_devices()[:1], targets, own)
     variables, weights = jax.device_put((jnp.asarray(variables), weights), layout.spread)
     run = functools.partial(_run_chunk, objective=objective, config=config, layout=layout)
     assess = functools.partial(evaluate_each, objective=objective, layout=layout)
@@ -312,7 +312,7 @@ def bytes_of_take(
         targets,
         to_float32(of_one(weights)),
         objective=objective,
-        layout=lay_out(jax.devices()[:1], targets, False),
+        layout=lay_out(jax.local_devices()[:1], targets, False),
     )
     needed: Any = lowered.compile().memory_analysis()
     state = jax.eval_shape(OPTIMISERS[config.name].make(config).init, variable)
