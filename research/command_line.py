@@ -32,6 +32,8 @@ _OF_MEMORY = (
 
 _succeeded = False
 
+flags.disclaim_key_flags()  # What is defined here belongs to the script, and its `--help`.
+
 
 @atexit.register  # Of the first, so it is called after all that libraries register.
 def _end() -> None:
@@ -88,6 +90,11 @@ def run(main: Callable[[], None]) -> None:
         except Exception as error:
             if _lacks_memory(error):
                 _exit_without_memory()
+            if processes.count() > 1 and _of_another_process(error):
+                _exit(
+                    "another process of the run has ended or cannot be reached: see what it "
+                    "printed, and start all of them again; what is done is kept"
+                )
             if not isinstance(error, OSError):
                 raise
             place = f"{error.filename}: " if error.filename else ""
@@ -151,6 +158,12 @@ def _lacks_memory(error: Exception) -> bool:
     )
 
 
+def _of_another_process(error: Exception) -> bool:
+    import jax
+
+    return isinstance(error, jax.errors.JaxRuntimeError)
+
+
 def _exit_without_memory() -> NoReturn:
     # What libraries do at the end may fail for the same reason.
     sys.unraisablehook = lambda _: None
@@ -158,7 +171,11 @@ def _exit_without_memory() -> NoReturn:
 
 
 def _exit(text: str) -> NoReturn:
-    sys.exit(f"{console.program()}{_which()}: {text}")
+    line = f"{console.program()}{_which()}: {text}"
+    if processes.count() > 1:
+        print(line, file=sys.stderr, flush=True)
+        processes.leave()
+    sys.exit(line)
 
 
 def _which() -> str:

@@ -11,12 +11,12 @@ import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from research.errors import InputError
 
 _LONGEST_WAIT = 7 * 24 * 3600  # Seconds. A process that dies ends the others before that.
-_SHUTDOWN = 10  # Seconds that one which failed waits for the others.
+_SHORTEST_WAIT = 5  # Seconds, of a process that failed.
 
 T = TypeVar("T")
 
@@ -37,14 +37,12 @@ def join(place: str) -> None:
 
     try:
         if place == "auto":
-            jax.distributed.initialize(shutdown_timeout_seconds=_SHUTDOWN)
+            jax.distributed.initialize()
         else:
             address, number, index = place.split(",")
             if ":" not in address:
                 raise ValueError(f"{address} has no port")
-            jax.distributed.initialize(
-                address, int(number), int(index), shutdown_timeout_seconds=_SHUTDOWN
-            )
+            jax.distributed.initialize(address, int(number), int(index))
     except (ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
@@ -76,6 +74,13 @@ def wait_for_all() -> None:
     """Wait until every process is here."""
     if count() > 1:
         _state().client.wait_at_barrier(f"here_{next(_numbers)}", 1000 * _LONGEST_WAIT)
+
+
+def leave() -> NoReturn:
+    """End this process after an error, at once if all of them have one."""
+    with contextlib.suppress(Exception):
+        _state().client.wait_at_barrier("failed", 1000 * _SHORTEST_WAIT)
+    os._exit(1)  # Others that go on would be waited for at the end.
 
 
 @contextlib.contextmanager

@@ -4,13 +4,13 @@ import dataclasses
 import pathlib
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from research.audio.waveform import Waveform
 from research.data.descriptor_cache import DescriptorCache
 from research.data.descriptor_tables import save_descriptors, tables
-from research.data.front_ends.registry import convert, for_audio, for_input
+from research.data.front_ends.registry import for_input
 from research.data.pca import save_pca
 from research.data.tracks import Collection, load_collection
 from research.errors import InputError, only_warn
@@ -25,10 +25,11 @@ from research.tables import save_table
 from research.training import embed as embedding
 from research.training import experiment, results
 from research.training import pca as components
+from research.training.chosen_run import check_changes, find_networks
 from research.training.config import TrainConfig
 from research.training.experiment import Fit
 from research.training.predict import Ensemble, predict_files, ranked
-from research.training.run import SHIPPED, Run, find_run, was_trained
+from research.training.run import SHIPPED, Run, was_trained
 from research.training.run_log import RunLog
 from research.workdir import claim, claim_config, environment, make_workdir, save_json
 
@@ -81,7 +82,7 @@ def evaluate(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, A
     Raises:
       InputError: there are no networks, or the data do not fit them.
     """
-    run = _find_networks("evaluate", config, workdir, changes)
+    run = find_networks("evaluate", config, workdir, changes)
     if run.folder != workdir and was_trained(workdir):
         raise InputError(
             f"{workdir} holds a training of its own, whose results would be lost; give another "
@@ -115,7 +116,7 @@ def predict(
             "--mode=predict needs --input; give a file of the kind that the networks were trained "
             "on, or a folder of them"
         )
-    run = _find_networks("predict", config, workdir, changes)
+    run = find_networks("predict", config, workdir, changes)
     run = run.with_front_end(for_input(run.config.spectrogram, path))
     files = run.config.spectrogram.find_inputs(path, "--input")
     ensemble, predictions = Ensemble.restore(run), {}
@@ -153,7 +154,7 @@ def pca(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) 
     _check_trains("pca", config)
     run = None
     if was_trained(workdir):
-        _check_changes("pca", changes, _UNBOUND.__contains__, ["data.root", "data.cache"])
+        check_changes("pca", changes, _UNBOUND.__contains__, ["data.root", "data.cache"])
         run = Run.load(workdir, changes)
         config = dataclasses.replace(run.config, pca=config.pca)
     if not config.spectrogram.invertible:
@@ -197,7 +198,7 @@ def embed(
     Raises:
       InputError: there are no networks, or the data or the recordings do not fit them.
     """
-    run = _find_networks("embed", config, workdir, changes)
+    run = find_networks("embed", config, workdir, changes)
     if recordings and not run.config.spectrogram.from_audio:
         raise InputError(
             "--transfer is for classifiers of audio, and spectrogram.name is "
@@ -277,47 +278,6 @@ def _check_trains(mode: str, config: TrainConfig) -> None:
             f"config.checkpoint names networks to use, and --mode={mode} makes its own; leave it "
             "out"
         )
-
-
-def _may_differ(key: str) -> bool:
-    """True for the keys that a test may change: networks, and the data except the folds."""
-    return key == "checkpoint" or (key.startswith("data.") and key != "data.num_folds")
-
-
-def _check_changes(
-    mode: str, changes: Iterable[str], allowed: Callable[[str], bool], named: list[str]
-) -> None:
-    for key in changes:
-        if not allowed(key):
-            raise InputError(
-                f"config.{key} was settled in training and cannot be changed by --mode={mode}; "
-                f"{' and '.join(f'config.{name}' for name in named)} can"
-            )
-
-
-def _find_networks(
-    mode: str, config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]
-) -> Run:
-    """The run whose networks are used: that of `config.checkpoint`, of the workdir, or shipped."""
-    _check_changes(mode, changes, _may_differ, ["data.root", "data.split", "checkpoint"])
-    if config.checkpoint:
-        run = find_run(config.checkpoint, changes)
-        if run.folder.resolve() == workdir.resolve():
-            run = dataclasses.replace(run, folder=workdir)
-    elif was_trained(workdir):
-        run = Run.load(workdir, changes)
-    elif (workdir / "config.json").exists():
-        raise InputError(
-            f"the training in {workdir} left no checkpoint yet; train on, or use other networks by "
-            "--config.checkpoint=shipped"
-        )
-    else:
-        warnings.warn(f"no training in {workdir}: the shipped weights are used", stacklevel=2)
-        run = Run.load(SHIPPED, changes)
-    front_end = run.config.spectrogram
-    if run.folder == SHIPPED:
-        front_end = for_audio(front_end)
-    return run.with_front_end(convert(front_end, config.spectrogram.name))
 
 
 def _load_test_data(
