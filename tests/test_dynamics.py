@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from research.transfer import dynamics
 from research.transfer.dynamics import find_sound, follow_dynamics, quieten_rests
 
 RATE = 22050
@@ -132,3 +133,11 @@ def test_what_is_fast_stays_with_the_style():
 def test_silence_has_no_dynamics_to_follow():
     assert np.isfinite(follow_dynamics(noise(1), 0 * noise(1), 1.0, 1.5, 24.0, RATE)).all()
     assert not follow_dynamics(0 * noise(1), noise(1), 1.0, 1.5, 24.0, RATE).any()
+
+
+def test_parts_of_a_long_recording_give_what_the_whole_gives(monkeypatch):
+    samples, content = noise(3, num_channels=2), with_rest(1.0, 2.0, -20, num_channels=2)
+    whole = follow_dynamics(samples, content, 0.7, 0.5, 60.0, RATE)
+    monkeypatch.setattr(dynamics, "_SPAN", 20 * 512)
+    parts = follow_dynamics(samples, content, 0.7, 0.5, 60.0, RATE)
+    np.testing.assert_allclose(parts, whole, rtol=1e-6)

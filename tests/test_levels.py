@@ -4,7 +4,9 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from research.audio import levels
 from research.audio.levels import PEAK_CEILING, limit_peaks, match_loudness, rms
 
 
@@ -83,3 +85,18 @@ def test_loudness_that_noise_cannot_have_is_told_with_what_it_reached():
     with pytest.warns(UserWarning, match=r"level is 0\.6\d+ instead of 0\.9, since .* to 0\.95$"):
         result = match_loudness(noise, 0.9, 22050)
     assert rms(result) > 0.95 * 0.95 * np.sqrt(0.5)
+
+
+@pytest.mark.parametrize("block", [300, 1000, 2999, 3000, 1 << 20])
+def test_blocks_are_limited_as_the_whole(monkeypatch, block):
+    samples = (3 * np.random.default_rng(1).standard_normal((2, 3000)) ** 5).astype(np.float32)
+    span = 2 * int(0.003 * 22050) + 1
+    needed = 0.95 / np.maximum(np.abs(samples).max(axis=0).astype(np.float64), 0.95)
+    gain = ndimage.uniform_filter1d(ndimage.minimum_filter1d(needed, span), span)
+    monkeypatch.setattr(levels, "_BLOCK", block)
+    kept = samples.copy()
+    np.testing.assert_allclose(
+        limit_peaks(samples, 22050), np.clip(samples * gain, -0.95, 0.95), rtol=1e-5, atol=1e-7
+    )
+    np.testing.assert_array_equal(samples, kept)
+    assert rms(samples) == pytest.approx(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))

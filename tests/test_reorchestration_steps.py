@@ -176,7 +176,7 @@ def test_percussion_is_lowered_to_a_share_and_not_raised():
     magnitude[:, 20], magnitude[40] = 1.0, 1.0  # A tone and a click.
     share = percussive_share(magnitude)
     assert share == pytest.approx(0.5, abs=0.1)
-    lowered = limit_percussion(magnitude, 0.5 * share)
+    lowered = limit_percussion(magnitude.copy(), 0.5 * share)
     assert percussive_share(lowered) < 0.8 * share
     np.testing.assert_allclose(lowered[:30, 20], 1, rtol=0.01)
-    np.testing.assert_allclose(limit_percussion(magnitude, 0.99), magnitude, rtol=1e-6)
+    np.testing.assert_allclose(limit_percussion(magnitude.copy(), 0.99), magnitude, rtol=1e-6)

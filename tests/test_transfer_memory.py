@@ -15,12 +15,15 @@ STYLE = Waveform(np.zeros((1, 10 * 44100), np.float32), 44100)
 # MB that are taken before the estimate is asked for.
 BEFORE = 400
 MEASURED = {
-    ("default", 10, 1, 22050): 978,
-    ("default", 60, 1, 22050): 1360,
-    ("default", 240, 1, 22050): 2754,
-    ("default", 120, 2, 48000): 2570,
-    ("texture", 30, 1, 22050): 1341,
-    ("texture", 120, 1, 22050): 2328,
+    ("default", 10, 1, 22050): 595,
+    ("default", 60, 1, 22050): 795,
+    ("default", 240, 1, 22050): 1360,
+    ("default", 120, 2, 48000): 1258,
+    ("default", 60, 2, 44100): 997,
+    ("default", 300, 2, 44100): 1799,
+    ("default", 1200, 2, 44100): 3640,
+    ("texture", 30, 1, 22050): 1189,
+    ("texture", 120, 1, 22050): 1950,
 }
 
 
@@ -69,11 +72,11 @@ def test_what_takes_most_is_named(changes, key, monkeypatch):
 def test_a_content_that_is_too_long_is_refused(monkeypatch):
     config = PRESETS["default"]
     monkeypatch.setattr(memory, "available_memory", lambda: 4 * 10**9)
-    check_memory(config, silence(60), STYLE)
-    with pytest.raises(InputError, match=r"of 1200 s needs about .* and 4 GB are free; .*shorter"):
-        check_memory(config, silence(1200), STYLE)
-    monkeypatch.setattr(memory, "available_memory", lambda: None)
     check_memory(config, silence(1200), STYLE)
+    with pytest.raises(InputError, match=r"of 3600 s needs about .* and 4 GB are free; .*shorter"):
+        check_memory(config, silence(3600), STYLE)
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
+    check_memory(config, silence(3600), STYLE)
 
 
 def test_a_limit_under_the_least_need_is_told_of_a_style_file_too(monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
+from research.audio import upper_band
 from research.audio.levels import rms
 from research.audio.upper_band import add_upper_band, relative_levels
 from research.audio.waveform import Waveform, resample
@@ -65,6 +66,15 @@ def test_no_band_is_raised_or_lowered_by_more_than_the_limit():
         change = band_levels(add_upper_band(output, content, LOW_RATE, style, 1.0))
         change -= band_levels(content.samples)
         np.testing.assert_allclose(change[1:], limit, atol=1.5)
+
+
+def test_blocks_give_what_the_whole_gives(monkeypatch):
+    content, style = noise(6, channels=2), relative_levels(noise(7, -9.0), LOW_RATE)
+    output = 0.3 * low_part(content)
+    whole = add_upper_band(output, content, LOW_RATE, style, 1.0)
+    monkeypatch.setattr(upper_band, "_BLOCK", 20480)
+    blocks = add_upper_band(output, content, LOW_RATE, style, 1.0)
+    np.testing.assert_allclose(blocks, whole, atol=2e-5)
 
 
 @pytest.mark.parametrize("rate", [16000, 22050, 24000])

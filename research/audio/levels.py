@@ -7,11 +7,20 @@ import numpy as np
 PEAK_CEILING = 0.95
 _LIMITER_SECONDS = 0.003
 _CLIPPINGS = 100  # Each one raises the level less.
+_BLOCK = 1 << 20  # Samples. Copies of long recordings are large.
 
 
 def rms(samples: np.ndarray) -> float:
-    """Root mean square over all channels and samples."""
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    """Root mean square over all channels and samples, in double precision."""
+    length, total = samples.shape[-1], 0.0
+    for first in range(0, length, _BLOCK):
+        total += np.square(samples[..., first : first + _BLOCK], dtype=np.float64).sum()
+    return float(np.sqrt(total / max(samples.size, 1)))
+
+
+def peak(samples: np.ndarray) -> float:
+    """The largest absolute sample."""
+    return max(float(samples.max()), -float(samples.min()))
 
 
 def match_loudness(
@@ -40,7 +49,7 @@ def match_loudness(
         is_clipping = seconds * sample_rate < 1
         for _ in range(_CLIPPINGS if is_clipping else 8):
             before, gain = level, np.float32(target_rms / level)
-            samples = limit_peaks(samples * gain, sample_rate, ceiling, seconds)
+            samples = _limit(samples * gain, sample_rate, ceiling, seconds)
             level = rms(samples)
             if is_clipping and (level >= enough or level < 1.0001 * before):
                 break
@@ -73,12 +82,29 @@ def limit_peaks(
       ceiling: largest absolute sample.
       seconds: half the span of the smoothing.
     """
+    if peak(samples) <= ceiling:
+        return samples
+    return _limit(samples.astype(np.float32), sample_rate, ceiling, seconds)
+
+
+def _limit(samples: np.ndarray, sample_rate: int, ceiling: float, seconds: float) -> np.ndarray:
+    """See `limit_peaks`; in place, block by block."""
     from scipy import ndimage
 
-    peaks = np.abs(samples).max(axis=0).astype(np.float64)
-    if peaks.max() <= ceiling:
-        return samples
-    span = 2 * int(seconds * sample_rate) + 1
-    needed = ndimage.minimum_filter1d(ceiling / np.maximum(peaks, ceiling), span)
-    gain = ndimage.uniform_filter1d(needed, span)
-    return np.clip(samples * gain, -ceiling, ceiling).astype(np.float32)
+    half, length = int(seconds * sample_rate), samples.shape[-1]
+    # Of a block, and of the samples around it that its gain depends on.
+    before = np.ones(0)
+    for first in range(0, length, _BLOCK):
+        start, end = max(first - 2 * half, 0), min(first + _BLOCK + 2 * half, length)
+        block = samples[:, start:end]
+        peaks = np.abs(block).max(axis=0).astype(np.float64)
+        kept = peaks[first + _BLOCK - start - 2 * half :][: 2 * half]
+        peaks[: first - start] = before[len(before) - (first - start) :]
+        before = kept.copy()
+        if peaks.max() <= ceiling:
+            continue
+        needed = ndimage.minimum_filter1d(ceiling / np.maximum(peaks, ceiling), 2 * half + 1)
+        gain = ndimage.uniform_filter1d(needed, 2 * half + 1)[first - start :][:_BLOCK]
+        block = samples[:, first : first + _BLOCK]
+        block[:] = np.clip(block * gain, -ceiling, ceiling)
+    return samples

@@ -1,5 +1,6 @@
 """Frequencies above half of the sample rate of a computation, which its output lacks."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,8 @@ from research.audio.waveform import Waveform, fit_length, resample
 
 _BANDS_PER_OCTAVE = 6
 _N_FFT = 2048
-_FRAMES = 1024  # In memory at a time.
+_BLOCK = 1 << 20  # Samples in memory at a time.
+_MARGIN = 1 << 14  # Samples beside a block, by which a filter has faded.
 _LIMIT = 4.0  # Of a band's gain, up and down, from that of the whole; 12 dB.
 _SILENT = 1e-9
 _PASSED = 0.95  # Fraction of the highest frequency under which a resampler passes nearly all.
@@ -55,9 +57,14 @@ def add_upper_band(
     if octave > _SILENT:
         ratio = style[:known] * octave / np.maximum(bands[:known], _SILENT)
         ratios[:known] = np.clip(ratio, 1 / _LIMIT, _LIMIT) ** amount
-    low = resample(resample(content, sample_rate), content.sample_rate).samples
-    high = content.samples - fit_length(low, content.samples.shape[1])
-    return output + np.float32(whole * gain) * _filter(high, ratios, edge, content.sample_rate)
+    found = output.copy()
+    for samples, channel in zip(content.samples, found, strict=True):
+        part = resample(Waveform(samples[None], content.sample_rate), sample_rate)
+        low = resample(part, content.sample_rate).samples
+        high = samples - fit_length(low, len(samples))[0]
+        for first, block in _filter(high, ratios, edge, content.sample_rate):
+            channel[first : first + len(block)] += np.float32(whole * gain) * block
+    return found
 
 
 def _edges(edge: float, highest: float) -> np.ndarray:
@@ -68,14 +75,14 @@ def _edges(edge: float, highest: float) -> np.ndarray:
 
 def _levels(recording: Waveform, edge: float) -> tuple[float, np.ndarray]:
     """RMS of the octave below `edge`, and of the bands above it, `[bands]`; channels averaged."""
-    length = recording.samples.shape[1]
-    samples = np.pad(recording.samples, [(0, 0), (0, -length % _N_FFT)])
-    frames = samples.reshape(-1, _N_FFT)
-    power, window = np.zeros(_N_FFT // 2 + 1), np.hanning(_N_FFT)
-    for first in range(0, len(frames), _FRAMES):
-        spectra = np.fft.rfft(frames[first:][:_FRAMES] * window)
+    power, window, num_frames = np.zeros(_N_FFT // 2 + 1), np.hanning(_N_FFT), 0
+    for first in range(0, recording.samples.shape[1], _BLOCK):
+        block = recording.samples[:, first : first + _BLOCK]
+        block = np.pad(block, [(0, 0), (0, -block.shape[1] % _N_FFT)])
+        spectra = np.fft.rfft(block.reshape(-1, _N_FFT) * window)
         power += np.square(np.abs(spectra)).sum(axis=0)
-    power *= 2 / (len(frames) * _N_FFT * np.square(window).sum())
+        num_frames += len(spectra)
+    power *= 2 / (num_frames * _N_FFT * np.square(window).sum())
     hertz = np.fft.rfftfreq(_N_FFT, 1 / recording.sample_rate)
     highest = recording.sample_rate / 2
     below = power[(hertz >= edge / 2) & (hertz < edge)].sum()
@@ -86,22 +93,26 @@ def _levels(recording: Waveform, edge: float) -> tuple[float, np.ndarray]:
     return float(np.sqrt(below)), np.sqrt(sums)
 
 
-def _filter(samples: np.ndarray, gains: np.ndarray, edge: float, sample_rate: int) -> np.ndarray:
-    """`[channels, samples]` with the gain of each band above `edge`, without a change of phase.
+def _filter(
+    samples: np.ndarray, gains: np.ndarray, edge: float, sample_rate: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """`[samples]` with the gain of each band above `edge`, without a change of phase.
 
     What a resampler leaves out under `edge` is kept as it is.
+
+    Yields:
+      Blocks one after the other, each with the place of its first sample.
     """
     from scipy import fft
 
     edges = _edges(edge, sample_rate / 2)
     centres = np.sqrt(edges[1:] * edges[:-1])
-    length = samples.shape[1]
-    # Zeros after the end, since a transform is circular.
-    size: int = fft.next_fast_len(length + _N_FFT, real=True)  # pyright: ignore
-    hertz = np.fft.rfftfreq(size, 1 / sample_rate)
-    gain = np.interp(hertz, [_PASSED * edge, *centres], [1, *gains]).astype(np.float32)
-    filtered = np.empty_like(samples, np.float32)
-    for channel, output in zip(samples, filtered, strict=True):
-        spectrum = np.asarray(fft.rfft(channel, size))
-        output[:] = np.asarray(fft.irfft(spectrum * gain, size))[:length]
-    return filtered
+    for first in range(0, len(samples), _BLOCK):
+        start = max(first - _MARGIN, 0)
+        piece = samples[start : first + _BLOCK + _MARGIN]
+        # Zeros after the end, since a transform is circular.
+        size: int = fft.next_fast_len(len(piece) + _MARGIN, real=True)  # pyright: ignore
+        hertz = np.fft.rfftfreq(size, 1 / sample_rate)
+        gain = np.interp(hertz, [_PASSED * edge, *centres], [1, *gains]).astype(np.float32)
+        filtered = np.asarray(fft.irfft(np.asarray(fft.rfft(piece, size)) * gain, size))
+        yield first, filtered[first - start : len(piece)][:_BLOCK]

@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 
 from research.audio.decoding import decode
+from research.audio.levels import rms
 from research.errors import InputError, about
 
 MIN_SECONDS = 0.5
@@ -142,8 +143,10 @@ def resample(waveform: Waveform, sample_rate: int) -> Waveform:
 
 
 def fit_length(samples: np.ndarray, length: int) -> np.ndarray:
-    """Truncate or zero-pad `[channels, samples]` at the end to `[channels, length]`."""
+    """Truncate `[channels, samples]` to `[channels, length]`, a view, or zero-pad the end."""
     samples = samples[..., :length]
+    if samples.shape[-1] == length:
+        return samples
     return np.pad(samples, [(0, 0), (0, length - samples.shape[-1])])
 
 
@@ -175,6 +178,11 @@ def _cancelling(samples: np.ndarray) -> int | None:
     return int(np.argmax(power)) if power_of_mean < _CANCELLED**2 * np.mean(power) else None
 
 
+def _deviation(samples: np.ndarray, mean: float) -> float:
+    """Standard deviation of `[samples]` of this mean."""
+    return max(rms(samples) ** 2 - mean**2, 0.0) ** 0.5
+
+
 def without_offset(waveform: Waveform) -> Waveform:
     """The same without the mean of each channel, where it is an offset (DC) of the recording.
 
@@ -190,7 +198,8 @@ def without_offset(waveform: Waveform) -> Waveform:
     suspects = np.flatnonzero(mean)
     is_offset = np.zeros(len(mean), bool)
     is_offset[suspects] = [
-        abs(mean[channel]) > limit * samples[channel].std(dtype=np.float64) for channel in suspects
+        abs(mean[channel]) > limit * _deviation(samples[channel], mean[channel])
+        for channel in suspects
     ]
     if not is_offset.any():
         return waveform

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from research.audio.excerpt import find_middle, middle
 from research.audio.waveform import Waveform, match_channels, resample
 from research.errors import InputError
 from research.judge.features import SAMPLE_RATE
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Assessor:
-    """Assesses outputs for one pair of recordings.
+    """Assesses outputs for one pair of recordings, long ones by an excerpt.
 
     The pair is analysed with the first output, which it would else delay.
     """
@@ -32,11 +33,16 @@ class Assessor:
           ensemble: classifiers, or None.
         """
         self._ensemble = ensemble
-        self._inputs = {"content": content} | ({} if style is None else {"style": style})
+        inputs = {"content": content} | ({} if style is None else {"style": style})
+        self._inputs = {name: middle(recording) for name, recording in inputs.items()}
 
     def __call__(self, output: Waveform) -> dict[str, Any]:
-        """`judge` and `genres` for `metrics.json`, as far as there are a judge and classifiers."""
-        found: dict[str, Any] = {}
+        """`judge` and `genres` for `metrics.json`, as far as there are a judge and classifiers.
+
+        `excerpt` are the seconds of the output in which it starts and ends, if it is one.
+        """
+        span, output = find_middle(output.seconds), middle(output)
+        found: dict[str, Any] = {} if span is None else {"excerpt": list(span)}
         if self._ensemble is not None:
             try:
                 found["genres"] = self._genres | self._predict({"output": output})

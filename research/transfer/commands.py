@@ -100,7 +100,7 @@ def _make_one(
 
         genres = f"; {in_words(made.metrics['genres'])}"
     print(
-        f"Wrote {last} ({made.output.seconds:.1f} s of audio) in "
+        f"Wrote {last} ({made.seconds:.1f} s of audio) in "
         f"{time.perf_counter() - started:.0f} s; listen, look and compare in "
         f"{take.folder / 'report.html'}{genres}"
     )

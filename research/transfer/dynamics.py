@@ -4,11 +4,14 @@ Rests of a style are cut out before a transfer, since they would leave gaps in t
 a content are filled with the quietest sound of the style by a transfer, and turned down after it.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from research.audio.levels import rms
 
 _BLOCK = 512
+_SPAN = 4096 * _BLOCK
 _QUIET_DB = 45.0  # Below the loud blocks.
 _LOUD_PERCENTILE = 95  # Level of the loud blocks.
 _SHORTEST = 6  # Blocks of the shortest rest.
@@ -92,21 +95,35 @@ def follow_dynamics(
     if amount == 0:
         return samples
     own, wanted = (
-        _contour(recording, seconds, range_db, sample_rate) for recording in (samples, content)
+        _smooth_powers(recording, seconds, range_db, sample_rate)
+        for recording in (samples, content)
     )
-    return samples * ((wanted / own) ** amount).astype(np.float32)
+    centres, found = (np.arange(len(own)) + 0.5) * _BLOCK, np.empty(samples.shape, np.float32)
+    for span in _long_spans(samples.shape[-1]):
+        places = np.arange(span.start, span.stop)
+        ratio = np.interp(places, centres, wanted) / np.interp(places, centres, own)
+        found[:, span] = samples[:, span] * (ratio ** (amount / 2)).astype(np.float32)
+    return found
 
 
-def _contour(samples: np.ndarray, seconds: float, range_db: float, sample_rate: int) -> np.ndarray:
-    """Smoothed root mean square at each sample, `[samples]`."""
+def _smooth_powers(
+    samples: np.ndarray, seconds: float, range_db: float, sample_rate: int
+) -> np.ndarray:
+    """Mean square of every block of 512 samples, smoothed over time, `[blocks]`."""
     from scipy.ndimage import gaussian_filter1d
 
-    length = samples.shape[-1]
-    num_blocks = -(-length // _BLOCK)
-    padded = np.pad(samples, ((0, 0), (0, num_blocks * _BLOCK - length)), mode="edge")
-    power = np.square(padded, dtype=np.float64).reshape(len(samples), num_blocks, _BLOCK)
+    powers = []
+    for span in _long_spans(samples.shape[-1]):
+        part = samples[:, span]
+        padded = np.pad(part, ((0, 0), (0, -part.shape[-1] % _BLOCK)), mode="edge")
+        squares = np.square(padded, dtype=np.float64).reshape(len(samples), -1, _BLOCK)
+        powers.append(squares.mean(axis=(0, 2)))
     sigma = seconds / 2.5 * sample_rate / _BLOCK
-    smooth = gaussian_filter1d(power.mean(axis=(0, 2)), sigma, mode="nearest")
-    centres = (np.arange(num_blocks) + 0.5) * _BLOCK
-    smooth = np.maximum(smooth, 10 ** (-range_db / 10) * smooth.max() + 1e-20)
-    return np.sqrt(np.interp(np.arange(length), centres, smooth))
+    smooth = gaussian_filter1d(np.concatenate(powers), sigma, mode="nearest")
+    return np.maximum(smooth, 10 ** (-range_db / 10) * smooth.max() + 1e-20)
+
+
+def _long_spans(length: int) -> Iterator[slice]:
+    """Spans of whole blocks, but for the last one; copies of a whole recording are large."""
+    for first in range(0, length, _SPAN):
+        yield slice(first, min(first + _SPAN, length))

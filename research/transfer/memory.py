@@ -6,6 +6,7 @@ compiling takes longer than a transfer of the default. So this is a sum of what 
 
 import jax
 
+from research.audio.excerpt import LONGEST
 from research.audio.waveform import Waveform
 from research.errors import InputError
 from research.judge.features import SAMPLE_RATE
@@ -14,11 +15,11 @@ from research.transfer.config import TransferConfig
 from research.transfer.start import STARTS
 from research.transfer.variables.registry import VARIABLES
 
-_BASE = 600_000_000  # Compiled programs, libraries and the judge of short recordings.
+_BASE = 360_000_000  # Compiled programs, libraries and the judge of short recordings.
 # Bytes for each sample of the recordings as they are: content, output and copies of both; style.
-_CONTENT, _STYLE = 40, 16
-_JUDGED = 64  # For each sample of content and style, mixed down to 22 050 Hz.
-_ORCHESTRA, _ORCHESTRA_CHANNEL = 220, 80  # For each sample of the mix, and of a channel.
+_CONTENT, _STYLE = 14, 8
+_JUDGED = 125  # For each sample of their excerpts, mixed down to 22 050 Hz.
+_ORCHESTRA, _ORCHESTRA_CHANNEL = 30, 12  # For each sample of the mix, and of a channel.
 _START = 400  # For each sample at the sample rate of the config, of a start that finds a phase.
 _LOSS = 120  # The same, of the loss and its gradient.
 _FEATURES, _MAGNITUDES = 32, 80  # For each output of a filter; for each bin of the STFT.
@@ -41,7 +42,8 @@ def needed_memory(
     mixed = [recording.seconds * SAMPLE_RATE for recording in recordings]
     channels = 1 if config.mono else len(content.samples)
     samples = content.seconds * config.sample_rate
-    audio = _BASE + _CONTENT * content.samples.size + _JUDGED * sum(mixed)
+    judged = sum(min(recording.seconds, LONGEST) * SAMPLE_RATE for recording in recordings)
+    audio = _BASE + _CONTENT * content.samples.size + _JUDGED * judged
     if style is not None:
         audio += _STYLE * style.samples.size
     start = 0.0

@@ -25,11 +25,11 @@ class Single(NamedTuple):
     """A take that was made.
 
     Attributes:
-      output: its waveform.
+      seconds: length of its output.
       metrics: content of its `metrics.json`.
     """
 
-    output: Waveform
+    seconds: float
     metrics: dict[str, Any]
 
 
@@ -62,9 +62,11 @@ def make_single(
         raise InputError(f"{workdir} holds a sweep; give another --workdir")
     written = [workdir / "output.wav", *map(pathlib.Path, outputs)]
     content = load_waveform(take.content)
+    form = len(content.samples), content.sample_rate
+    del content  # It is large.
     places = written if preview is None else [*written, pathlib.Path(preview)]
     for path in places:
-        check_writable(path, len(content.samples), content.sample_rate)
+        check_writable(path, *form)
     check_kept(input_files([take]), places)
     tags = read_tags(take.content)
 
@@ -92,10 +94,13 @@ def make_single(
         )
         if isinstance(result, InputError):
             raise result
+        seconds = result.output.seconds
+        del result  # It is large.
         [pair] = write_results([take], chosen, made_by, workdir)
-        sounds = {"content": pair.content, "style": pair.style, "output": result.output}
+        [made] = pair.takes
+        sounds = {"content": pair.content, "style": pair.style, "output": made.waveform}
         sounds = {name: sound for name, sound in sounds.items() if sound is not None}
         picture = workdir / "spectrograms.png"
         with only_warn(picture):
             draw_spectrograms(picture, sounds, config.sample_rate, config.stft)
-    return Single(result.output, pair.takes[0].metrics)
+    return Single(seconds, made.metrics)

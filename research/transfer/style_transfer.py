@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.audio.levels import match_loudness, rms
+from research.audio.levels import match_loudness, peak, rms
 from research.audio.upper_band import add_upper_band, relative_levels
 from research.audio.waveform import (
     Waveform,
@@ -261,9 +261,9 @@ def _as_content(samples: np.ndarray, problem: Problem) -> Waveform:
     A content far above full scale counts as turned down, since peaks are limited.
     """
     content, config = problem.content, problem.config
-    target = rms(content.samples) / max(float(np.abs(content.samples).max()) / _HIGHEST_PEAK, 1.0)
-    output = resample(Waveform(samples, config.sample_rate), content.sample_rate)
-    samples = fit_length(output.samples, content.samples.shape[-1])
+    target = rms(content.samples) / max(peak(content.samples) / _HIGHEST_PEAK, 1.0)
+    samples = resample(Waveform(samples, config.sample_rate), content.sample_rate).samples
+    samples = fit_length(samples, content.samples.shape[-1])
     if config.full_band:
         recording = match_channels(content.samples, samples.shape[0])
         samples = add_upper_band(

@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from research.audio.excerpt import in_words, middle
 from research.audio.waveform import load_waveform
 from research.errors import InputError
 from research.report.page import Pair, Take
@@ -27,12 +28,12 @@ def find_takes(workdir: pathlib.Path) -> list[pathlib.Path]:
 
 
 def load_take(folder: pathlib.Path, name: str) -> Take:
-    """Load a finished take under a name to show.
+    """Load a finished take under a name to show; of a long output, an excerpt.
 
     Raises:
       InputError: a file is missing or damaged.
     """
-    return Take(name, load_waveform(folder / "output.wav"), load_metrics(folder))
+    return Take(name, middle(load_waveform(folder / "output.wav")), load_metrics(folder))
 
 
 def load_metrics(folder: pathlib.Path) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def load_metrics(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def load_pair(content: str, style: str, takes: Sequence[Take]) -> Pair:
-    """Load the content and the style of takes.
+    """Load the content and the style of takes; of long ones, excerpts, which their names tell.
 
     Args:
       content: path of a file.
@@ -72,8 +73,13 @@ def load_pair(content: str, style: str, takes: Sequence[Take]) -> Pair:
     Raises:
       InputError: a file cannot be read any more.
     """
-    audio = load_waveform(style) if "judge" in takes[0].metrics else None
-    return Pair(short_name(content), short_name(style), load_waveform(content), audio, tuple(takes))
+    names, shown = [short_name(content), short_name(style)], []
+    for place, path in enumerate((content, style) if "judge" in takes[0].metrics else (content,)):
+        recording = load_waveform(path)
+        names[place] += in_words(recording.seconds)
+        shown.append(middle(recording))
+        del recording
+    return Pair(names[0], names[1], shown[0], shown[1] if len(shown) > 1 else None, tuple(takes))
 
 
 def short_name(text: str) -> str:

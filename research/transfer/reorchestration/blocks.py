@@ -5,6 +5,7 @@ fill the last block.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,11 +23,18 @@ def spans(num_frames: int) -> Iterator[slice]:
         yield slice(first, min(first + BLOCK, num_frames))
 
 
-def split_blocks(array: np.ndarray) -> list[jax.Array]:
-    """`[frames, ...]` as blocks `[128, ...]` on the device, in single precision."""
-    array = array.astype(np.float32, copy=False)
-    padded = np.pad(array, [(0, -len(array) % BLOCK)] + [(0, 0)] * (array.ndim - 1))
-    return [jax.device_put(padded[first:][:BLOCK]) for first in range(0, len(padded), BLOCK)]
+def split_blocks(array: np.ndarray) -> list[Any]:
+    """`[frames, ...]` as blocks `[128, ...]` in single precision, in the memory of the device.
+
+    Where that is the host's, as on CPU, they are views.
+    """
+    blocks, on_host = [], jax.default_backend() == "cpu"
+    for span in spans(len(array)):
+        block = array[span].astype(np.float32, copy=False)
+        missing = [(0, BLOCK - len(block))] + [(0, 0)] * (array.ndim - 1)
+        block = np.pad(block, missing) if len(block) < BLOCK else block
+        blocks.append(block if on_host else jax.device_put(block))
+    return blocks
 
 
 def join_blocks(blocks: Sequence[jax.typing.ArrayLike], num_frames: int) -> np.ndarray:
@@ -36,8 +44,8 @@ def join_blocks(blocks: Sequence[jax.typing.ArrayLike], num_frames: int) -> np.n
 
 def map_blocks(
     function: Callable[..., jax.Array],
-    magnitude: Sequence[jax.Array],
-    levels: Sequence[jax.Array],
+    magnitude: Sequence[jax.typing.ArrayLike],
+    levels: Sequence[jax.typing.ArrayLike],
     templates: np.ndarray,
     *others: int,
 ) -> list[jax.Array]:

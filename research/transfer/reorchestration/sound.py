@@ -45,6 +45,7 @@ def render(samples: np.ndarray, mix: np.ndarray, target: Target, amount: float) 
         between_both = np.empty_like(wanted)
         for span in spans(len(wanted)):
             between_both[span] = between(target.content[span], wanted[span], amount, floor)
+    del target  # As large as what is still needed.
     played = griffin_lim(between_both, mix, _NUM_ITERATIONS, _MOMENTUM)
     if len(samples) == 1:
         return played[None]
@@ -58,7 +59,8 @@ def _filter_content(target: Target) -> np.ndarray:
     wanted = np.empty_like(target.magnitude)
     for span in spans(len(wanted)):
         magnitude = target.magnitude[span]
-        gain = np.clip(magnitude / (target.model[span] + least), 0, _LARGEST_GAIN)
+        model = target.own.levels[span] @ target.own.spectra
+        gain = np.clip(magnitude / (model + least), 0, _LARGEST_GAIN)
         filtered = np.clip(target.content[span] * gain, magnitude / _RANGE, _RANGE * magnitude)
         wanted[span] = magnitude ** (1 - share) * filtered**share
     return wanted

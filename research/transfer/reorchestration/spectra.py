@@ -1,8 +1,8 @@
 """What a whole spectrogram is like, and spectrograms made more like that of a style.
 
 All take magnitudes `[frames, bins]`. Logarithms of a style are passed as its statistics, so that
-they can be kept without its audio. What is computed of each frame alone is computed block by block,
-since the spectra of a long piece are large.
+they can be kept without its audio. The spectra of a long piece are large, so what is computed of
+each frame alone is computed block by block, and spectra are changed in place.
 """
 
 import numpy as np
@@ -48,11 +48,11 @@ def find_percussion(magnitude: np.ndarray) -> np.ndarray:
     The harmonic part is the rest.
     """
     percussion = np.empty_like(magnitude)
-    side = _MEDIAN_FRAMES // 2
-    mirrored = np.pad(magnitude, [(side, side), (0, 0)], mode="symmetric")
-    for span in spans(len(magnitude)):
+    side, num_frames = _MEDIAN_FRAMES // 2, len(magnitude)
+    mirrored = np.pad(np.arange(num_frames), side, mode="symmetric")
+    for span in spans(num_frames):
         block = magnitude[span]
-        around = mirrored[span.start : span.stop + 2 * side]
+        around = magnitude[mirrored[span.start : span.stop + 2 * side]]
         harmonic = np.square(running_median(around.T, _MEDIAN_FRAMES).T[side:-side])
         percussive = np.square(running_median(block, _MEDIAN_BINS))
         percussion[span] = block * (1 - harmonic / (harmonic + percussive + 1e-12))
@@ -66,13 +66,14 @@ def percussive_share(magnitude: np.ndarray) -> float:
 
 
 def limit_percussion(magnitude: np.ndarray, share: float) -> np.ndarray:
-    """The percussive part lowered to a style's share, by 8 dB at most and never raised."""
+    """The percussive part lowered, in place, to a style's share, by 8 dB at most."""
     percussion = find_percussion(magnitude)
     harmonic, percussive = _part_energies(magnitude, percussion)
     own, wanted = percussive / max(harmonic, 1e-12), share / max(1 - share, 1e-12)
     gain = np.clip(np.sqrt(wanted / max(own, 1e-12)), _LEAST_PERCUSSION, 1)
     percussion *= np.float32(1 - gain)
-    return np.subtract(magnitude, percussion, out=percussion)
+    magnitude -= percussion
+    return magnitude
 
 
 def _part_energies(magnitude: np.ndarray, percussion: np.ndarray) -> tuple[float, float]:
@@ -92,22 +93,31 @@ def _energies(magnitude: np.ndarray) -> np.ndarray:
 
 
 def add_percussion(
-    played: np.ndarray, content: np.ndarray, notes: np.ndarray, share: np.ndarray
+    played: np.ndarray,
+    content: np.ndarray,
+    levels: np.ndarray,
+    spectra: np.ndarray,
+    share: np.ndarray,
 ) -> np.ndarray:
-    """The content's percussion added, as loud beside the notes as it is in the content.
+    """The content's percussion added in place, as loud beside the notes as it is in the content.
 
     It is what the content has above its notes, in frames where percussion is heard.
 
     Args:
       played: the notes on other instruments, `[frames, bins]`.
       content: of the same frames.
-      notes: the content's notes alone.
+      levels: activations of the content's notes, `[frames, pitches]`.
+      spectra: how they sound in the content, `[pitches, bins]`.
       share: fraction of the energy of each frame that is percussion, `[frames]`.
     """
-    gain = np.sqrt(_energies(played).sum() / max(_energies(notes).sum(), 1e-12))
-    added = np.maximum(content - notes, 0)
-    added *= (gain * np.sqrt(share))[:, None].astype(np.float32)
-    return np.add(added, played, out=added)
+    energy = sum(
+        np.square(levels[span] @ spectra).sum(dtype=np.float64) for span in spans(len(played))
+    )
+    gain = np.sqrt(_energies(played).sum() / max(energy, 1e-12))
+    gains = (gain * np.sqrt(share))[:, None].astype(np.float32)
+    for span in spans(len(played)):
+        played[span] += np.maximum(content[span] - levels[span] @ spectra, 0) * gains[span]
+    return played
 
 
 def between(one: np.ndarray, other: np.ndarray, share: float, floor: float) -> np.ndarray:
@@ -126,22 +136,24 @@ def mean_log(magnitude: np.ndarray) -> np.ndarray:
 
 
 def lower_excess(magnitude: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Half of what the mean log spectrum has above that of a style, `[bins]`, is taken off."""
+    """Half of what the mean log spectrum has above that of a style taken off, in place."""
     from scipy.ndimage import gaussian_filter1d
 
     difference = gaussian_filter1d(wanted - mean_log(magnitude), 8)
-    return magnitude * np.exp(0.5 * np.minimum(difference, 0)).astype(np.float32)
+    magnitude *= np.exp(0.5 * np.minimum(difference, 0)).astype(np.float32)
+    return magnitude
 
 
 def keep_rests(magnitude: np.ndarray, content: np.ndarray) -> np.ndarray:
-    """Frames made as quiet as those of the content that lie 40 dB under its loud ones."""
+    """Frames made as quiet, in place, as those of the content 40 dB under its loud ones."""
 
     def below(values: np.ndarray) -> np.ndarray:
         decibels = 10 * np.log10(_energies(values) + 1e-9)
         return np.minimum(decibels - np.quantile(decibels, 0.95) + _REST_DB, 0)
 
     change = np.minimum(below(content) - below(magnitude), 0)
-    return magnitude * (10 ** (change / 20))[:, None].astype(np.float32)
+    magnitude *= (10 ** (change / 20))[:, None].astype(np.float32)
+    return magnitude
 
 
 def level_quantiles(magnitude: np.ndarray) -> np.ndarray:
@@ -150,12 +162,12 @@ def level_quantiles(magnitude: np.ndarray) -> np.ndarray:
 
 
 def pull_levels(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.ndarray:
-    """Each band's level moved by a fraction of the way to the style's level of the same rank.
+    """Each band's level moved, in place, part of the way to the style's level of the same rank.
 
     Args:
       magnitude: `[frames, bins]`.
       wanted: of `level_quantiles`.
-      amount: 0 to 1.
+      amount: fraction of the way, 0 to 1.
     """
     filters, logs = bands(NUM_BANDS), _log_bands(magnitude)
     own = np.quantile(logs, _QUANTILES, axis=0) + 1e-7 * np.arange(NUM_QUANTILES)[:, None]
@@ -167,11 +179,10 @@ def pull_levels(magnitude: np.ndarray, wanted: np.ndarray, amount: float) -> np.
         axis=1,
     )
     to_bins = filters.T / np.maximum(filters.sum(axis=1), 1e-9)
-    pulled = np.empty_like(magnitude)
     for span in spans(len(magnitude)):
         of_bins = np.exp(np.clip(amount / 2 * (gains[span] @ to_bins), -3, 3))
-        pulled[span] = magnitude[span] * of_bins
-    return pulled
+        magnitude[span] = magnitude[span] * of_bins
+    return magnitude
 
 
 def _log_bands(magnitude: np.ndarray) -> np.ndarray:
@@ -180,6 +191,7 @@ def _log_bands(magnitude: np.ndarray) -> np.ndarray:
 
 
 def match_energy(magnitude: np.ndarray, energy: float) -> np.ndarray:
-    """Magnitudes of a mean square."""
+    """Magnitudes scaled, in place, to a mean square."""
     own = _energies(magnitude).sum() / magnitude.size
-    return magnitude * np.float32(np.sqrt(energy / max(own, 1e-12)))
+    magnitude *= np.float32(np.sqrt(energy / max(own, 1e-12)))
+    return magnitude

@@ -6,6 +6,7 @@ import numpy as np
 
 from research.transfer.reorchestration.activations import find_activations
 from research.transfer.reorchestration.attacks import flux
+from research.transfer.reorchestration.blocks import spans
 from research.transfer.reorchestration.decay import change_course, find_course, find_onsets
 from research.transfer.reorchestration.orchestra import Orchestra
 from research.transfer.reorchestration.register import move_to_register
@@ -18,7 +19,7 @@ from research.transfer.reorchestration.spectra import (
     noisiness,
     pull_levels,
 )
-from research.transfer.reorchestration.templates import learn_templates
+from research.transfer.reorchestration.templates import Templates, learn_templates
 
 _NOISE_POWER = 0.7  # Noise rises less than the notes do.
 _PULL, _NOISY_PULL = 0.08, 0.5
@@ -31,13 +32,13 @@ class Target(NamedTuple):
     Attributes:
       magnitude: of the content on the style's instruments, `[frames, bins]`.
       content: of the content itself.
-      model: of the content on its own instruments, the product of its own factors.
+      own: templates of the content and their activations, whose product is the content's model.
       noisiness: of the noisier of content and style, 0 to 1.
     """
 
     magnitude: np.ndarray
     content: np.ndarray
-    model: np.ndarray
+    own: Templates
     noisiness: float
 
 
@@ -64,11 +65,13 @@ def make_target(samples: np.ndarray, magnitude: np.ndarray, orchestra: Orchestra
     levels = change_course(levels, onsets, course, orchestra.course).astype(np.float32)
     loudness = levels.sum(axis=1, keepdims=True) ** _NOISE_POWER
     noise = loudness / max(float(loudness.mean()), 1e-12)
-    played = np.concatenate([levels, noise], axis=1) @ orchestra.spectra
-    played = played + flux(levels) @ orchestra.attacks
-    notes = own.levels[:, :-1] @ own.spectra[:-1]
-    played = add_percussion(played, magnitude, notes, activations.percussive_share)
-    del notes  # As large as a spectrogram.
+    factors = np.concatenate([levels, noise, flux(levels)], axis=1).astype(np.float32)
+    templates = np.concatenate([orchestra.spectra, orchestra.attacks])
+    played = np.empty_like(magnitude)
+    for span in spans(len(played)):
+        played[span] = factors[span] @ templates
+    share = activations.percussive_share
+    played = add_percussion(played, magnitude, own.levels[:, :-1], own.spectra[:-1], share)
     played = match_energy(played, float(orchestra.energy))
     played = limit_percussion(played, float(orchestra.percussion))
     played = keep_rests(lower_excess(played, orchestra.mean_log), magnitude)
@@ -78,6 +81,6 @@ def make_target(samples: np.ndarray, magnitude: np.ndarray, orchestra: Orchestra
     return Target(
         match_energy(played, float(orchestra.energy)),
         magnitude,
-        own.levels @ own.spectra,
+        own,
         max(float(orchestra.noisiness), noisy),
     )

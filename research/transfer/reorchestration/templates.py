@@ -55,7 +55,7 @@ def learn_templates(magnitude: np.ndarray, activations: Activations) -> Template
     noise = np.full((len(levels), 1), levels.sum(axis=1).mean() * _NOISE_SHARE)
     levels = np.concatenate([levels, noise], axis=1).astype(np.float32)
     first = _comb(activations.tuning)
-    first *= magnitude.sum() / max((levels @ first).sum(), 1e-12)
+    first *= magnitude.sum() / max(levels.sum(axis=0) @ first.sum(axis=1), 1e-12)
     blocks, played = split_blocks(magnitude), split_blocks(levels)
     spectra = _update_spectra(blocks, played, first.astype(np.float32), _FIRST_UPDATES)
     for _ in range(_ROUNDS):

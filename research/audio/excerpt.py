@@ -1,0 +1,32 @@
+"""The middle of a long recording, which is analysed and shown in place of the whole."""
+
+import dataclasses
+
+from research.audio.waveform import Waveform
+
+LONGEST = 180.0
+"""Seconds of an excerpt. Shorter recordings stay whole."""
+
+
+def find_middle(seconds: float) -> tuple[float, float] | None:
+    """Where the excerpt of a recording starts and ends, in seconds; None if it stays whole."""
+    start = (seconds - LONGEST) / 2
+    return None if start <= 0 else (start, start + LONGEST)
+
+
+def middle(recording: Waveform) -> Waveform:
+    """The excerpt, a copy, of a recording that is longer; else the recording itself."""
+    span = find_middle(recording.seconds)
+    if span is None:
+        return recording
+    first, last = (round(place * recording.sample_rate) for place in span)
+    return dataclasses.replace(recording, samples=recording.samples[:, first:last].copy())
+
+
+def in_words(seconds: float) -> str:
+    """Where the excerpt of a recording lies, as ` (8:30 to 11:30)`; empty if it stays whole."""
+    span = find_middle(seconds)
+    if span is None:
+        return ""
+    start, end = (f"{int(place) // 60}:{int(place) % 60:02d}" for place in span)
+    return f" ({start} to {end})"

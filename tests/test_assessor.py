@@ -1,0 +1,37 @@
+"""What is said of outputs: of long ones by an excerpt, as the judge says of it alone."""
+
+import dataclasses
+
+import pytest
+from playing import SAMPLE_RATE, SECONDS
+
+from research.audio import excerpt
+from research.audio.waveform import Waveform
+from research.judge.verdict import Judge
+from research.transfer.assessor import Assessor
+
+
+@pytest.fixture
+def sounds(content, style) -> list[Waveform]:
+    """A content, a style and an output of 4 s."""
+    output = 0.5 * content + 0.5 * style
+    return [Waveform(samples[None], SAMPLE_RATE) for samples in (content, style, output)]
+
+
+def test_a_short_output_is_judged_whole(sounds):
+    *pair, output = sounds
+    found = Assessor(*pair, None)(output)
+    assert found.keys() == {"judge"}
+    verdict = Judge(*(each.samples[0] for each in pair), SAMPLE_RATE)(output.samples[0])
+    assert found["judge"].items() >= dataclasses.asdict(verdict).items()
+
+
+def test_a_long_output_is_judged_by_its_middle(sounds, monkeypatch):
+    monkeypatch.setattr(excerpt, "LONGEST", 2.5)
+    *pair, output = sounds
+    found = Assessor(*pair, None)(output)
+    assert found["excerpt"] == [SECONDS / 2 - 1.25, SECONDS / 2 + 1.25]
+    first, last = (round(place * SAMPLE_RATE) for place in found["excerpt"])
+    content, style, cut = (each.samples[0, first:last] for each in sounds)
+    verdict = Judge(content, style, SAMPLE_RATE)(cut)
+    assert found["judge"].items() >= dataclasses.asdict(verdict).items()
