@@ -27,14 +27,9 @@ def test_names_without_folders(tmp_path):
 
 def test_of_long_recordings_a_page_has_excerpts_and_says_so(tmp_path, monkeypatch, clips):
     save_waveform(tmp_path / "output.wav", load_waveform(clips["piano"]))
-    values = {
-        "content": "c",
-        "style": "s",
-        "loss": {"final": None},
-        "stopped": "",
-        "num_evaluations": 0,
-    }
-    save_json(tmp_path / "metrics.json", values | {"losses": [], "history": [], "judge": {}})
+    values = {"content": "c", "style": "s", "loss": {"final": None, "rendered": None}}
+    values |= {"stopped": "", "num_evaluations": 0, "losses": [], "history": [], "judge": {}}
+    save_json(tmp_path / "metrics.json", values)
     monkeypatch.setattr(excerpt, "LONGEST", 4.0)
     take = load_take(tmp_path, "output")
     pair = load_pair(str(clips["piano"]), str(clips["band"]), [take])
