@@ -71,9 +71,8 @@ def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
     with processes.first_then_others():
         if processes.is_first():
             commands.save_style(style, str(sounds / "low"), freeze(TransferConfig, chosen))
-    short, middle, long = ((str(sounds / "high" / f"{n}.wav"), style) for n in (5, 12, 18))
+    middle, long = ((str(sounds / "high" / f"{n}.wav"), style) for n in (12, 18))
     if alone:
-        commands.transfer(freeze(TransferConfig, chosen), [short], results / "transfer_5")
         commands.transfer(freeze(TransferConfig, chosen), [long], results / "transfer_18")
     chosen.sweep.style_weight = (0.5, 2.0)
     commands.transfer(freeze(TransferConfig, chosen), [middle], results / "sweep")
@@ -84,7 +83,14 @@ def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
 
 if __name__ == "__main__":
     # Pages and pictures take longest, and no device draws them.
-    tables.write_report = single.draw_spectrograms = lambda *_: None
+    for module, draw in (
+        (tables, "write_report"),
+        (single, "draw_spectrograms"),
+        (training, "draw_confusion"),
+        (training, "draw_curves"),
+        (training, "draw_points"),
+    ):
+        setattr(module, draw, lambda *_: None)
     jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
     for place in sys.argv[4:]:
         processes.join(place)
