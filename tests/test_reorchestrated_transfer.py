@@ -75,7 +75,8 @@ def test_content_terms_keep_the_start_where_they_are_told_to():
             dynamics=0.0,
             num_iterations=1,
         )
-        terms[target] = transfer(content, described("high"), config).minimum.history[0].terms
+        style = Waveform(HIGH, RATE)
+        terms[target] = transfer(content, style, config).minimum.history[0].terms
     assert terms["start"]["chroma"] == pytest.approx(0, abs=1e-4)
     assert terms["content"]["chroma"] > 10 * terms["start"]["chroma"] + 1e-3
     farthest = np.sqrt(1.001) - np.sqrt(0.001)  # A relative term of 1, by the scale `root`.

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import pathlib
+from collections.abc import Callable
 
 import hypothesis
 import hypothesis.strategies as st
@@ -19,6 +20,7 @@ from configs.transfer import get_config
 from research.audio.waveform import Waveform
 from research.errors import InputError
 from research.settings import freeze
+from research.transfer import style_source
 from research.transfer.config import TransferConfig
 from research.transfer.objective import Style
 from research.transfer.quantiles import quantiles
@@ -55,11 +57,11 @@ def noise(seconds: float, darkness: int, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture
 def records(tmp_path) -> pathlib.Path:
-    """Two pieces of two seconds and of one, and what is no music."""
+    """Two pieces of four seconds and of two, and what is no music."""
     folder = tmp_path / "records"
     (folder / "side_b").mkdir(parents=True)
-    soundfile.write(folder / "bright.wav", noise(2, 1), RATE)
-    soundfile.write(folder / "side_b" / "dark.wav", noise(1, 20), RATE)
+    soundfile.write(folder / "bright.wav", noise(4, 1), RATE)
+    soundfile.write(folder / "side_b" / "dark.wav", noise(2, 20), RATE)
     (folder / "notes.txt").write_text("not music")
     return folder
 
@@ -83,12 +85,46 @@ def weighted(styles: list[Style], weights: list[float]) -> Style:
 def test_one_file_is_its_audio(records):
     style = load_source(str(records / "bright.wav"), CONFIG)
     assert isinstance(style, Waveform)
-    np.testing.assert_allclose(style.samples[0], noise(2, 1), atol=1e-4)
+    np.testing.assert_allclose(style.samples[0], noise(4, 1), atol=1e-4)
 
 
 def test_a_folder_counts_each_piece_by_its_length(records):
     parts = [describe(records / "bright.wav"), describe(records / "side_b" / "dark.wav")]
     assert_close(load_source(str(records), CONFIG), weighted(parts, [2 / 3, 1 / 3]))
+
+
+def test_short_files_of_a_folder_are_described_as_one_recording(tmp_path, monkeypatch):
+    whole, folder = noise(24, 1), tmp_path / "notes"
+    folder.mkdir()
+    lengths = np.linspace(0.5, 1.5, 24)
+    ends = np.round(np.cumsum(lengths) * RATE).astype(int)
+    for number, piece in enumerate(np.split(whole, ends[:-1])):
+        soundfile.write(folder / f"{number:02d}.wav", piece[: round(1.5 * RATE)], RATE, "FLOAT")
+    described = []
+    monkeypatch.setattr(style_source, "describe_style", _remembering(described))
+    assert make_style_file(tmp_path / "notes.npz", str(folder), CONFIG) == 24
+    joined = np.concatenate([recording.samples for recording in described], axis=1)
+    assert [recording.seconds for recording in described] == [21.0, 2.0]  # Whole seconds.
+    first = 21 * RATE
+    np.testing.assert_array_equal(joined[0, :first], whole[:first])
+
+
+def _remembering(recordings: list[Waveform]) -> Callable[[Waveform, TransferConfig], Style]:
+    def describe(recording: Waveform, config: TransferConfig) -> Style:
+        recordings.append(recording)
+        return describe_style(recording, config)
+
+    return describe
+
+
+def test_what_is_not_optimised_needs_no_description_of_terms(records, tmp_path):
+    config, bank = make_config(init="reorchestrated", num_iterations=0), tmp_path / "records.npz"
+    make_style_file(bank, str(records), config)
+    style = load_source(str(bank), config)
+    assert isinstance(style, Style) and style.orchestra is not None
+    assert (style.descriptions, style.profiles) == ({}, {})
+    with pytest.raises(InputError, match=r"lacks the array .*--mode=style"):
+        load_source(str(bank), make_config(init="reorchestrated", num_iterations=5))
 
 
 def test_a_mix_counts_each_part_by_its_weight(records, tmp_path):

@@ -21,13 +21,15 @@ from research.transfer.start import STARTS
 
 
 def describe_style(style: Waveform, config: TransferConfig) -> Style:
-    """Describe a recording of a style.
+    """Describe a recording of a style; where nothing is optimised, what the start needs alone.
 
     Raises:
       InputError: the recording is too short for the config, or a checkpoint does not fit.
     """
-    constants = make_constants(config, config.sample_rate)
-    return describe_samples(constants, style_samples(style, config), config)
+    samples = style_samples(style, config)
+    if not config.num_iterations:
+        return describe_for_start(samples, config)
+    return describe_samples(make_constants(config, config.sample_rate), samples, config)
 
 
 def describe_samples(
@@ -61,10 +63,12 @@ def _describe(
 
 def style_template(config: TransferConfig) -> Style:
     """Shapes and types of the arrays of `describe_style`."""
-    second = np.zeros((1, config.sample_rate), np.float32)
-    constants, start = make_constants(config, config.sample_rate), STARTS[config.init]
-    describe = functools.partial(_describe, objective=make_objective(config), num_frames=None)
-    style = jax.eval_shape(describe, constants, second)
+    second, start = np.zeros((1, config.sample_rate), np.float32), STARTS[config.init]
+    style = Style({}, {}, None)
+    if config.num_iterations:
+        constants = make_constants(config, config.sample_rate)
+        describe = functools.partial(_describe, objective=make_objective(config), num_frames=None)
+        style = jax.eval_shape(describe, constants, second)
     if start.needs_style_levels:
         levels = jax.eval_shape(level_quantiles, second, config.sample_rate)
         style = style._replace(levels=levels)

@@ -12,7 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.find import find_audio
-from research.audio.waveform import Waveform, load_waveform
+from research.audio.waveform import (
+    Waveform,
+    load_waveform,
+    match_channels,
+    resample,
+    without_offset,
+)
 from research.errors import InputError, about
 from research.transfer.config import TransferConfig
 from research.transfer.objective import Style
@@ -22,6 +28,7 @@ from research.transfer.terms.squared_error import Moments
 
 _GIVE = "give an audio file, a folder of them or a .npz of --mode=style"
 _FORM = "give them as in --style=a.wav:0.7,b.wav:0.3"
+_SHORT, _JOINED = 2.0, 20.0  # Seconds: of files that are joined, and of what they make.
 _TOLERANCE = 0.001  # Of the sum of weights: three thirds may be 0.333 each.
 
 
@@ -178,25 +185,52 @@ def make_style_file(path: str | os.PathLike, text: str, config: TransferConfig) 
 
 
 def _describe(path: pathlib.Path, config: TransferConfig) -> tuple[Style, list[str]]:
-    """The style of a file or folder, and the names of its files; files weigh by their length."""
+    """The style of a file or folder, and the names of its files; files weigh by their length.
+
+    Files of a folder that are shorter than 2 s, such as single notes, are joined to 20 s and more.
+    """
     if is_style_file(path):
         return load_style(path, style_template(config), style_settings(config)), [path.name]
-    styles, seconds, names = [], [], []
+    styles, seconds, names, short = [], [], [], []
+
+    def describe(recording: Waveform) -> None:
+        styles.append(describe_style(_whole_seconds(recording), config))
+        seconds.append(recording.seconds)
+
     for file in find_audio(path, "--style"):
         try:
             recording = load_waveform(file)
-            with about(file):
-                styles.append(describe_style(_whole_seconds(recording), config))
+            if path.is_dir() and recording.seconds < _SHORT:
+                short.append(_mixed_down(recording, config.sample_rate))
+            else:
+                with about(file):
+                    describe(recording)
         except InputError as error:
             if not path.is_dir():
                 raise
             warnings.warn(f"skipped {error}", stacklevel=2)
             continue
-        seconds.append(recording.seconds)
         names.append(file.name)
+        if sum(each.seconds for each in short) >= _JOINED:
+            describe(_join(short))
+            short.clear()
+    if short:
+        with about(path):
+            describe(_join(short))
     if not styles:
         raise InputError(f"--style {path} holds no audio that can be read; give another folder")
     return mix_styles(styles, list(np.array(seconds) / np.sum(seconds))), names
+
+
+def _mixed_down(recording: Waveform, sample_rate: int) -> Waveform:
+    recording = resample(without_offset(recording), sample_rate)
+    return Waveform(match_channels(recording.samples, 1), sample_rate)
+
+
+def _join(recordings: Sequence[Waveform]) -> Waveform:
+    """Mono recordings of one sample rate, one after the other."""
+    samples = np.concatenate([recording.samples for recording in recordings], axis=1)
+    return Waveform(samples, recordings[0].sample_rate)
 
 
 def _whole_seconds(recording: Waveform) -> Waveform:
