@@ -4,7 +4,7 @@ import dataclasses
 
 from research.audio.waveform import Waveform
 
-LONGEST = 180.0
+LONGEST = 90.0
 """Seconds of an excerpt. Shorter recordings stay whole."""
 
 
@@ -24,7 +24,7 @@ def middle(recording: Waveform) -> Waveform:
 
 
 def in_words(seconds: float) -> str:
-    """Where the excerpt of a recording lies, as ` (8:30 to 11:30)`; empty if it stays whole."""
+    """Where the excerpt of a recording lies, as ` (9:15 to 10:45)`; empty if it stays whole."""
     span = find_middle(seconds)
     if span is None:
         return ""
