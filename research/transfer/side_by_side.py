@@ -35,7 +35,7 @@ def use_every_core(num_takes: int) -> None:
     if "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, num_takes))
+        jax.config.update("jax_num_cpu_devices", max(min(os.cpu_count() or 1, num_takes), 1))
 
 
 class _Room(NamedTuple):
