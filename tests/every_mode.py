@@ -41,6 +41,8 @@ def work(sounds: pathlib.Path, results: pathlib.Path) -> None:
             "spectrogram.stft.hop_length": 128,
             "segments.seconds": 1.0,
             "batch_size": 6,  # 8 devices do not divide it.
+            "model.batch_norm": True,  # Of the whole batch, on every device.
+            "model.dropout": 0.2,
             "num_epochs": 1,
         }
     )

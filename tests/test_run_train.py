@@ -280,32 +280,6 @@ def test_a_killed_run_ends_with_the_same_weights(small, script_environment, tmp_
     assert read(killed) == read(tmp_path / "whole")
 
 
-def test_one_and_four_devices_agree(run, tones, small, tmp_path):
-    flags = (
-        "--config.spectrogram.sample_rate=8000",
-        "--config.spectrogram.stft.n_fft=256",
-        "--config.spectrogram.stft.hop_length=128",
-        "--config.segments.seconds=0.5",
-        "--config.batch_size=8",
-        "--config.model.dropout=0.2",
-        "--config.model.batch_norm=true",
-        "--config.num_epochs=2",
-        f"--config.data.root={tones}",
-    )
-    result = run(*flags, f"--workdir={tmp_path / 'four'}", JAX_NUM_CPU_DEVICES="4")
-    assert result.returncode == 0, result.stderr
-    assert read(tmp_path / "four", "environment.json")["device"]["count"] == 4
-    model = MultiChannelConfig(dropout=0.2, batch_norm=True)
-    commands.train(small(num_epochs=2, model=model), tmp_path / "one")
-    assert read(tmp_path / "one", "environment.json")["device"]["count"] == 1
-    for one, four in zip(weights(tmp_path / "one"), weights(tmp_path / "four"), strict=True):
-        np.testing.assert_allclose(one, four, rtol=1e-3, atol=1e-4)
-    # The flags of the script mean the same as the fields of the config.
-    ours, theirs = (read(tmp_path / name, "config.json") for name in ("one", "four"))
-    ours["data"]["cache"] = None
-    assert ours == theirs
-
-
 def test_folds_and_seeds_test_every_track_once_a_seed(small, tmp_path):
     config = small({"split": "kfold", "num_folds": 2}, seeds=2, num_epochs=1)
     commands.train(config, tmp_path / "work")

@@ -91,20 +91,17 @@ def _limit(samples: np.ndarray, sample_rate: int, ceiling: float, seconds: float
     """See `limit_peaks`; in place, block by block."""
     from scipy import ndimage
 
-    half, length = int(seconds * sample_rate), samples.shape[-1]
-    # Of a block, and of the samples around it that its gain depends on.
-    before = np.ones(0)
-    for first in range(0, length, _BLOCK):
-        start, end = max(first - 2 * half, 0), min(first + _BLOCK + 2 * half, length)
-        block = samples[:, start:end]
-        peaks = np.abs(block).max(axis=0).astype(np.float64)
-        kept = peaks[first + _BLOCK - start - 2 * half :][: 2 * half]
-        peaks[: first - start] = before[len(before) - (first - start) :]
-        before = kept.copy()
-        if peaks.max() <= ceiling:
-            continue
-        needed = ndimage.minimum_filter1d(ceiling / np.maximum(peaks, ceiling), 2 * half + 1)
-        gain = ndimage.uniform_filter1d(needed, 2 * half + 1)[first - start :][:_BLOCK]
+    half, before = int(seconds * sample_rate), np.zeros(0)
+    margin, span = 2 * half, 2 * half + 1  # The gain depends on two spans of the smoothing.
+    for first in range(0, samples.shape[-1], _BLOCK):
         block = samples[:, first : first + _BLOCK]
-        block[:] = np.clip(block * gain, -ceiling, ceiling)
+        peaks = np.abs(samples[:, first : first + _BLOCK + margin]).max(axis=0).astype(np.float64)
+        # Those before the block are kept, since the samples there are limited by now.
+        around = np.concatenate([before, peaks])
+        before = peaks[:_BLOCK][-margin:] if margin else peaks[:0]
+        if around.max() <= ceiling:
+            continue
+        needed = ndimage.minimum_filter1d(ceiling / np.maximum(around, ceiling), span)
+        gain = ndimage.uniform_filter1d(needed, span)[len(around) - len(peaks) :]
+        block[:] = np.clip(block * gain[: block.shape[1]], -ceiling, ceiling)
     return samples
