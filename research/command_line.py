@@ -184,10 +184,11 @@ def _which() -> str:
 
 
 def _prepare_libraries() -> None:
-    """Choose what the libraries take from the environment.
+    """Choose what the libraries take from the environment, and join other processes of the run.
 
     Raises:
-      InputError: jax cannot use the devices that `JAX_PLATFORMS` names.
+      InputError: jax cannot use the devices that `JAX_PLATFORMS` names, or the processes do not
+        find each other.
     """
     # Figures are files. A notebook names a backend that need not be installed here.
     os.environ["MPLBACKEND"] = "agg"
