@@ -155,7 +155,10 @@ def _fitting(
             "--config=configs/transfer.py:texture"
         )
     if array is None:
-        raise InputError(f"{path} lacks the array {name}; {_HINT}")
+        raise InputError(
+            f"{path} lacks the array {name}, as it was made for another preset; {_HINT} and the "
+            "--config of this run"
+        )
     if array.shape != wanted.shape or array.dtype != np.float32:
         raise InputError(
             f"{path} has {name} of {array.dtype} {array.shape}, not of float32 {wanted.shape}; "
