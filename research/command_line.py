@@ -91,9 +91,10 @@ def run(main: Callable[[], None]) -> None:
             if _lacks_memory(error):
                 _exit_without_memory()
             if processes.count() > 1 and _of_another_process(error):
+                reason = " ".join(str(error).split())[:200]
                 _exit(
-                    "another process of the run has ended or cannot be reached: see what it "
-                    "printed, and start all of them again; what is done is kept"
+                    f"another process of the run has ended or cannot be reached ({reason}): see "
+                    "what it printed, and start all of them again; what is done is kept"
                 )
             if not isinstance(error, OSError):
                 raise

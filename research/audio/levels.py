@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from research.audio.spans import spans
+
 PEAK_CEILING = 0.95
 _LIMITER_SECONDS = 0.003
 _CLIPPINGS = 100  # Each one raises the level less.
@@ -12,9 +14,9 @@ _BLOCK = 1 << 20  # Samples. Copies of long recordings are large.
 
 def rms(samples: np.ndarray) -> float:
     """Root mean square over all channels and samples, in double precision."""
-    length, total = samples.shape[-1], 0.0
-    for first in range(0, length, _BLOCK):
-        total += np.square(samples[..., first : first + _BLOCK], dtype=np.float64).sum()
+    total = 0.0
+    for span in spans(samples.shape[-1], _BLOCK):
+        total += np.square(samples[..., span], dtype=np.float64).sum()
     return float(np.sqrt(total / max(samples.size, 1)))
 
 
@@ -93,9 +95,10 @@ def _limit(samples: np.ndarray, sample_rate: int, ceiling: float, seconds: float
 
     half, before = int(seconds * sample_rate), np.zeros(0)
     margin, span = 2 * half, 2 * half + 1  # The gain depends on two spans of the smoothing.
-    for first in range(0, samples.shape[-1], _BLOCK):
-        block = samples[:, first : first + _BLOCK]
-        peaks = np.abs(samples[:, first : first + _BLOCK + margin]).max(axis=0).astype(np.float64)
+    for place in spans(samples.shape[-1], _BLOCK):
+        block = samples[:, place]
+        beyond = samples[:, place.start : place.stop + margin]
+        peaks = np.abs(beyond).max(axis=0).astype(np.float64)
         # Those before the block are kept, since the samples there are limited by now.
         around = np.concatenate([before, peaks])
         before = peaks[:_BLOCK][-margin:] if margin else peaks[:0]

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from research.audio.levels import rms
+from research.audio.spans import spans
 from research.audio.waveform import Waveform, fit_length, resample
 
 _BANDS_PER_OCTAVE = 6
@@ -62,8 +63,8 @@ def add_upper_band(
         part = resample(Waveform(samples[None], content.sample_rate), sample_rate)
         low = resample(part, content.sample_rate).samples
         high = samples - fit_length(low, len(samples))[0]
-        for first, block in _filter(high, ratios, edge, content.sample_rate):
-            channel[first : first + len(block)] += np.float32(whole * gain) * block
+        for span, block in _filter(high, ratios, edge, content.sample_rate):
+            channel[span] += np.float32(whole * gain) * block
     return found
 
 
@@ -76,8 +77,8 @@ def _edges(edge: float, highest: float) -> np.ndarray:
 def _levels(recording: Waveform, edge: float) -> tuple[float, np.ndarray]:
     """RMS of the octave below `edge`, and of the bands above it, `[bands]`; channels averaged."""
     power, window, num_frames = np.zeros(_N_FFT // 2 + 1), np.hanning(_N_FFT), 0
-    for first in range(0, recording.samples.shape[1], _BLOCK):
-        block = recording.samples[:, first : first + _BLOCK]
+    for span in spans(recording.samples.shape[1], _BLOCK):
+        block = recording.samples[:, span]
         block = np.pad(block, [(0, 0), (0, -block.shape[1] % _N_FFT)])
         spectra = np.fft.rfft(block.reshape(-1, _N_FFT) * window)
         power += np.square(np.abs(spectra)).sum(axis=0)
@@ -95,24 +96,24 @@ def _levels(recording: Waveform, edge: float) -> tuple[float, np.ndarray]:
 
 def _filter(
     samples: np.ndarray, gains: np.ndarray, edge: float, sample_rate: int
-) -> Iterator[tuple[int, np.ndarray]]:
+) -> Iterator[tuple[slice, np.ndarray]]:
     """`[samples]` with the gain of each band above `edge`, without a change of phase.
 
     What a resampler leaves out under `edge` is kept as it is.
 
     Yields:
-      Blocks one after the other, each with the place of its first sample.
+      Blocks one after the other, each with its place.
     """
     from scipy import fft
 
     edges = _edges(edge, sample_rate / 2)
     centres = np.sqrt(edges[1:] * edges[:-1])
-    for first in range(0, len(samples), _BLOCK):
-        start = max(first - _MARGIN, 0)
-        piece = samples[start : first + _BLOCK + _MARGIN]
+    for span in spans(len(samples), _BLOCK):
+        start = max(span.start - _MARGIN, 0)
+        piece = samples[start : span.stop + _MARGIN]
         # Zeros after the end, since a transform is circular.
         size: int = fft.next_fast_len(len(piece) + _MARGIN, real=True)  # pyright: ignore
         hertz = np.fft.rfftfreq(size, 1 / sample_rate)
         gain = np.interp(hertz, [_PASSED * edge, *centres], [1, *gains]).astype(np.float32)
         filtered = np.asarray(fft.irfft(np.asarray(fft.rfft(piece, size)) * gain, size))
-        yield first, filtered[first - start : len(piece)][:_BLOCK]
+        yield span, filtered[span.start - start : span.stop - start]

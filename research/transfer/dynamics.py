@@ -4,14 +4,13 @@ Rests of a style are cut out before a transfer, since they would leave gaps in t
 a content are filled with the quietest sound of the style by a transfer, and turned down after it.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from research.audio.levels import rms
+from research.audio.spans import spans
 
 _BLOCK = 512
-_SPAN = 4096 * _BLOCK
+_SPAN = 4096 * _BLOCK  # Samples in memory at a time.
 _QUIET_DB = 45.0  # Below the loud blocks.
 _LOUD_PERCENTILE = 95  # Level of the loud blocks.
 _SHORTEST = 6  # Blocks of the shortest rest.
@@ -99,7 +98,7 @@ def follow_dynamics(
         for recording in (samples, content)
     )
     centres, found = (np.arange(len(own)) + 0.5) * _BLOCK, np.empty(samples.shape, np.float32)
-    for span in _long_spans(samples.shape[-1]):
+    for span in spans(samples.shape[-1], _SPAN):
         places = np.arange(span.start, span.stop)
         ratio = np.interp(places, centres, wanted) / np.interp(places, centres, own)
         found[:, span] = samples[:, span] * (ratio ** (amount / 2)).astype(np.float32)
@@ -113,7 +112,7 @@ def _smooth_powers(
     from scipy.ndimage import gaussian_filter1d
 
     powers = []
-    for span in _long_spans(samples.shape[-1]):
+    for span in spans(samples.shape[-1], _SPAN):
         part = samples[:, span]
         padded = np.pad(part, ((0, 0), (0, -part.shape[-1] % _BLOCK)), mode="edge")
         squares = np.square(padded, dtype=np.float64).reshape(len(samples), -1, _BLOCK)
@@ -121,9 +120,3 @@ def _smooth_powers(
     sigma = seconds / 2.5 * sample_rate / _BLOCK
     smooth = gaussian_filter1d(np.concatenate(powers), sigma, mode="nearest")
     return np.maximum(smooth, 10 ** (-range_db / 10) * smooth.max() + 1e-20)
-
-
-def _long_spans(length: int) -> Iterator[slice]:
-    """Spans of whole blocks, but for the last one; copies of a whole recording are large."""
-    for first in range(0, length, _SPAN):
-        yield slice(first, min(first + _SPAN, length))

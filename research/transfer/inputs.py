@@ -24,14 +24,18 @@ def content_samples(content: Waveform, config: TransferConfig) -> np.ndarray:
     return _check_length(_scale(samples, config, "content"), config, "content")
 
 
+def mix_down(recording: Waveform, sample_rate: int) -> np.ndarray:
+    """A recording at another sample rate, mixed down and without an offset, `[1, samples]`."""
+    return match_channels(resample(without_offset(recording), sample_rate).samples, 1)
+
+
 def style_samples(style: Waveform, config: TransferConfig) -> np.ndarray:
     """Samples of a style, `[1, samples]`: mixed down, without an offset and without its rests.
 
     Raises:
       InputError: the recording is silent, or too short for the config.
     """
-    recording = resample(without_offset(style), config.sample_rate)
-    samples = match_channels(recording.samples, 1)
+    samples = mix_down(style, config.sample_rate)
     if config.keep_rests and samples.any():
         samples = samples[:, find_sound(samples / np.abs(samples).max())]
     return _check_length(_scale(samples, config, "style"), config, "style")

@@ -12,15 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.find import find_audio
-from research.audio.waveform import (
-    Waveform,
-    load_waveform,
-    match_channels,
-    resample,
-    without_offset,
-)
+from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError, about
 from research.transfer.config import TransferConfig
+from research.transfer.inputs import mix_down
 from research.transfer.objective import Style
 from research.transfer.style_description import describe_style, style_settings, style_template
 from research.transfer.style_file import is_style_file, load_style, save_style
@@ -197,11 +192,16 @@ def _describe(path: pathlib.Path, config: TransferConfig) -> tuple[Style, list[s
         styles.append(describe_style(_whole_seconds(recording), config))
         seconds.append(recording.seconds)
 
+    def describe_short() -> None:
+        with about(path):
+            describe(Waveform(np.concatenate(short, axis=1), config.sample_rate))
+        short.clear()
+
     for file in find_audio(path, "--style"):
         try:
             recording = load_waveform(file)
             if path.is_dir() and recording.seconds < _SHORT:
-                short.append(_mixed_down(recording, config.sample_rate))
+                short.append(mix_down(recording, config.sample_rate))
             else:
                 with about(file):
                     describe(recording)
@@ -211,26 +211,13 @@ def _describe(path: pathlib.Path, config: TransferConfig) -> tuple[Style, list[s
             warnings.warn(f"skipped {error}", stacklevel=2)
             continue
         names.append(file.name)
-        if sum(each.seconds for each in short) >= _JOINED:
-            describe(_join(short))
-            short.clear()
+        if sum(samples.shape[1] for samples in short) >= _JOINED * config.sample_rate:
+            describe_short()
     if short:
-        with about(path):
-            describe(_join(short))
+        describe_short()
     if not styles:
         raise InputError(f"--style {path} holds no audio that can be read; give another folder")
     return mix_styles(styles, list(np.array(seconds) / np.sum(seconds))), names
-
-
-def _mixed_down(recording: Waveform, sample_rate: int) -> Waveform:
-    recording = resample(without_offset(recording), sample_rate)
-    return Waveform(match_channels(recording.samples, 1), sample_rate)
-
-
-def _join(recordings: Sequence[Waveform]) -> Waveform:
-    """Mono recordings of one sample rate, one after the other."""
-    samples = np.concatenate([recording.samples for recording in recordings], axis=1)
-    return Waveform(samples, recordings[0].sample_rate)
 
 
 def _whole_seconds(recording: Waveform) -> Waveform:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from research.audio.excerpt import in_words, middle
-from research.audio.waveform import load_waveform
+from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError
 from research.report.page import Pair, Take
 from research.workdir import load_dict
@@ -73,13 +73,17 @@ def load_pair(content: str, style: str, takes: Sequence[Take]) -> Pair:
     Raises:
       InputError: a file cannot be read any more.
     """
-    names, shown = [short_name(content), short_name(style)], []
-    for place, path in enumerate((content, style) if "judge" in takes[0].metrics else (content,)):
-        recording = load_waveform(path)
-        names[place] += in_words(recording.seconds)
-        shown.append(middle(recording))
-        del recording
-    return Pair(names[0], names[1], shown[0], shown[1] if len(shown) > 1 else None, tuple(takes))
+    content_name, content_shown = _load_shown(content)
+    style_name, style_shown = short_name(style), None
+    if "judge" in takes[0].metrics:
+        style_name, style_shown = _load_shown(style)
+    return Pair(content_name, style_name, content_shown, style_shown, tuple(takes))
+
+
+def _load_shown(path: str) -> tuple[str, Waveform]:
+    """The name of a recording, and what a page shows of it."""
+    recording = load_waveform(path)
+    return short_name(path) + in_words(recording.seconds), middle(recording)
 
 
 def short_name(text: str) -> str:

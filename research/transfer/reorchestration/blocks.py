@@ -10,6 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from research.audio.spans import spans as spans_of
+
 BLOCK = 128
 """Frames of a block, 3 s."""
 
@@ -19,8 +21,7 @@ TINY = 1e-6
 
 def spans(num_frames: int) -> Iterator[slice]:
     """The frames of each block; fewer in the last."""
-    for first in range(0, num_frames, BLOCK):
-        yield slice(first, min(first + BLOCK, num_frames))
+    return spans_of(num_frames, BLOCK)
 
 
 def split_blocks(array: np.ndarray) -> list[Any]:
@@ -58,7 +59,9 @@ def map_blocks(
 
 
 def slope(
-    magnitude: Sequence[jax.Array], levels: Sequence[jax.Array], templates: np.ndarray
+    magnitude: Sequence[jax.typing.ArrayLike],
+    levels: Sequence[jax.typing.ArrayLike],
+    templates: np.ndarray,
 ) -> np.ndarray:
     """`A' (V / (A W))`, by which multiplicative updates move templates.
 
