@@ -39,8 +39,9 @@ def style_transfer(
 ) -> np.ndarray:
     """Play a content in the style of another recording.
 
-    The first call compiles, for some seconds; calls with the same lengths after it do not. Programs
-    are kept in the user's cache folder, unless `jax_compilation_cache_dir` names another.
+    The first call compiles, for some seconds; calls after it do not, unless a preset that optimises
+    pads to another length (`research.audio.padding`). Programs are kept in the user's cache folder,
+    unless `jax_compilation_cache_dir` names another.
 
     Args:
       content: samples `[samples]` or `[channels, samples]`, floats of full scale 1, NumPy or jax.

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 
+from research.transfer.frames import Frames
 from research.transfer.representations import (
     BINS_PER_OCTAVE,
     FLOOR,
@@ -26,23 +27,43 @@ def random_representations(
 ) -> Representations:
     """Features have four positions fewer than frames."""
     return Representations(
-        log_magnitude=np.abs(normal(num_channels, num_frames, 9, seed=seed)),
+        log_magnitude=whole(np.abs(normal(num_channels, num_frames, 9, seed=seed))),
         features={
-            name: 1 + normal(num_channels, num_frames - 4, size, seed=seed + size)
+            name: whole(1 + normal(num_channels, num_frames - 4, size, seed=seed + size))
             for name, size in FEATURE_DIMS.items()
         },
-        spectrum=normal(1, num_frames, 9, seed=seed + 100) - 2,
-        mel=normal(1, num_frames, NUM_MELS, seed=seed + 200) - 2,
-        fast_mel=normal(1, 4 * num_frames, NUM_FAST_MELS, seed=seed + 300) - 2,
-        tone=np.exp(2 * normal(num_channels, num_frames, NUM_TONES, seed=seed + 400)),
+        spectrum=whole(normal(1, num_frames, 9, seed=seed + 100) - 2),
+        mel=whole(normal(1, num_frames, NUM_MELS, seed=seed + 200) - 2),
+        fast_mel=whole(normal(1, 4 * num_frames, NUM_FAST_MELS, seed=seed + 300) - 2),
+        tone=whole(np.exp(2 * normal(num_channels, num_frames, NUM_TONES, seed=seed + 400))),
     )
+
+
+def whole(values: np.ndarray) -> Frames:
+    """Values `[channels, frames, dims]` without padding."""
+    return Frames(values, values.shape[1])
+
+
+def padded(representations: Representations, num_frames: int) -> Representations:
+    """The same with so many frames more."""
+
+    def pad(frames: Frames) -> Frames:
+        return Frames(np.pad(frames.values, [(0, 0), (0, num_frames), (0, 0)]), frames.count)
+
+    return jax.tree.map(pad, representations, is_leaf=lambda leaf: isinstance(leaf, Frames))
 
 
 def silent_representations(num_frames: int, num_channels: int = 1) -> Representations:
     """Zeros, and levels at the floor."""
-    silence = jax.tree.map(np.zeros_like, random_representations(num_frames, 0, num_channels))
+    silence = jax.tree.map(
+        lambda leaf: np.zeros_like(leaf) if np.ndim(leaf) else leaf,
+        random_representations(num_frames, 0, num_channels),
+    )
     floor = np.float32(np.log(FLOOR) / 3)
-    levels = {name: getattr(silence, name) + floor for name in ("spectrum", "mel", "fast_mel")}
+    levels = {
+        name: whole(getattr(silence, name).values + floor)
+        for name in ("spectrum", "mel", "fast_mel")
+    }
     return silence._replace(**levels)
 
 

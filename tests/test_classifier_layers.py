@@ -22,6 +22,7 @@ from research.training.checkpoints import Checkpoints
 from research.training.config import TrainConfig
 from research.training.loop import StepConfig, start_state, to_saved
 from research.transfer.classifier_layers import ClassifierLayers, load_classifier_layers
+from research.transfer.frames import Frames
 
 # Orbax leaves coroutines behind where it could not read; they complain when they are collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -105,7 +106,12 @@ def music(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).gamma(1.0, 0.7, shape).astype(np.float32)
 
 
-compute = jax.jit(ClassifierLayers.activations)
+@jax.jit
+def compute(layers: ClassifierLayers, piece: jax.Array) -> dict[str, jax.Array]:
+    """Activations of a piece without padding."""
+    return {name: frames.values for name, frames in layers.activations(Frames.of(piece)).items()}
+
+
 apply = jax.jit(Network.__call__)
 
 
@@ -123,11 +129,11 @@ def test_layers_come_as_positions_by_dims_and_in_the_asked_order(classifiers, ne
     found = {}
 
     def run(piece):
-        found.update(classifiers[network].activations(piece))
+        found.update(classifiers[network].activations(Frames.of(piece)))
 
     jax.eval_shape(run, jnp.zeros((2, 3 * FRAMES, BINS)))
     shapes = {layer: (2, 3 * n, dims) for layer, (n, dims) in SHAPES[network].items()}
-    assert {layer: values.shape for layer, values in found.items()} == shapes
+    assert {layer: frames.values.shape for layer, frames in found.items()} == shapes
     assert tuple(found) == LAYERS
     dims = {layer: dims for layer, (_, dims) in SHAPES[network].items()}
     assert classifiers[network].feature_dims == dims
@@ -152,7 +158,9 @@ def cut(classifiers, monkeypatch):
 
     def run(num_frames: int) -> np.ndarray:
         piece = np.arange(num_frames, dtype=np.float32)[None, :, None].repeat(BINS, axis=2)
-        frames = np.asarray(layers.activations(piece)["input"])
+        found = jax.jit(layers.activations)(Frames(piece, num_frames))["input"]
+        assert found.count == found.values.shape[1]
+        frames = np.asarray(found.values)
         assert frames.shape[::2] == (1, BINS)
         assert np.all(frames == frames[..., :1])
         return frames[0, :, 0].reshape(-1, FRAMES)
@@ -172,6 +180,18 @@ def test_segments_are_as_few_and_even_as_cover_a_piece(cut):
 @pytest.mark.parametrize("num_frames", [1, 5, 11])
 def test_a_piece_shorter_than_a_segment_is_repeated(cut, num_frames):
     np.testing.assert_array_equal(cut(num_frames), [np.arange(FRAMES) % num_frames])
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("num_frames", [7, FRAMES, 2 * FRAMES + 1])
+def test_frames_after_a_piece_change_nothing(classifiers, network, num_frames):
+    piece = music(2, 4 * FRAMES + 3, BINS)
+    found = jax.jit(ClassifierLayers.activations)(classifiers[network], Frames(piece, num_frames))
+    for layer, expected in compute(classifiers[network], piece[:, :num_frames]).items():
+        count = int(found[layer].count)
+        assert count == expected.shape[1]
+        np.testing.assert_allclose(found[layer].values[:, :count], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(found[layer].values[:, count:], 0.0)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -205,9 +225,7 @@ def test_the_gradient_equals_finite_differences(classifiers, network, num_frames
         @jax.jit
         @jax.value_and_grad
         def loss(piece):
-            return sum(
-                jnp.mean(jnp.square(values)) for values in layers.activations(piece).values()
-            )
+            return sum(jnp.mean(jnp.square(values)) for values in compute(layers, piece).values())
 
         _, gradient = loss(piece)
         step = 1e-6 * direction
@@ -226,7 +244,7 @@ def test_another_network_of_the_same_structure_compiles_nothing(workdirs, classi
     @jax.jit
     def count(layers, piece):
         traced.append(layers)
-        return layers.activations(piece)["logits"]
+        return compute(layers, piece)["logits"]
 
     other = jax.tree.map(lambda leaf: leaf + 0.1, layers)
     piece = music(1, FRAMES, BINS)
@@ -252,7 +270,7 @@ def test_the_first_fit_is_taken(tmp_path, fits):
 def test_spectrograms_of_other_bins_or_no_frames_are_refused(classifiers):
     for shape in ((1, FRAMES, BINS + 1), (1, 0, BINS)):
         with pytest.raises(ValueError, match=f"{shape[1]} frames by {shape[2]} bins.*{BINS} bins"):
-            classifiers["multi_channel"].activations(np.zeros(shape, np.float32))
+            compute(classifiers["multi_channel"], np.zeros(shape, np.float32))
 
 
 def assert_refused(checkpoint: object, layers: tuple[str, ...], *words: str) -> None:
@@ -279,7 +297,7 @@ def test_networks_of_another_front_end_are_refused():
 def test_layers_are_those_of_the_network_that_was_trained(tmp_path):
     save_training(tmp_path, "multi_channel", num_filters=(3, 4, 5))
     layers = load_classifier_layers(str(tmp_path), ("pool3",))
-    shapes = jax.eval_shape(ClassifierLayers.activations, layers, jnp.zeros((1, FRAMES, BINS)))
+    shapes = jax.eval_shape(compute, layers, jnp.zeros((1, FRAMES, BINS)))
     assert {layer: values.shape for layer, values in shapes.items()} == {"pool3": (1, 1, 5)}
 
 

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from representing import FEATURE_DIMS, context_of, normal, random_representations
+from representing import FEATURE_DIMS, context_of, normal, random_representations, whole
 
 from research.transfer.terms.gram import (
     DIVISORS,
@@ -35,12 +35,12 @@ def test_a_gram_term_compares_gram_matrices_over_their_divisor(divisor):
     def compare(output, style):
         observed = term.observe(output, context)
         target = term.describe(term.observe(style, context))
-        return term.distance(observed, target), term.energy(target), target
+        return term.distance(observed, target), term.energy(target), target, observed
 
-    apart, energies, target = jax.device_get(compare(output, style))
+    apart, energies, target, observed = jax.device_get(compare(output, style))
     for layer, filters in FEATURE_DIMS.items():
         ours, theirs = (
-            grams(recording.features[layer])
+            grams(recording.features[layer].values)
             / {
                 "frames": frames - 4,
                 "input_frames": frames,
@@ -51,11 +51,11 @@ def test_a_gram_term_compares_gram_matrices_over_their_divisor(divisor):
         np.testing.assert_allclose(target[layer], theirs, rtol=1e-5)
         assert apart[layer] == pytest.approx(squared(ours - theirs), rel=1e-4)
         assert energies[layer] == pytest.approx(squared(theirs), rel=1e-5)
-        assert term.count(output.features)[layer] == 2 * filters**2
+        assert term.count(observed)[layer] == 2 * filters**2
 
 
 def test_a_gram_divisor_counts_frames_or_filters():
-    found = {name: divisor(np.zeros((2, 8, 5)), 12) for name, divisor in DIVISORS.items()}
+    found = {name: divisor(whole(np.zeros((2, 8, 5))), 12) for name, divisor in DIVISORS.items()}
     assert found == {"frames": 8, "input_frames": 12, "frames_filters": 40}
 
 

@@ -10,15 +10,13 @@ from scipy.sparse import csgraph
 
 from research.audio.phase import (
     PhaseConfig,
-    gradient_phase,
     griffin_lim,
-    phase_gradient,
     random_phase,
     recover_phase,
     spectral_convergence,
     window_coverage,
-    window_gamma,
 )
+from research.audio.phase_gradient import gradient_phase, phase_gradient, window_gamma
 from research.audio.stft import StftConfig, istft, magnitude, stft
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
 

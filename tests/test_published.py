@@ -18,7 +18,7 @@ from research.transfer import classifier_layers, constants
 from research.transfer.classifier_layers import ClassifierLayers
 from research.transfer.optimise import Minimum, minimise
 from research.transfer.random_filters import FilterConfig, PaddedFilters, make_filters
-from research.transfer.style_transfer import prepare
+from research.transfer.style_transfer import finish, prepare
 
 RATE = 22050
 FACTS = {
@@ -130,7 +130,7 @@ def run(preset: str, content: np.ndarray, style: np.ndarray, num_iterations: int
         config.optimiser, log_every=max(num_iterations, 1), max_linesearch_steps=2, unrolled=False
     )
     problem = prepare(Waveform(content[None], RATE), Waveform(style[None], RATE), config)
-    return minimise(
+    minimum = minimise(
         problem.objective,
         problem.start,
         problem.targets,
@@ -138,6 +138,7 @@ def run(preset: str, content: np.ndarray, style: np.ndarray, num_iterations: int
         config=optimiser,
         num_iterations=num_iterations,
     )
+    return finish(problem, minimum, {}).minimum
 
 
 def spectrogram(samples: np.ndarray, n_fft: int, hop: int) -> np.ndarray:

@@ -22,6 +22,7 @@ from research.errors import InputError
 from research.settings import freeze
 from research.transfer import style_source
 from research.transfer.config import TransferConfig
+from research.transfer.frames import Frames
 from research.transfer.objective import Style
 from research.transfer.quantiles import quantiles
 from research.transfer.style_description import describe_style
@@ -382,7 +383,7 @@ def test_quantiles_become_those_of_the_barycentre():
     ranks = (np.arange(4096) + 0.5) / 4096
     normals = [(-2.0, 0.5), (3.0, 2.0)]
     styles = [
-        Style({}, {}, quantiles(norm.ppf(ranks, *normal)[None, :, None].astype(np.float32)))
+        Style({}, {}, quantiles(Frames.of(jnp.float32(norm.ppf(ranks, *normal))[None, :, None])))
         for normal in normals
     ]
     mix = mix_styles(styles, [0.7, 0.3])
@@ -394,7 +395,7 @@ def test_quantiles_become_those_of_the_barycentre():
 def test_moments_of_a_mix_are_those_of_the_frames_put_together(weights):
     random = np.random.default_rng(3)
     frames = [random.normal(5.0 * i, 1 + i, (1, round(400 * w), 6)) for i, w in enumerate(weights)]
-    parts = [moments(jnp.asarray(each, jnp.float32)) for each in frames]
+    parts = [moments(Frames.of(jnp.asarray(each, jnp.float32))) for each in frames]
     mix = mix_styles([Style({}, {"features": {"width_3": each}}, None) for each in parts], weights)
     together = np.concatenate(frames, axis=1)[0]
     found = mix.profiles["features"]["width_3"]

@@ -12,8 +12,10 @@ from representing import (
     context_of,
     normal,
     random_representations,
+    whole,
 )
 
+from research.transfer.frames import Frames
 from research.transfer.representations import (
     NUM_FAST_MELS,
     NUM_MELS,
@@ -58,7 +60,17 @@ def observed(name: str, num_frames: int = 12, seed: int = 0):
 
 
 def two_channels(name: str):
-    return jax.tree.map(lambda *each: np.concatenate(each), observed(name), observed(name, seed=9))
+    """The counts of frames are those of each."""
+
+    def together(*each):
+        return np.concatenate(each) if np.ndim(each[0]) else each[0]
+
+    return jax.tree.map(together, observed(name), observed(name, seed=9))
+
+
+def channel_of(values, channel: int):
+    """One channel of an observation."""
+    return jax.tree.map(lambda leaf: leaf[channel : channel + 1] if np.ndim(leaf) else leaf, values)
 
 
 def describe(name: str, values):
@@ -80,10 +92,7 @@ def test_an_output_of_two_channels_has_the_distances_of_each_to_a_style_of_one(n
     style = describe(name, observed(name, seed=1))
     values = two_channels(name)
     both = distance(name, values, style)
-    one, other = (
-        distance(name, jax.tree.map(lambda leaf, c=c: leaf[c : c + 1], values), style)
-        for c in range(2)
-    )
+    one, other = (distance(name, channel_of(values, channel), style) for channel in range(2))
     assert all(apart > 0.0 for apart in one + other)
     means = name in (*STATISTICS, "feature_levels")  # The other terms are sums.
     expected = (np.array(one) + other) / (2 if means else 1)
@@ -106,7 +115,7 @@ def test_terms_of_features_know_layers_apart(name):
     values = observed(name)
     for layer in FEATURE_DIMS:
         changed = {**style, layer: 2.0 * style[layer]}
-        assert jax.tree.structure(style) == jax.tree.structure(values)
+        assert style.keys() == values.keys()
         before, after = (distance(name, values, s) for s in (style, changed))
         moved = [a != pytest.approx(b) for a, b in zip(before, after, strict=True)]
         assert moved == [layer == other for other in sorted(FEATURE_DIMS)]
@@ -117,7 +126,8 @@ def test_activations_are_compared_with_their_mean():
     style = describe("activations", observed("activations", 20))
     apart = dict(zip(sorted(style), distance("activations", values, style), strict=True))
     for layer, features in values.items():
-        mean = np.float64(observed("activations", 20)[layer]).mean(axis=1, keepdims=True)
+        features = features.values
+        mean = np.float64(observed("activations", 20)[layer].values).mean(axis=1, keepdims=True)
         np.testing.assert_allclose(style[layer], mean, rtol=1e-5)
         assert apart[layer] == pytest.approx(squared(features - mean), rel=1e-4)
         assert STYLE_TERMS["activations"].count(values)[layer] == features.size
@@ -141,9 +151,15 @@ def bands_that_go_together(num_frames: int = 20) -> Representations:
         0.3 * normal(2, frames, bands, seed=bands) + normal(2, frames, 1, seed=frames) - 2
         for frames, bands in ((num_frames, NUM_MELS), (4 * num_frames, NUM_FAST_MELS))
     )
-    spectrum = normal(2, num_frames, 9, seed=3)
-    features = {name: normal(2, num_frames, size, seed=size) for name, size in FEATURE_DIMS.items()}
-    return Representations(features=features, spectrum=spectrum, mel=mel, fast_mel=fast_mel)
+    features = {
+        name: whole(normal(2, num_frames, size, seed=size)) for name, size in FEATURE_DIMS.items()
+    }
+    return Representations(
+        features=features,
+        spectrum=whole(normal(2, num_frames, 9, seed=3)),
+        mel=whole(mel),
+        fast_mel=whole(fast_mel),
+    )
 
 
 BANDS = bands_that_go_together()
@@ -158,34 +174,39 @@ def stacks(values: np.ndarray, width: int) -> np.ndarray:
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_patches_are_windows_over_time(stride):
     values = normal(2, 12, 3)
-    found = jax.jit(lambda values: patches(values, 5, stride))(values)
+    found = jax.jit(lambda values: patches(Frames.of(values), 5, stride).values)(values)
     np.testing.assert_allclose(found, stacks(values, 5)[:, ::stride], rtol=1e-6)
 
 
 def test_a_patch_longer_than_the_recording_holds_its_last_frame():
     values = normal(2, 3, 4)
     held = np.concatenate([values, values[:, 2:], values[:, 2:]], axis=1)
-    np.testing.assert_array_equal(patches(values, 5, 2), held.reshape(2, 1, 20))
+    padding = np.zeros((2, 4, 4), np.float32)
+    for given in (values, np.concatenate([values, padding], axis=1)):
+        found = patches(Frames(given, 3), 5, 2)
+        assert found.count == 1
+        np.testing.assert_array_equal(found.values[:, :1], held.reshape(2, 1, 20))
+        np.testing.assert_array_equal(found.values[:, 1:], 0.0)
 
 
 @pytest.mark.parametrize("num_frames", [20, 3])
 def test_patch_levels_are_quantiles_of_every_other_projected_patch(num_frames):
     given = bands_that_go_together(num_frames)
-    held = np.pad(given.mel, [(0, 0), (0, max(8 - num_frames, 0)), (0, 0)], mode="edge")
+    held = np.pad(given.mel.values, [(0, 0), (0, max(8 - num_frames, 0)), (0, 0)], mode="edge")
     expected = hazen_quantiles(stacks(held, 8)[:, ::2] @ np.float64(constants_of("patches")))
     found = observe("patches", given)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_fast_patch_levels_are_quantiles_of_every_fourth_projected_patch():
-    projected = stacks(BANDS.fast_mel, 12)[:, ::4] @ np.float64(constants_of("fast_patches"))
+    projected = stacks(BANDS.fast_mel.values, 12)[:, ::4] @ np.float64(constants_of("fast_patches"))
     found = observe("fast_patches", BANDS)
     np.testing.assert_allclose(found, hazen_quantiles(projected), rtol=1e-4, atol=1e-4)
 
 
 def test_band_levels_are_quantiles_of_mel_bands():
     found = observe("bands", BANDS)
-    np.testing.assert_allclose(found, hazen_quantiles(BANDS.mel), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found, hazen_quantiles(BANDS.mel.values), rtol=1e-5, atol=1e-5)
 
 
 def test_feature_levels_are_quantiles_of_projected_features_of_each_layer():
@@ -193,12 +214,12 @@ def test_feature_levels_are_quantiles_of_projected_features_of_each_layer():
     projections = constants_of("feature_levels")
     assert found.keys() == projections.keys() == FEATURE_DIMS.keys()
     for name, values in BANDS.features.items():
-        projected = np.float64(values) @ np.float64(projections[name])
+        projected = np.float64(values.values) @ np.float64(projections[name])
         np.testing.assert_allclose(found[name], hazen_quantiles(projected), rtol=1e-4, atol=1e-4)
 
 
 def test_a_spectrum_is_the_mean_over_time():
-    expected = np.float64(BANDS.spectrum).sum(axis=1) / 20
+    expected = np.float64(BANDS.spectrum.values).sum(axis=1) / 20
     found = observe("spectrum", BANDS)
     assert found.shape == (2, 1, 9)
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-4, atol=1e-6)
@@ -206,14 +227,14 @@ def test_a_spectrum_is_the_mean_over_time():
 
 def test_band_correlation_is_that_of_numpy():
     found = observe("correlation", BANDS)
-    for channel, values in enumerate(BANDS.fast_mel):
+    for channel, values in enumerate(BANDS.fast_mel.values):
         expected = np.corrcoef(np.float64(values), rowvar=False)
         assert expected.min() < 0.9
         np.testing.assert_allclose(found[channel], expected, atol=1e-3)
 
 
 def test_bands_that_hardly_move_have_no_correlation():
-    still = BANDS._replace(fast_mel=1e-4 * BANDS.fast_mel)
+    still = BANDS._replace(fast_mel=whole(1e-4 * BANDS.fast_mel.values))
     assert np.abs(observe("correlation", still)).max() < 1e-3
 
 
@@ -228,7 +249,7 @@ def all_terms(num_samples: int):
     @jax.jit
     def describe_all(waveform):
         features = {
-            name: waveform[:, : max(num_samples // 512, 1), None] * np.ones(size, np.float32)
+            name: Frames.of(waveform[:, : max(num_samples // 512, 1), None] * np.ones(size))
             for name, size in FEATURE_DIMS.items()
         }
         given = waveform_representations(waveform, 22050)

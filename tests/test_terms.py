@@ -10,6 +10,7 @@ import pytest
 from representing import (
     FEATURE_DIMS,
     context_of,
+    padded,
     random_representations,
     silent_representations,
 )
@@ -55,7 +56,8 @@ def compiled(key: str):
             distance = term.distance(observed, target_of(term, observe(term, wanted)))
             return sum(jax.tree.leaves(distance)), (distance, observed)
 
-        (_, (apart, observed)), gradient = jax.value_and_grad(distance, has_aux=True)(output)
+        every = jax.value_and_grad(distance, has_aux=True, allow_int=True)
+        (_, (apart, observed)), gradient = every(output)
         other = observe(term, wanted)
         if isinstance(term, StyleTerm):
             unit = term.energy(term.describe(other))
@@ -65,7 +67,7 @@ def compiled(key: str):
             unit = term.unrelated(observed, summary)
         return {
             "distance": apart,
-            "gradient": gradient,
+            "gradient": [leaf for leaf in jax.tree.leaves(gradient) if leaf.ndim],
             "summary": summary,
             "unit": unit,
             "count": term.count(observed),
@@ -155,6 +157,20 @@ def test_counts_and_units_are_of_the_structure_of_distances(key):
 
 
 @pytest.mark.parametrize("key", KEYS)
+def test_frames_after_a_recording_change_nothing(key):
+    output, wanted = random_representations(12, 1, 2), random_representations(12, 2)
+    expected, found = (
+        compiled(key)(padded(output, num_frames), padded(wanted, num_frames))
+        for num_frames in (0, 7)
+    )
+    for name in ("distance", "summary", "unit", "count"):
+        for one, other in zip(*map(jax.tree.leaves, (expected[name], found[name])), strict=True):
+            np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5, err_msg=name)
+    for one, other in zip(expected["gradient"], found["gradient"], strict=True):
+        np.testing.assert_allclose(other[:, : one.shape[1]], one, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("key", KEYS)
 def test_what_is_kept_of_a_style_has_no_time_axis(key):
     term = term_of(key)
 
@@ -195,7 +211,9 @@ def test_the_energy_of_a_style_is_its_distance_from_nothing(key):
     def both(representations):
         observed = observe(term, representations)
         target = term.describe(observed)
-        nothing = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[:, :1]), observed)
+        nothing = jax.tree.map(  # One frame, where there is a number of them.
+            lambda leaf: jnp.zeros_like(leaf[:, :1]) if np.ndim(leaf) else 1, observed
+        )
         return term.energy(target), term.distance(nothing, target)
 
     energy, distance = (leaves(found) for found in both(random_representations(12, 1)))

@@ -6,12 +6,13 @@ Functions are compiled as a whole, not operation by operation, and inlined in ot
 
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.audio.padding import first
 from research.settings import at_least, between
 
 
@@ -52,7 +53,13 @@ class StftConfig:
         """Zeros before and after the waveform, in samples."""
         return self.n_fft // 2 if self.center else 0
 
-    def num_frames(self, num_samples: int) -> int:
+    @overload
+    def num_frames(self, num_samples: int) -> int: ...
+
+    @overload
+    def num_frames(self, num_samples: jax.Array | int) -> jax.Array | int: ...
+
+    def num_frames(self, num_samples: jax.Array | int) -> jax.Array | int:
         """Number of frames of a waveform of `num_samples` samples."""
         return 1 + (num_samples + 2 * self.padding - self.n_fft) // self.hop_length
 
@@ -152,18 +159,37 @@ def stft(waveform: jax.Array, config: StftConfig) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames=("config", "length"), inline=True)
-def istft(spectrum: jax.Array, config: StftConfig, length: int) -> jax.Array:
+def istft(
+    spectrum: jax.Array,
+    config: StftConfig,
+    length: int,
+    num_samples: jax.Array | int | None = None,
+) -> jax.Array:
     """Inverse STFT: the waveform whose STFT is nearest to `spectrum` (Griffin & Lim 1984, eq. 6).
 
-    Complex `[..., frames, bins]` to `[..., length]`, equal to `librosa.istft` with `length`.
+    Complex `[..., frames, bins]` to `[..., length]`, equal to `librosa.istft` with `length`. With
+    `num_samples`, which is traced, to the waveform of so many samples and zeros after them; the
+    frames after those of that waveform must be zeros.
     """
     frames = jnp.fft.irfft(spectrum, n=config.n_fft) * config.window_values()
     padded = overlap_add(frames, config.hop_length)
-    total = window_sum(config, spectrum.shape[-2])
-    padded = padded[..., : total.size] / np.where(total > np.finfo(np.float32).tiny, total, 1.0)
-    missing = max(config.padding + length - total.size, 0)
+    total = _window_sum(config, spectrum.shape[-2], num_samples)
+    padded = padded / jnp.where(total > np.finfo(np.float32).tiny, total, 1.0)
+    missing = max(config.padding + length - padded.shape[-1], 0)
     padded = jnp.pad(padded, [(0, 0)] * (padded.ndim - 1) + [(0, missing)])
-    return padded[..., config.padding : config.padding + length]
+    waveform = padded[..., config.padding : config.padding + length]
+    return waveform if num_samples is None else jnp.where(first(num_samples, length), waveform, 0.0)
+
+
+def _window_sum(
+    config: StftConfig, num_frames: int, num_samples: jax.Array | int | None
+) -> jax.Array | np.ndarray:
+    """`window_sum` of the frames of so many samples, by default of all, as `overlap_add` pads."""
+    if num_samples is None:
+        total = window_sum(config, num_frames)
+        return np.pad(total, (0, -total.size % config.hop_length))
+    counted = first(config.num_frames(num_samples), num_frames)[:, None]
+    return overlap_add(counted * config.window_values() ** 2, config.hop_length)
 
 
 @functools.partial(jax.jit, inline=True)

@@ -6,16 +6,16 @@ not normalise. It was trained on the mean of all channels; here each channel is 
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from research.data.front_ends.base import FrontEnd
-from research.data.segments import SegmentConfig, place_segments
 from research.errors import InputError, about
 from research.models.network import Network
 from research.training.run import find_audio_run
+from research.transfer.frames import Frames
 
 
 @jax.tree_util.register_dataclass
@@ -38,13 +38,13 @@ class ClassifierLayers:
     @property
     def feature_dims(self) -> dict[str, int]:
         """Dims of each layer."""
-        frames = jax.ShapeDtypeStruct(
+        frames: Any = jax.ShapeDtypeStruct(
             (1, self.segment_frames, self.spectrogram.stft.num_bins), jnp.float32
         )
-        shapes = jax.eval_shape(ClassifierLayers.activations, self, frames)
-        return {layer: values.shape[-1] for layer, values in shapes.items()}
+        shapes = jax.eval_shape(self.activations, Frames(frames, self.segment_frames))
+        return {layer: frames.values.shape[-1] for layer, frames in shapes.items()}
 
-    def activations(self, spectrogram: jax.Array) -> dict[str, jax.Array]:
+    def activations(self, spectrogram: Frames) -> dict[str, Frames]:
         """Outputs of the layers in inference mode, for a spectrogram of any length.
 
         The spectrogram is cut into the smallest number of segments that covers it, evenly placed.
@@ -62,24 +62,27 @@ class ClassifierLayers:
         Raises:
           ValueError: there are no frames, or another number of bins.
         """
-        num_channels, num_frames, num_bins = spectrogram.shape
+        values, num_frames = spectrogram.values, spectrogram.count
+        num_channels, most, num_bins = values.shape
         length = self.segment_frames
-        if num_frames == 0 or num_bins != self.spectrogram.stft.num_bins:
+        if most == 0 or num_bins != self.spectrogram.stft.num_bins:
             raise ValueError(
-                f"{num_frames} frames by {num_bins} bins; the classifier needs "
+                f"{most} frames by {num_bins} bins; the classifier needs "
                 f"{self.spectrogram.stft.num_bins} bins"
             )
-        if num_frames < length:
-            spectrogram = jnp.tile(spectrogram, (1, -(-length // num_frames), 1))[:, :length]
-            num_frames = length
-        evenly = SegmentConfig(count=-(-num_frames // length))
-        starts = place_segments([num_frames], length, evenly, seed=0).start
-        batch = spectrogram[:, starts[:, None] + np.arange(length)].reshape(-1, length, num_bins)
-        _, found = self.network(batch)
-        return {
-            layer: found[layer].reshape(num_channels, -1, found[layer].shape[-1])
-            for layer in self.layers
-        }
+        segments = -(-most // length)
+        count = -(-num_frames // length)
+        gaps = jnp.maximum(count - 1, 1)
+        last = jnp.maximum(num_frames - length, 0)
+        starts = jnp.round(last * jnp.arange(segments) / gaps).astype(int)
+        places = (starts[:, None] + jnp.arange(length)) % num_frames
+        _, found = self.network(values[:, places].reshape(-1, length, num_bins))
+        activations = {}
+        for layer in self.layers:
+            by_position = found[layer].reshape(num_channels, -1, found[layer].shape[-1])
+            per_segment = by_position.shape[1] // segments
+            activations[layer] = Frames.of(by_position, count * per_segment)
+        return activations
 
 
 def load_classifier_layers(checkpoint: str, layers: tuple[str, ...]) -> ClassifierLayers:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from research.audio.stft import log_magnitude
 from research.errors import InputError
 from research.transfer.config import TransferConfig
+from research.transfer.frames import Frames
 from research.transfer.random_filters import (
     Filters,
     make_filters,
@@ -39,22 +40,30 @@ class Constants(NamedTuple):
     basis: Basis | None = None
 
     def features(
-        self, spectrogram: jax.Array, waveform: jax.Array | None, nonlinearity: str
-    ) -> dict[str, jax.Array]:
+        self,
+        spectrogram: Frames,
+        waveform: jax.Array | None,
+        num_samples: jax.Array | int,
+        nonlinearity: str,
+    ) -> dict[str, Frames]:
         """Outputs of random filters and classifier layers, by name, `[channels, positions, dims]`.
 
         Args:
           spectrogram: `log(1 + |STFT|)`, `[channels, frames, bins]`.
           waveform: `[channels, samples]`, of which the classifier gets the spectrogram that it was
             trained on; None if the spectrogram is that one.
+          num_samples: of the recording, the first ones of the waveform.
           nonlinearity: of the random filters.
         """
         features = {}
-        if self.filters:
-            features |= random_features(self.filters, spectrogram, nonlinearity)
+        for name, output in random_features(self.filters, spectrogram.values, nonlinearity).items():
+            lost = spectrogram.values.shape[1] - output.shape[1]
+            features[name] = Frames.of(output, spectrogram.count - lost)
         if self.classifier is not None:
             if waveform is not None:
-                spectrogram = log_magnitude(waveform, self.classifier.spectrogram.stft)
+                stft = self.classifier.spectrogram.stft
+                values = log_magnitude(waveform, stft)
+                spectrogram = Frames.of(values, stft.num_frames(num_samples))
             features |= self.classifier.activations(spectrogram)
         return features
 

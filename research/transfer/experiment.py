@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import jax
+import numpy as np
 
 from research.audio.waveform import Waveform, load_waveform
 from research.audio.writing import save_waveform
@@ -79,7 +79,7 @@ def make_takes(
                 sessions[pair] = _Session(assess, time.perf_counter() - started)
                 yield from prepare_each(content, style, config, [one.settings for one in members])
 
-    def on_iterate(problem: Problem, variable: jax.Array) -> None:
+    def on_iterate(problem: Problem, variable: np.ndarray) -> None:
         if on_preview is not None and config.optimises_waveform:
             on_preview(render(problem, variable))
 

@@ -15,8 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.audio.padding import pad_to, padded_length
 from research.audio.phase import PhaseConfig, recover_phase
 from research.audio.stft import istft, mel_filterbank, overlap_add, stft
+from research.transfer.frames import Frames
 from research.transfer.quantiles import quantiles
 from research.transfer.representations import FINE, mean_power
 
@@ -30,11 +32,17 @@ _HIGH_HZ, _HIGH_GAIN = 1500, 0.03
 _NOISE_DB = -75
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def level_quantiles(waveform: jax.Array, sample_rate: int) -> jax.Array:
+def level_quantiles(waveform: np.ndarray, sample_rate: int) -> jax.Array:
     """Quantiles of log power in mel bands, `[channels, samples]` to `[1, 256, 64]`."""
+    num_channels, num_samples = waveform.shape
+    padded = pad_to(waveform, (num_channels, padded_length(num_samples)))
+    return _level_quantiles(padded, FINE.num_frames(num_samples), sample_rate)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _level_quantiles(waveform: jax.Array, num_frames: int, sample_rate: int) -> jax.Array:
     bands = mean_power(waveform, FINE) @ mel_filterbank(sample_rate, FINE.n_fft, _NUM_BANDS)
-    return quantiles(jnp.log(bands + _FLOOR))
+    return quantiles(Frames.of(jnp.log(bands + _FLOOR), num_frames))
 
 
 def match_to_style(
@@ -71,11 +79,26 @@ def add_material(waveform: np.ndarray, sample_rate: int, seed: int) -> np.ndarra
     overtones = np.tanh(0.9 * waveform / level) * level
     power = np.square(waveform).mean(axis=1, keepdims=True) + 1e-12
     noise = np.random.default_rng(seed).standard_normal(length) * np.sqrt(power / power.mean())
-    added = _LOW_GAIN * np.asarray(stft(_octave_below(waveform), FINE)) * (
-        hertz < _LOW_HZ
-    ) + _HIGH_GAIN * np.asarray(stft(overtones, FINE)) * (hertz > _HIGH_HZ)
-    sound = waveform + np.asarray(istft(added.astype(np.complex64), FINE, length))
+    low, high = _stft(_octave_below(waveform)), _stft(overtones)
+    added = _LOW_GAIN * low * (hertz < _LOW_HZ) + _HIGH_GAIN * high * (hertz > _HIGH_HZ)
+    sound = waveform + _istft(added, length)
     return (sound + 10 ** (_NOISE_DB / 20) * noise).astype(np.float32)
+
+
+def _stft(waveform: jax.typing.ArrayLike) -> np.ndarray:
+    """`stft`, by a program that other lengths share."""
+    num_channels, num_samples = np.shape(waveform)
+    padded = pad_to(waveform, (num_channels, padded_length(num_samples)))
+    return np.asarray(stft(padded, FINE))[:, : FINE.num_frames(num_samples)]
+
+
+def _istft(spectrum: np.ndarray, length: int) -> np.ndarray:
+    """`istft`, by a program that other lengths share."""
+    num_channels, _, num_bins = spectrum.shape
+    most = padded_length(length)
+    padded = pad_to(spectrum, (num_channels, FINE.num_frames(most), num_bins))
+    waveform = istft(padded.astype(np.complex64), FINE, most, length)
+    return np.asarray(waveform)[:, :length]
 
 
 def _octave_below(waveform: np.ndarray) -> np.ndarray:
@@ -85,9 +108,12 @@ def _octave_below(waveform: np.ndarray) -> np.ndarray:
     grains = np.lib.stride_tricks.sliding_window_view(padded, size, axis=1)[:, ::hop]
     # The middle of a grain stays in place, so a stretched one begins a quarter frame earlier.
     stretched = np.repeat(grains, 2, axis=-1) * FINE.window_values()
-    total = np.asarray(overlap_add(stretched, hop)) / (FINE.n_fft / (2 * hop))
+    num_channels, length = waveform.shape
+    most = FINE.num_frames(padded_length(length) + 2 * FINE.n_fft)
+    padded = pad_to(stretched, (num_channels, most, FINE.n_fft))
+    total = np.asarray(overlap_add(padded, hop)) / (FINE.n_fft / (2 * hop))
     start = FINE.n_fft + size // 2
-    return total[:, start : start + waveform.shape[1]]
+    return total[:, start : start + length]
 
 
 def match_levels(
@@ -105,7 +131,7 @@ def match_levels(
     wanted = ((1 - amount) * own + amount * levels)[0]
     at = (np.arange(len(wanted)) + 0.5) / len(wanted)
     for _ in range(_ROUNDS):
-        spectrum = np.asarray(stft(waveform, FINE))
+        spectrum = _stft(waveform)
         power = np.square(np.abs(spectrum)) * (4 / FINE.n_fft)
         bands = np.log(power.mean(axis=0) @ filters + _FLOOR)
         rank = (bands.argsort(axis=0).argsort(axis=0) + 0.5) / len(bands)
@@ -114,7 +140,7 @@ def match_levels(
             matched = np.interp(rank[:, band], at, wanted[:, band])
             gain[:, band] = (matched - bands[:, band]) / 2
         spectrum = spectrum * np.exp(gain.clip(-_LIMIT, _LIMIT) @ band_to_bin)
-        waveform = np.asarray(istft(spectrum.astype(np.complex64), FINE, waveform.shape[1]))
+        waveform = _istft(spectrum, waveform.shape[1])
     return waveform
 
 
@@ -135,7 +161,7 @@ def renew_phase(waveform: np.ndarray) -> np.ndarray:
     The phase is recovered for the mean power of the channels. Each bin of all channels is rotated
     by its difference from the phase of their sum, so that phase differences between channels stay.
     """
-    spectrum = np.asarray(stft(waveform, FINE))
+    spectrum = _stft(waveform)
     rendered = recover_phase(
         np.sqrt(np.square(np.abs(spectrum)).mean(axis=0, keepdims=True)),
         jax.random.key(0),
@@ -143,8 +169,8 @@ def renew_phase(waveform: np.ndarray) -> np.ndarray:
         config=_PHASE,
         length=waveform.shape[1],
     )
-    rotation = _sign(np.asarray(stft(rendered, FINE))) * _sign(spectrum.sum(axis=0)).conj()
-    return np.asarray(istft((spectrum * rotation).astype(np.complex64), FINE, waveform.shape[1]))
+    rotation = _sign(_stft(rendered)) * _sign(spectrum.sum(axis=0)).conj()
+    return _istft(spectrum * rotation, waveform.shape[1])
 
 
 def _sign(spectrum: np.ndarray) -> np.ndarray:

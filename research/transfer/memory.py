@@ -7,6 +7,7 @@ compiling takes longer than a transfer of the default. So this is a sum of what 
 import jax
 
 from research.audio.excerpt import LONGEST
+from research.audio.padding import padded_length
 from research.audio.waveform import Waveform
 from research.errors import InputError
 from research.judge.features import SAMPLE_RATE
@@ -41,7 +42,7 @@ def needed_memory(
     recordings = [content] if style is None else [content, style]
     mixed = [recording.seconds * SAMPLE_RATE for recording in recordings]
     channels = 1 if config.mono else len(content.samples)
-    samples = content.seconds * config.sample_rate
+    samples = padded_length(round(content.seconds * config.sample_rate))
     judged = sum(min(recording.seconds, LONGEST) * SAMPLE_RATE for recording in recordings)
     audio = _BASE + _CONTENT * content.samples.size + _JUDGED * judged
     if style is not None:
@@ -54,7 +55,7 @@ def needed_memory(
     # Two evaluations are compared in a line search.
     steps = min(config.num_iterations, 1)
     loss = 2.0 * steps * _LOSS * channels * samples if config.needs_waveform else 0.0
-    frames = channels * max(config.stft.num_frames(round(samples)), 1)
+    frames = channels * max(config.stft.num_frames(samples), 1)
     bins, filters = config.stft.num_bins, 0.0
     is_waveform = VARIABLES[config.variable].is_waveform
     if (steps and config.needs_features) or not is_waveform:

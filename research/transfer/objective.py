@@ -9,9 +9,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from research.audio.padding import first
 from research.audio.stft import StftConfig, log_magnitude
 from research.transfer.config import TransferConfig
 from research.transfer.constants import Constants
+from research.transfer.frames import Frames
 from research.transfer.reorchestration.orchestra import Orchestra
 from research.transfer.representations import Representations, waveform_representations
 from research.transfer.scales import SCALES
@@ -51,13 +53,15 @@ class Targets:
       content: observations of the content, by content term.
       style: targets of the style terms, by name.
       scales: divisors of the distances, by term, each of the structure of its distance.
-      num_frames: number of STFT frames of the content.
+      num_samples: of the content, without padding.
+      num_frames: number of STFT frames of the padded content.
     """
 
     constants: Constants
     content: dict[str, Tree]
     style: dict[str, Tree]
     scales: dict[str, Values]
+    num_samples: jax.Array | int
     num_frames: int = dataclasses.field(metadata={"static": True})
 
 
@@ -85,28 +89,44 @@ class Objective:
     scale: str = "relative"
     gram_divisor: str = "frames"
 
-    def represent_waveform(self, constants: Constants, waveform: jax.Array) -> Representations:
-        """The representations of a waveform `[channels, samples]`."""
-        return self._represent(constants, log_magnitude(waveform, self.stft), waveform)
+    def represent_waveform(
+        self,
+        constants: Constants,
+        waveform: jax.Array,
+        num_samples: jax.Array | int | None = None,
+    ) -> Representations:
+        """The representations of the first `num_samples`, by default all, of a waveform.
+
+        `[channels, samples]`; the samples after them count as zeros, whatever they are.
+        """
+        num_samples = waveform.shape[-1] if num_samples is None else num_samples
+        waveform = jnp.where(first(num_samples, waveform.shape[-1]), waveform, 0.0)
+        spectrogram = log_magnitude(waveform, self.stft)
+        return self._represent(constants, spectrogram, waveform, num_samples)
 
     def represent_variable(self, targets: Targets, variable: jax.Array) -> Representations:
         """The representations of a variable."""
         kind = VARIABLES[self.variable]
         if kind.is_waveform:
-            return self.represent_waveform(targets.constants, variable)
+            return self.represent_waveform(targets.constants, variable, targets.num_samples)
         made = kind(self.stft, targets.constants.basis)
         spectrogram = made.to_log_magnitude(variable, targets.num_frames)
-        return self._represent(targets.constants, spectrogram, None)
+        return self._represent(targets.constants, spectrogram, None, targets.num_samples)
 
     def _represent(
-        self, constants: Constants, spectrogram: jax.Array, waveform: jax.Array | None
+        self,
+        constants: Constants,
+        spectrogram: jax.Array,
+        waveform: jax.Array | None,
+        num_samples: jax.Array | int,
     ) -> Representations:
         representations = Representations()
         terms = (*self._content_terms, *self._style_terms)
         if waveform is not None and any(term.needs_waveform for term in terms):
-            representations = waveform_representations(waveform, self.sample_rate)
-        features = constants.features(spectrogram, waveform, self.nonlinearity)
-        return representations._replace(log_magnitude=spectrogram, features=features)
+            representations = waveform_representations(waveform, self.sample_rate, num_samples)
+        frames = Frames.of(spectrogram, self.stft.num_frames(num_samples))
+        features = constants.features(frames, waveform, num_samples, self.nonlinearity)
+        return representations._replace(log_magnitude=frames, features=features)
 
     @property
     def _content_terms(self) -> list[ContentTerm]:
@@ -121,17 +141,22 @@ class Objective:
         return term.observe(representations, context)
 
     def describe_style(
-        self, constants: Constants, waveform: jax.Array, num_frames: int | None = None
+        self,
+        constants: Constants,
+        waveform: jax.Array,
+        num_frames: int | None = None,
+        num_samples: jax.Array | int | None = None,
     ) -> Style:
         """Describe a style, but for the levels of its start.
 
         Args:
           constants: for the terms.
           waveform: of the style, `[1, samples]`.
-          num_frames: number of STFT frames of the content, if the style is for one content only:
-            targets that are cheaper to compare with take the place of descriptions.
+          num_frames: number of STFT frames of the padded content, if the style is for one content
+            only: targets that are cheaper to compare with take the place of descriptions.
+          num_samples: of the style without padding; by default all samples.
         """
-        representations = self.represent_waveform(constants, waveform)
+        representations = self.represent_waveform(constants, waveform, num_samples)
         descriptions, profiles = {}, {}
         for term in self._style_terms:
             observed = self._observe(term, constants, representations)
@@ -151,6 +176,7 @@ class Objective:
         content: jax.Array,
         style: Style,
         amount: jax.Array | float | None = None,
+        num_samples: jax.Array | int | None = None,
     ) -> Targets:
         """The targets of a content and a style.
 
@@ -160,8 +186,10 @@ class Objective:
           style: description of the style.
           amount: fraction of the way from the content's own descriptions to those of the style;
             None for the whole way.
+          num_samples: of the content without padding; by default all samples.
         """
-        representations = self.represent_waveform(constants, content)
+        num_samples = content.shape[-1] if num_samples is None else num_samples
+        representations = self.represent_waveform(constants, content, num_samples)
         divisor = SCALES[self.scale].divisor
         content_targets, style_targets, scales = {}, {}, {}
         for term in self._content_terms:
@@ -185,8 +213,8 @@ class Objective:
                     target,
                 )
             style_targets[term.name] = target
-        num_frames = representations.log_magnitude.shape[1]
-        return Targets(constants, content_targets, style_targets, scales, num_frames)
+        num_frames = representations.log_magnitude.values.shape[1]
+        return Targets(constants, content_targets, style_targets, scales, num_samples, num_frames)
 
     def terms(self, variable: jax.Array, targets: Targets) -> dict[str, jax.Array]:
         """Values of the unweighted terms, by name."""

@@ -57,7 +57,7 @@ class Minimum(NamedTuple):
       stopped: "finished", "converged" (no progress for `patience` iterations) or "non-finite".
     """
 
-    variable: jax.Array
+    variable: jax.Array | np.ndarray
     loss: float | None
     terms: dict[str, float]
     losses: list[float]
@@ -66,7 +66,7 @@ class Minimum(NamedTuple):
     stopped: str
 
 
-def not_optimised(variable: jax.Array) -> Minimum:
+def not_optimised(variable: np.ndarray) -> Minimum:
     """The result where nothing is optimised and no loss is computed."""
     return Minimum(variable, None, {}, [], [], 0, "finished")
 
@@ -146,7 +146,7 @@ def _run_chunk(carry, targets, weights, num_iterations, *, objective, config, la
 
 def minimise(
     objective: Loss,
-    variable: jax.Array,
+    variable: jax.Array | np.ndarray,
     targets: Any,
     weights: dict[str, float],
     *,
@@ -187,7 +187,7 @@ class _Record:
 
 def minimise_each(
     objective: Loss,
-    variables: jax.Array,
+    variables: jax.Array | np.ndarray,
     targets: Any,
     weights: dict[str, Any],
     *,
@@ -215,17 +215,17 @@ def minimise_each(
     """
     weights = to_float32(weights)
     layout = lay_out(devices or jax.local_devices()[:1], targets, own)
-    variables, weights = jax.device_put((jnp.asarray(variables), weights), layout.spread)
+    starts, weights = jax.device_put((variables, weights), layout.spread)
     run = functools.partial(_run_chunk, objective=objective, config=config, layout=layout)
     assess = functools.partial(evaluate_each, objective=objective, layout=layout)
     if OPTIMISERS[config.name].searches_line:
         loss, terms, gradient = differentiate_each(
-            variables, targets, weights, objective=objective, layout=layout
+            starts, targets, weights, objective=objective, layout=layout
         )
     else:
-        (loss, terms), gradient = assess(variables, targets, weights), None
+        (loss, terms), gradient = assess(starts, targets, weights), None
     records = [_Record([Progress(0, 1, *at)]) for at in by_take(loss, terms)]
-    carry = _start(variables, loss, gradient, config, layout)
+    carry = _start(starts, loss, gradient, config, layout)
     iteration = 0
     while iteration < num_iterations and any(one.stopped == "finished" for one in records):
         length = min(config.log_every, num_iterations - iteration)
@@ -297,7 +297,7 @@ def _start(
 
 def bytes_of_take(
     objective: Loss,
-    variable: jax.Array,
+    variable: jax.Array | np.ndarray,
     targets: Any,
     weights: dict[str, float],
     config: OptimiserConfig,

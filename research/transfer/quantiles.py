@@ -11,24 +11,33 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.audio.padding import first
+from research.transfer.frames import Frames
+
 NUM_QUANTILES = 256
 
 
-def quantiles(values: jax.Array, num_quantiles: int = NUM_QUANTILES) -> jax.Array:
+def quantiles(frames: Frames, num_quantiles: int = NUM_QUANTILES) -> jax.Array:
     """Quantile functions over time, `[channels, frames, dims]` to `[channels, quantiles, dims]`.
 
     They are taken at `(i + 1/2) / num_quantiles` and interpolated linearly between sorted values,
     where the `j`-th of `n` values lies at `(j + 1/2) / n`.
     """
-    num_frames = values.shape[1]
-    ordered = jnp.sort(jnp.swapaxes(values, 1, 2), axis=-1)
-    position = (np.arange(num_quantiles) + 0.5) * num_frames / num_quantiles - 0.5
-    position = np.clip(position, 0, num_frames - 1)
-    below = np.minimum(position.astype(int), max(num_frames - 2, 0))
-    above = np.minimum(below + 1, num_frames - 1)
-    fraction = (position - below).astype(np.float32)
-    between = ordered[..., below] * (1 - fraction) + ordered[..., above] * fraction
-    return jnp.swapaxes(between, 1, 2)
+    values, count = frames.values, jnp.asarray(frames.count, jnp.int32)
+    valid = first(count, values.shape[1])
+    ordered = jnp.sort(jnp.where(valid, jnp.swapaxes(values, 1, 2), jnp.inf), axis=-1)
+    ordered = jnp.where(valid, ordered, 0.0)
+    # Positions as whole numbers of `1 / (2 num_quantiles)`, which are exact.
+    unit = 2 * num_quantiles
+    position = (2 * jnp.arange(num_quantiles) + 1) * count - num_quantiles
+    position = jnp.clip(position, 0, (count - 1) * unit)
+    below = jnp.minimum(position // unit, jnp.maximum(count - 2, 0))
+    fraction = (position - below * unit) / unit
+    # A matrix product. The gradient of a gather adds up in no fixed order on a GPU.
+    places = jnp.arange(values.shape[1])[:, None]
+    weights = jnp.where(places == below, 1 - fraction, 0.0)
+    weights += jnp.where(places == below + 1, fraction, 0.0)
+    return jnp.einsum("cdt,tq->cqd", ordered, weights, precision=jax.lax.Precision.HIGHEST)
 
 
 def random_projections(seed: Sequence[int], num_dims: int, num_projections: int) -> np.ndarray:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.stft import StftConfig, mel_filterbank, stft
+from research.transfer.frames import Frames
 
 FINE = StftConfig(n_fft=2048, hop_length=512)
 FAST = StftConfig(n_fft=512, hop_length=128)
@@ -37,32 +38,40 @@ class Representations(NamedTuple):
       tone: power of `TONE` at 36 frequencies an octave from C2 to C9, `[channels, frames, tones]`.
     """
 
-    log_magnitude: jax.Array = _NOT_COMPUTED
-    features: dict[str, jax.Array] = _NOT_COMPUTED
-    spectrum: jax.Array = _NOT_COMPUTED
-    mel: jax.Array = _NOT_COMPUTED
-    fast_mel: jax.Array = _NOT_COMPUTED
-    tone: jax.Array = _NOT_COMPUTED
+    log_magnitude: Frames = _NOT_COMPUTED
+    features: dict[str, Frames] = _NOT_COMPUTED
+    spectrum: Frames = _NOT_COMPUTED
+    mel: Frames = _NOT_COMPUTED
+    fast_mel: Frames = _NOT_COMPUTED
+    tone: Frames = _NOT_COMPUTED
 
 
 OF_WAVEFORM = ("spectrum", "mel", "fast_mel", "tone")
 """Representations that only a waveform has; the others exist for every variable."""
 
 
-def waveform_representations(waveform: jax.Array, sample_rate: int) -> Representations:
+def waveform_representations(
+    waveform: jax.Array, sample_rate: int, num_samples: jax.Array | int | None = None
+) -> Representations:
     """The representations `OF_WAVEFORM`.
 
     Args:
-      waveform: `[channels, samples]`.
+      waveform: `[channels, samples]`, zeros after the first `num_samples`.
       sample_rate: Hz.
+      num_samples: of the recording; by default all samples.
     """
+    length = waveform.shape[-1] if num_samples is None else num_samples
     power = mean_power(waveform, FINE)
     fast_power = mean_power(waveform, FAST)
+    mel = power @ band_means(sample_rate, FINE, NUM_MELS)
+    fast_mel = fast_power @ band_means(sample_rate, FAST, NUM_FAST_MELS)
+    tone = power_spectrum(waveform, TONE) @ tone_filterbank(sample_rate)
+    num_frames = FINE.num_frames(length)
     return Representations(
-        spectrum=log_power(power),
-        mel=log_power(power @ band_means(sample_rate, FINE, NUM_MELS)),
-        fast_mel=log_power(fast_power @ band_means(sample_rate, FAST, NUM_FAST_MELS)),
-        tone=power_spectrum(waveform, TONE) @ tone_filterbank(sample_rate),
+        spectrum=Frames.of(log_power(power), num_frames),
+        mel=Frames.of(log_power(mel), num_frames),
+        fast_mel=Frames.of(log_power(fast_mel), FAST.num_frames(length)),
+        tone=Frames.of(tone, TONE.num_frames(length)),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from research.clock import Clock
 from research.errors import InputError
@@ -54,7 +55,7 @@ def transfer_each(
     num_takes: int,
     memory_gb: float,
     on_progress: Callable[[int, list[Progress]], None] = lambda done, progress: None,
-    on_iterate: Callable[[Problem, jax.Array], None] | None = None,
+    on_iterate: Callable[[Problem, np.ndarray], None] | None = None,
 ) -> Iterator[Transfer | InputError]:
     """Optimise problems side by side on all local devices, as many at once as memory allows.
 
@@ -136,7 +137,7 @@ def _optimise_together(
     waiting: list[tuple[Problem, Clock]],
     room: _Room,
     on_progress: Callable[[list[Progress]], None],
-    on_iterate: Callable[[Problem, jax.Array], None] | None,
+    on_iterate: Callable[[Problem, np.ndarray], None] | None,
 ) -> Iterator[Transfer | InputError]:
     problems = [problem for problem, _ in waiting]
     config, targets = problems[0].config, problems[0].targets
@@ -146,7 +147,7 @@ def _optimise_together(
             yield _finish(problem, not_optimised(problem.start), clock)
         return
     filled = problems + problems[-1:] * (room.num_takes - len(problems))
-    parts = ("content", "style", "scales")
+    parts = ("content", "style", "scales", "num_samples")
     stacked = {
         part: jax.tree.map(
             lambda *leaves: jnp.stack(leaves), *(getattr(one.targets, part) for one in filled)
@@ -154,7 +155,7 @@ def _optimise_together(
         for part in parts
     }
 
-    def on_best(variables: Iterable[jax.Array]) -> None:
+    def on_best(variables: Iterable[np.ndarray]) -> None:
         for problem, variable in zip(problems, variables, strict=False):
             if on_iterate is not None:
                 on_iterate(problem, variable)
@@ -164,7 +165,7 @@ def _optimise_together(
     with together.measure("optimise"):
         minima = minimise_each(
             problems[0].objective,
-            jnp.stack([jnp.asarray(one.start) for one in filled]),
+            np.stack([one.start for one in filled]),
             dataclasses.replace(targets, **stacked),
             {name: [one.weights[name] for one in filled] for name in config.weights},
             config=config.optimiser,

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from research.audio.padding import padded_length
 from research.transfer.level_matching import match_to_style
 from research.transfer.reorchestration.orchestra import Orchestra
 from research.transfer.reorchestration.reorchestrate import reorchestrate
@@ -54,51 +54,56 @@ class Start:
       needs_orchestra: True if `StartInputs.orchestra` is used.
     """
 
-    make: Callable[[StartInputs, Variable], jax.Array]
+    make: Callable[[StartInputs, Variable], np.ndarray]
     needs_style_audio: bool = False
     needs_style_levels: bool = False
     needs_orchestra: bool = False
 
 
-def _matched(inputs: StartInputs, variable: Variable) -> jax.Array:
+def _matched(inputs: StartInputs, variable: Variable) -> np.ndarray:
     """The content at the levels of the style."""
     levels, rate = inputs.levels, inputs.sample_rate
     assert levels is not None
     matched = match_to_style(inputs.content, levels, inputs.amount, rate, inputs.seed)
-    return variable.from_waveform(jnp.asarray(matched))
+    return variable.from_recording(matched)
 
 
-def _reorchestrated(inputs: StartInputs, variable: Variable) -> jax.Array:
+def _reorchestrated(inputs: StartInputs, variable: Variable) -> np.ndarray:
     """The content played on the instruments of the style."""
     assert inputs.orchestra is not None
     rate, orchestra = inputs.sample_rate, inputs.orchestra
     played = reorchestrate(inputs.content, rate, orchestra, inputs.style_amount)
-    return variable.from_waveform(jnp.asarray(played))
+    return variable.from_recording(played)
 
 
-def _content(inputs: StartInputs, variable: Variable) -> jax.Array:
+def _content(inputs: StartInputs, variable: Variable) -> np.ndarray:
     """The content as it is."""
-    return variable.from_waveform(jnp.asarray(inputs.content))
+    return variable.from_recording(inputs.content)
 
 
-def _style(inputs: StartInputs, variable: Variable) -> jax.Array:
+def _style(inputs: StartInputs, variable: Variable) -> np.ndarray:
     """The style in every channel, repeated or cut to the content's length."""
     style, (num_channels, length) = inputs.style, inputs.content.shape
     assert style is not None
     repeats = -(-length // style.shape[-1])
-    return variable.from_waveform(jnp.tile(style, (num_channels, repeats))[:, :length])
+    return variable.from_recording(np.tile(style, (num_channels, repeats))[:, :length])
 
 
-def _noise(inputs: StartInputs, variable: Variable) -> jax.Array:
+def _noise(inputs: StartInputs, variable: Variable) -> np.ndarray:
     """Normal noise in the variable itself, of standard deviation `noise_scale`."""
-    shape = variable.shape(*inputs.content.shape)
-    return inputs.noise_scale * jax.random.normal(jax.random.key(inputs.seed), shape)
+    return inputs.noise_scale * _normal(inputs, variable)
 
 
-def _zeros(inputs: StartInputs, variable: Variable) -> jax.Array:
+def _zeros(inputs: StartInputs, variable: Variable) -> np.ndarray:
     """Zeros, with the dither that the variable asks for; with a basis they are its mean."""
-    shape = variable.shape(*inputs.content.shape)
-    return variable.dither * jax.random.normal(jax.random.key(inputs.seed), shape)
+    return variable.dither * _normal(inputs, variable)
+
+
+def _normal(inputs: StartInputs, variable: Variable) -> np.ndarray:
+    num_channels, num_samples = inputs.content.shape
+    shape = variable.shape(num_channels, padded_length(num_samples))
+    noise = jax.random.normal(jax.random.key(inputs.seed), shape)
+    return variable.cut(noise, num_samples)
 
 
 STARTS = {

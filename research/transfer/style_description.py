@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from research.audio.padding import pad_to, padded_length
 from research.audio.waveform import Waveform
 from research.transfer.config import TransferConfig
 from research.transfer.constants import Constants, make_constants
@@ -34,31 +35,40 @@ def describe_style(style: Waveform, config: TransferConfig) -> Style:
 
 def describe_samples(
     constants: Constants,
-    samples: jax.typing.ArrayLike,
+    samples: np.ndarray,
     config: TransferConfig,
     num_frames: int | None = None,
 ) -> Style:
     """Describe a style, `[1, samples]`; the other arguments as of `Objective.describe_style`."""
-    style = _describe(constants, samples, objective=make_objective(config), num_frames=num_frames)
+    num_samples = samples.shape[-1]
+    padded = pad_to(samples, (1, padded_length(num_samples)))
+    style = _describe(
+        constants, padded, num_samples, objective=make_objective(config), num_frames=num_frames
+    )
     start = describe_for_start(samples, config)
     return style._replace(levels=start.levels, orchestra=start.orchestra)
 
 
-def describe_for_start(samples: jax.typing.ArrayLike, config: TransferConfig) -> Style:
+def describe_for_start(samples: np.ndarray, config: TransferConfig) -> Style:
     """What a start needs of a style, `[1, samples]`; descriptions of terms are left out."""
     start = STARTS[config.init]
     levels = level_quantiles(samples, config.sample_rate) if start.needs_style_levels else None
     orchestra = None
     if start.needs_orchestra:
-        orchestra = orchestra_of(np.asarray(samples), config.sample_rate)
+        orchestra = orchestra_of(samples, config.sample_rate)
     return Style({}, {}, levels, orchestra)
 
 
 @functools.partial(jax.jit, static_argnames=("objective", "num_frames"))
 def _describe(
-    constants: Constants, samples: jax.Array, *, objective: Objective, num_frames: int | None
+    constants: Constants,
+    samples: jax.Array,
+    num_samples: jax.Array | int,
+    *,
+    objective: Objective,
+    num_frames: int | None,
 ) -> Style:
-    return objective.describe_style(constants, samples, num_frames)
+    return objective.describe_style(constants, samples, num_frames, num_samples)
 
 
 def style_template(config: TransferConfig) -> Style:
@@ -68,9 +78,9 @@ def style_template(config: TransferConfig) -> Style:
     if config.num_iterations:
         constants = make_constants(config, config.sample_rate)
         describe = functools.partial(_describe, objective=make_objective(config), num_frames=None)
-        style = jax.eval_shape(describe, constants, second)
+        style = jax.eval_shape(describe, constants, second, second.size)
     if start.needs_style_levels:
-        levels = jax.eval_shape(level_quantiles, second, config.sample_rate)
+        levels = jax.eval_shape(lambda: level_quantiles(second, config.sample_rate))
         style = style._replace(levels=levels)
     return style._replace(orchestra=silent_orchestra()) if start.needs_orchestra else style
 

@@ -189,7 +189,7 @@ def _describe(path: pathlib.Path, config: TransferConfig) -> tuple[Style, list[s
     styles, seconds, names, short = [], [], [], []
 
     def describe(recording: Waveform) -> None:
-        styles.append(describe_style(_whole_seconds(recording), config))
+        styles.append(describe_style(recording, config))
         seconds.append(recording.seconds)
 
     def describe_short() -> None:
@@ -218,12 +218,6 @@ def _describe(path: pathlib.Path, config: TransferConfig) -> tuple[Style, list[s
     if not styles:
         raise InputError(f"--style {path} holds no audio that can be read; give another folder")
     return mix_styles(styles, list(np.array(seconds) / np.sum(seconds))), names
-
-
-def _whole_seconds(recording: Waveform) -> Waveform:
-    """Without the last fraction of a second, since programs are compiled for each length."""
-    length = int(recording.seconds) * recording.sample_rate or recording.samples.shape[-1]
-    return Waveform(recording.samples[:, :length], recording.sample_rate)
 
 
 def mix_styles(styles: Sequence[Style], weights: Sequence[float]) -> Style:

@@ -5,10 +5,10 @@ import functools
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from research.audio.levels import match_loudness, peak, rms
+from research.audio.padding import pad_to, padded_length
 from research.audio.upper_band import add_upper_band, relative_levels
 from research.audio.waveform import (
     Waveform,
@@ -28,6 +28,7 @@ from research.transfer.objective import Objective, Style, Targets, make_objectiv
 from research.transfer.optimise import Minimum, Progress, minimise, not_optimised
 from research.transfer.start import STARTS, StartInputs
 from research.transfer.style_description import describe_for_start, describe_samples
+from research.transfer.variables.base import Variable
 from research.transfer.variables.registry import VARIABLES
 
 # Amount of style at style_amount=0: with none at all, the output would be the content.
@@ -43,8 +44,8 @@ class Problem:
       content: the recording as given, without an offset.
       samples: the content as the transfer uses it, `[channels, samples]`.
       style_upper: `relative_levels` of the style above half of `config.sample_rate`.
-      start: start of the variable.
-      constants: of the computation.
+      variable: what is optimised.
+      start: of the variable; padded if it is optimised, see `research.audio.padding`.
       objective: the unweighted loss.
       targets: what the variable is compared with; None if nothing is optimised.
       weights: weight of each term of the objective.
@@ -54,8 +55,8 @@ class Problem:
     content: Waveform
     samples: np.ndarray
     style_upper: np.ndarray
-    start: jax.Array
-    constants: Constants
+    variable: Variable
+    start: np.ndarray
     objective: Objective
     targets: Targets | None
     weights: dict[str, float]
@@ -136,13 +137,15 @@ def prepare(
     samples = content_samples(content, config)
     constants = constants or make_constants(config, content.sample_rate)
     amount = _SMALLEST_AMOUNT + (1 - _SMALLEST_AMOUNT) * config.style_amount
+    num_channels, num_samples = samples.shape
+    padded = num_channels, padded_length(num_samples)
     of_style, style_upper = None, np.zeros(0)
     if isinstance(style, Waveform):
         if config.full_band and content.sample_rate > config.sample_rate:
             style_upper = relative_levels(style, config.sample_rate)
         of_style = style_samples(style, config)
         if config.num_iterations:
-            num_frames = config.stft.num_frames(samples.shape[1])
+            num_frames = config.stft.num_frames(padded[1])
             style = describe_samples(
                 constants, of_style, config, None if config.style_amount < 1 else num_frames
             )
@@ -152,6 +155,7 @@ def prepare(
         raise InputError(
             f"config.init={config.init} needs the audio of one style, not its statistics"
         )
+    variable = VARIABLES[config.variable](config.stft, constants.basis)
     start = STARTS[config.init].make(
         StartInputs(
             content=samples,
@@ -164,23 +168,25 @@ def prepare(
             sample_rate=config.sample_rate,
             seed=config.seed,
         ),
-        VARIABLES[config.variable](config.stft, constants.basis),
+        variable,
     )
     objective, targets = make_objective(config), None
     if config.num_iterations:
         targets = _make_targets(
             constants,
-            samples if config.content_target == "content" else start,
+            pad_to(samples if config.content_target == "content" else start, padded),
+            num_samples,
             style,
             None if config.style_amount == 1 else amount,
             objective=objective,
         )
+        start = variable.pad(start, num_samples)
     return Problem(
         content,
         samples,
         style_upper,
+        variable,
         start,
-        constants,
         objective,
         targets,
         config.weights,
@@ -192,12 +198,13 @@ def prepare(
 def _make_targets(
     constants: Constants,
     content: jax.Array,
+    num_samples: int,
     style: Style,
     amount: float | None,
     *,
     objective: Objective,
 ) -> Targets:
-    return objective.make_targets(constants, content, style, amount)
+    return objective.make_targets(constants, content, style, amount, num_samples)
 
 
 def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Transfer:
@@ -212,7 +219,8 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
             f"the loss is {minimum.loss} at the start; lower config.content_weight, "
             "config.style_weight or config.noise_scale"
         )
-    output = _render(problem, minimum.variable)
+    variable = problem.variable.cut(minimum.variable, samples.shape[1])
+    output = _render(problem, variable)
     level = rms(output)
     of_waveform = dataclasses.replace(problem.objective, variable="waveform")
 
@@ -220,28 +228,29 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
         again = resample(recording, config.sample_rate).samples
         again = fit_length(match_channels(again, len(samples)), samples.shape[-1])
         again = again * np.float32(level / max(rms(again), 1e-30))
-        again = jnp.asarray(again)
+        padded = len(samples), padded_length(samples.shape[-1])
+        again = pad_to(again, padded)
         return evaluate(of_waveform, again, problem.targets, problem.weights)[0]
 
     return Transfer(
         _as_content(output, problem),
-        minimum,
+        minimum._replace(variable=variable),
         seconds,
         None if problem.targets is None else rendered_loss,
     )
 
 
-def render(problem: Problem, variable: jax.Array) -> Waveform:
+def render(problem: Problem, variable: jax.Array | np.ndarray) -> Waveform:
     """A recording of a variable, such as the start: what the output would be if it ended there."""
-    return _as_content(_render(problem, variable), problem)
+    without_padding = problem.variable.cut(variable, problem.samples.shape[1])
+    return _as_content(_render(problem, without_padding), problem)
 
 
-def _render(problem: Problem, variable: jax.Array) -> np.ndarray:
+def _render(problem: Problem, variable: np.ndarray) -> np.ndarray:
     """Samples of a variable at the rate of the computation, with the content's dynamics."""
     config, samples = problem.config, problem.samples
-    kind = VARIABLES[config.variable](config.stft, problem.constants.basis)
-    key, content = jax.random.key(config.seed), jnp.asarray(samples)
-    output = np.asarray(kind.to_waveform(variable, content, key, config.phase))
+    key = jax.random.key(config.seed)
+    output = np.asarray(problem.variable.to_waveform(variable, samples, key, config.phase))
     output = follow_dynamics(
         output,
         samples,

@@ -3,9 +3,14 @@
 import jax
 import jax.numpy as jnp
 
+from research.transfer.frames import Frames
 from research.transfer.representations import Representations
 from research.transfer.terms.base import Context, StyleTerm
-from research.transfer.terms.distances import by_layer, squared_error
+from research.transfer.terms.distances import by_layer, num_values
+
+
+def _error_everywhere(observed: Frames, target: jax.Array) -> jax.Array:
+    return jnp.sum(jnp.square(observed.map(lambda values: values - target).values))
 
 
 class Activations(StyleTerm):
@@ -18,24 +23,24 @@ class Activations(StyleTerm):
     name = "activations"
     reads = ("features",)
 
-    def observe(self, representations: Representations, context: Context) -> dict[str, jax.Array]:
+    def observe(self, representations: Representations, context: Context) -> dict[str, Frames]:
         """The features by layer, `[channels, positions, dims]`."""
         return representations.features
 
-    def describe(self, observed: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    def describe(self, observed: dict[str, Frames]) -> dict[str, jax.Array]:
         """Mean over positions, `[1, 1, dims]`."""
-        return by_layer(lambda layer: layer.mean(axis=1, keepdims=True))(observed)
+        return by_layer(Frames.mean)(observed)
 
     def distance(
-        self, observed: dict[str, jax.Array], target: dict[str, jax.Array]
+        self, observed: dict[str, Frames], target: dict[str, jax.Array]
     ) -> dict[str, jax.Array]:
         """Sum of squared differences."""
-        return by_layer(squared_error)(observed, target)
+        return by_layer(_error_everywhere)(observed, target)
 
     def energy(self, target: dict[str, jax.Array]) -> dict[str, jax.Array]:
         """Sum of squares."""
         return by_layer(lambda layer: jnp.sum(jnp.square(layer)))(target)
 
-    def count(self, observed: dict[str, jax.Array]) -> dict[str, float]:
+    def count(self, observed: dict[str, Frames]) -> dict[str, jax.Array]:
         """Size of each layer."""
-        return by_layer(lambda layer: float(layer.size))(observed)
+        return by_layer(num_values)(observed)

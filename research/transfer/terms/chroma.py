@@ -20,10 +20,11 @@ class Chroma(CosineTerm):
 
     def observe(self, representations: Representations, context: Context) -> Directions:
         """Amplitude folded to 12 pitch classes from C on, mostly of the low octaves."""
-        amplitude = jnp.sqrt(representations.tone + 1e-9)
+        tone = representations.tone.values
+        amplitude = jnp.sqrt(tone + 1e-9)
         *shape, _ = amplitude.shape
         octaves = amplitude.reshape(*shape, NUM_OCTAVES, BINS_PER_OCTAVE)
         folded = jnp.einsum("ctok,o->ctk", octaves, _OCTAVE_WEIGHTS)
         # Each semitone with the thirds of a semitone on either side of it.
         by_semitone = jnp.roll(folded, 1, axis=-1).reshape(*shape, 12, BINS_PER_OCTAVE // 12)
-        return directions(by_semitone.sum(axis=-1), representations.tone)
+        return directions(by_semitone.sum(axis=-1), tone)

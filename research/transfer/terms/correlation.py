@@ -18,7 +18,6 @@ class Correlation(Statistic):
     def observe(self, representations: Representations, context: Context) -> jax.Array:
         """Correlation of the levels of bands over time, `[1, fast_mels, fast_mels]`."""
         fast_mel = representations.fast_mel
-        bands = fast_mel - fast_mel.mean(axis=1, keepdims=True)
-        scale = jnp.sqrt(jnp.mean(jnp.square(bands), axis=1, keepdims=True) + 1e-4)
-        standard = bands / scale
-        return jnp.einsum("ctf,ctg->cfg", standard, standard) / standard.shape[1]
+        bands = fast_mel.map(lambda values: values - fast_mel.mean())
+        standard = bands.values / jnp.sqrt(fast_mel.variance() + 1e-4)
+        return jnp.einsum("ctf,ctg->cfg", standard, standard) / bands.count

@@ -22,7 +22,10 @@ class Directions(NamedTuple):
 
 
 def directions(vectors: jax.Array, tone: jax.Array) -> Directions:
-    """Normalise vectors `[channels, frames, dims]`; `tone` gives the energy of frames."""
+    """Normalise vectors `[channels, frames, dims]`; `tone` gives the energy of frames.
+
+    Frames of no energy, such as those after a recording, have no weight.
+    """
     squared = jnp.sum(jnp.square(vectors), axis=-1, keepdims=True)
     energy = tone.sum(axis=-1)
     weights = energy / jnp.maximum(energy.sum(), 1e-9)

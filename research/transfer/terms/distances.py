@@ -6,10 +6,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from research.transfer.frames import Frames
 
-def squared_error(observed: jax.Array, target: jax.Array) -> jax.Array:
-    """Sum of squared differences."""
-    return jnp.sum(jnp.square(observed - target))
+
+def squared_error(observed: Frames, target: Frames) -> jax.Array:
+    """Sum of squared differences of as many frames."""
+    return jnp.sum(jnp.square(observed.values - target.values))
+
+
+def num_values(frames: Frames) -> jax.Array:
+    """How many numbers there are in the frames of a recording."""
+    num_channels, _, num_dims = frames.values.shape
+    return jnp.float32(num_channels * num_dims) * frames.count
 
 
 def mean_squared_error(observed: jax.Array, target: jax.Array) -> jax.Array:

@@ -31,8 +31,10 @@ class FeatureLevels(StyleTerm):
     def observe(self, representations: Representations, context: Context) -> dict[str, jax.Array]:
         """Quantiles over positions of projected features, `[channels, quantiles, projections]`."""
         return {
-            layer: quantiles(values @ context.constants[layer])
-            for layer, values in representations.features.items()
+            layer: quantiles(
+                frames.map(lambda values, layer=layer: values @ context.constants[layer])
+            )
+            for layer, frames in representations.features.items()
         }
 
     def describe(self, observed: dict[str, jax.Array]) -> dict[str, jax.Array]:

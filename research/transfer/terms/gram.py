@@ -1,17 +1,19 @@
 """Gram matrices of features, `G(F) = F^T F / d` (Gatys et al. 2016)."""
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
+from research.transfer.frames import Frames
 from research.transfer.representations import Representations
 from research.transfer.terms.base import Context, StyleTerm
 from research.transfer.terms.distances import by_layer
 
-DIVISORS = {
-    "frames": lambda features, num_frames: features.shape[1],
-    "frames_filters": lambda features, num_frames: features.shape[1] * features.shape[2],
+DIVISORS: dict[str, Callable[[Frames, jax.Array | int], jax.Array | int]] = {
+    "frames": lambda features, num_frames: features.count,
+    "frames_filters": lambda features, num_frames: features.count * features.values.shape[2],
     "input_frames": lambda features, num_frames: num_frames,
 }
 """The divisor `d` of features `[channels, feature_frames, filters]` of `num_frames` STFT frames."""
@@ -82,10 +84,10 @@ class Gram(StyleTerm):
 
     def observe(self, representations: Representations, context: Context) -> dict[str, jax.Array]:
         """`F / sqrt(d)` by layer, `[channels, positions, filters]`."""
-        num_frames = representations.log_magnitude.shape[1]
+        num_frames = representations.log_magnitude.count
         divisor = DIVISORS[context.gram_divisor]
         return {
-            layer: features / float(divisor(features, num_frames)) ** 0.5
+            layer: features.values / jnp.sqrt(jnp.float32(divisor(features, num_frames)))
             for layer, features in representations.features.items()
         }
 

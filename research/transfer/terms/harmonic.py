@@ -18,7 +18,7 @@ class Harmonic(CosineTerm):
 
     def observe(self, representations: Representations, context: Context) -> Directions:
         """Log power minus its Gaussian mean over 8 bins, plus 1, at least 0."""
-        tone = representations.tone
+        tone = representations.tone.values
         log_tone = jnp.log(tone + FLOOR)
         fine = log_tone - log_tone @ smoother(tone.shape[-1], _ENVELOPE_BINS)
         return directions(jnp.maximum(fine, -1.0) + 1.0, tone)

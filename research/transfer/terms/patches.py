@@ -7,21 +7,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.transfer.frames import Frames
 from research.transfer.quantiles import quantiles, random_projections
 from research.transfer.representations import NUM_FAST_MELS, NUM_MELS, Representations
 from research.transfer.terms.base import Context
 from research.transfer.terms.statistic import Statistic
 
 
-def patches(values: jax.Array, width: int, stride: int) -> jax.Array:
+def patches(frames: Frames, width: int, stride: int) -> Frames:
     """Stacks of `width` frames, `[channels, frames, dims]` to `[channels, patches, width dims]`.
 
     If there are fewer frames, the last one is repeated.
     """
-    missing = max(width - values.shape[1], 0)
-    values = jnp.pad(values, ((0, 0), (0, missing), (0, 0)), mode="edge")
+    missing = max(width - frames.values.shape[1], 0)
+    values = jnp.pad(frames.values, ((0, 0), (0, missing), (0, 0)))
+    # A patch ends before the frames after a recording do, unless it is the only one.
+    held = jnp.minimum(jnp.arange(width), frames.count - 1)
+    values = values.at[:, :width].set(values[:, held])
     last = values.shape[1] - width
-    return jnp.concatenate([values[:, i : i + last + 1 : stride] for i in range(width)], axis=-1)
+    stacks = [values[:, i : i + last + 1 : stride] for i in range(width)]
+    count = jnp.maximum(frames.count - width, 0) // stride + 1
+    return Frames.of(jnp.concatenate(stacks, axis=-1), count)
 
 
 class Patches(Statistic):
@@ -45,7 +51,8 @@ class Patches(Statistic):
         """Quantiles over time of projected patches, `[1, quantiles, projections]`."""
         [source] = self.reads
         bands = getattr(representations, source)
-        return quantiles(patches(bands, self.width, self.stride) @ context.constants)
+        stacks = patches(bands, self.width, self.stride)
+        return quantiles(stacks.map(lambda values: values @ context.constants))
 
 
 class FastPatches(Patches):

@@ -16,4 +16,4 @@ class Spectrum(Statistic):
 
     def observe(self, representations: Representations, context: Context) -> jax.Array:
         """Mean log power over time, `[1, 1, bins]`."""
-        return representations.spectrum.mean(axis=1, keepdims=True)
+        return representations.spectrum.mean()

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.audio.padding import pad_to, padded_length
 from research.audio.phase import PhaseConfig, recover_phase
 from research.audio.stft import StftConfig
 
@@ -60,8 +61,32 @@ class Variable(abc.ABC):
         """Shape of the variable of a waveform `[num_channels, num_samples]`."""
 
     @abc.abstractmethod
-    def from_waveform(self, waveform: jax.Array) -> jax.Array:
-        """The variable that stands for a waveform `[channels, samples]`, or the nearest one."""
+    def from_waveform(
+        self, waveform: jax.Array, num_samples: jax.Array | int | None = None
+    ) -> jax.Array:
+        """The variable that stands for a waveform `[channels, samples]`, or the nearest one.
+
+        Args:
+          waveform: `[channels, samples]`.
+          num_samples: of the recording, if those after them are padding; what the variable has for
+            them is cut off later, and must not change the rest.
+        """
+
+    def from_recording(self, samples: np.ndarray) -> np.ndarray:
+        """`from_waveform` by a program that recordings of other lengths share."""
+        num_channels, num_samples = samples.shape
+        padded = pad_to(samples, (num_channels, padded_length(num_samples)))
+        return self.cut(self.from_waveform(jax.device_put(padded), num_samples), num_samples)
+
+    def pad(self, variable: jax.Array | np.ndarray, num_samples: int) -> np.ndarray:
+        """The variable of a waveform of `num_samples`, padded to that of `padded_length`."""
+        shape = self.shape(np.shape(variable)[0], padded_length(num_samples))
+        return pad_to(variable, shape)
+
+    def cut(self, variable: jax.Array | np.ndarray, num_samples: int) -> np.ndarray:
+        """A padded variable without what is not of a waveform of `num_samples`."""
+        array = np.asarray(variable)
+        return array[tuple(map(slice, self.shape(len(array), num_samples)))]
 
     @abc.abstractmethod
     def to_log_magnitude(self, variable: jax.Array, num_frames: int | None = None) -> jax.Array:
@@ -77,11 +102,11 @@ class Variable(abc.ABC):
 
     def to_waveform(
         self,
-        variable: jax.Array,
+        variable: jax.Array | np.ndarray,
         content: jax.Array | np.ndarray,
         key: jax.Array,
         phase: PhaseConfig,
-    ) -> jax.Array:
+    ) -> jax.Array | np.ndarray:
         """The waveform of a variable, `[channels, samples]`; by default its phase is recovered.
 
         Negative values of the log magnitude count as 0.
@@ -92,13 +117,15 @@ class Variable(abc.ABC):
           key: random key of the phase.
           phase: how the phase is recovered.
         """
-        num_samples = content.shape[-1]
-        spectrogram = self.to_log_magnitude(variable, self.stft.num_frames(num_samples))
+        num_samples = np.shape(content)[-1]
+        padded = jax.device_put(self.pad(variable, num_samples))
+        most = self.stft.num_frames(padded_length(num_samples))
+        magnitudes = jnp.expm1(jnp.maximum(self.to_log_magnitude(padded, most), 0.0))
         return recover_phase(
-            jnp.expm1(jnp.maximum(spectrogram, 0.0)),
+            np.asarray(magnitudes)[:, : self.stft.num_frames(num_samples)],
             key,
             stft_config=self.stft,
             config=phase,
             length=num_samples,
-            content=jnp.asarray(content) if phase.start == "content" else None,
+            content=content if phase.start == "content" else None,
         )

@@ -9,6 +9,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
+from research.audio.padding import first
 from research.audio.stft import log_magnitude
 from research.errors import InputError
 from research.transfer.variables.base import Basis, Variable
@@ -50,10 +51,15 @@ class PcaVariable(Variable):
         count, segment_frames, _ = self._basis.components.shape
         return num_channels, -(-self.stft.num_frames(num_samples) // segment_frames), count
 
-    def from_waveform(self, waveform: jax.Array) -> jax.Array:
+    def from_waveform(
+        self, waveform: jax.Array, num_samples: jax.Array | int | None = None
+    ) -> jax.Array:
         """The nearest one, `(S - mean) . components`; the last segment is padded with silence."""
         basis, spectrogram = self._basis, log_magnitude(waveform, self.stft)
         segment_frames, num_bins = basis.mean.shape
+        if num_samples is not None:
+            counted = first(self.stft.num_frames(num_samples), spectrogram.shape[1])
+            spectrogram = jnp.where(counted[:, None], spectrogram, 0.0)
         missing = -spectrogram.shape[1] % segment_frames
         padded = jnp.pad(spectrogram, ((0, 0), (0, missing), (0, 0)))
         segments = padded.reshape(padded.shape[0], -1, segment_frames, num_bins)

@@ -18,7 +18,9 @@ class RawSpectrogramVariable(Variable):
         """`[channels, frames, bins]`."""
         return num_channels, self.stft.num_frames(num_samples), self.stft.num_bins
 
-    def from_waveform(self, waveform: jax.Array) -> jax.Array:
+    def from_waveform(
+        self, waveform: jax.Array, num_samples: jax.Array | int | None = None
+    ) -> jax.Array:
         """`log1p(|STFT|)`."""
         return log_magnitude(waveform, self.stft)
 

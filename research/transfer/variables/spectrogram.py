@@ -21,7 +21,9 @@ class SpectrogramVariable(Variable):
         """`[channels, frames, bins]`."""
         return num_channels, self.stft.num_frames(num_samples), self.stft.num_bins
 
-    def from_waveform(self, waveform: jax.Array) -> jax.Array:
+    def from_waveform(
+        self, waveform: jax.Array, num_samples: jax.Array | int | None = None
+    ) -> jax.Array:
         """The inverse of the softplus, at a log magnitude of at least 0.001."""
         scaled = _SHARPNESS * jnp.maximum(log_magnitude(waveform, self.stft), _LEAST)
         return (scaled + jnp.log(-jnp.expm1(-scaled))) / _SHARPNESS

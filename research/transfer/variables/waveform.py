@@ -21,7 +21,9 @@ class WaveformVariable(Variable):
         """`[channels, samples]`."""
         return num_channels, num_samples
 
-    def from_waveform(self, waveform: jax.Array) -> jax.Array:
+    def from_waveform(
+        self, waveform: jax.Array, num_samples: jax.Array | int | None = None
+    ) -> jax.Array:
         """The waveform as it is."""
         return waveform
 
@@ -31,10 +33,10 @@ class WaveformVariable(Variable):
 
     def to_waveform(
         self,
-        variable: jax.Array,
+        variable: jax.Array | np.ndarray,
         content: jax.Array | np.ndarray,
         key: jax.Array,
         phase: PhaseConfig,
-    ) -> jax.Array:
+    ) -> jax.Array | np.ndarray:
         """The variable as it is; no phase is recovered."""
         return variable
