@@ -105,9 +105,9 @@ def test_short_files_of_a_folder_are_described_as_one_recording(tmp_path, monkey
     monkeypatch.setattr(style_source, "describe_style", _remembering(described))
     assert make_style_file(tmp_path / "notes.npz", str(folder), CONFIG) == 24
     joined = np.concatenate([recording.samples for recording in described], axis=1)
-    assert [recording.seconds for recording in described] == [21.0, 2.0]  # Whole seconds.
-    first = 21 * RATE
-    np.testing.assert_array_equal(joined[0, :first], whole[:first])
+    seconds = [recording.seconds for recording in described]
+    assert 20.0 <= seconds[0] < 21.5 and len(seconds) == 2
+    np.testing.assert_array_equal(joined[0], whole)
 
 
 def _remembering(recordings: list[Waveform]) -> Callable[[Waveform, TransferConfig], Style]:
