@@ -4,6 +4,7 @@ Terms are unweighted here. Each weight enters once, in the sum that is minimised
 """
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
@@ -216,6 +217,7 @@ class Objective:
         num_frames = representations.log_magnitude.values.shape[1]
         return Targets(constants, content_targets, style_targets, scales, num_samples, num_frames)
 
+    @functools.partial(jax.jit, static_argnums=0)  # Traced once for all programs that it is in.
     def terms(self, variable: jax.Array, targets: Targets) -> dict[str, jax.Array]:
         """Values of the unweighted terms, by name."""
         representations = self.represent_variable(targets, variable)
