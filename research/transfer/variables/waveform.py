@@ -27,6 +27,10 @@ class WaveformVariable(Variable):
         """The waveform as it is."""
         return waveform
 
+    def from_recording(self, samples: np.ndarray) -> np.ndarray:
+        """The samples themselves, not a padded copy: a recording may be long."""
+        return samples
+
     def to_log_magnitude(self, variable: jax.Array, num_frames: int | None = None) -> jax.Array:
         """`log1p(|STFT(v)|)`."""
         return log_magnitude(variable, self.stft)
