@@ -157,8 +157,8 @@ def test_a_loss_and_its_gradient_are_those_without_padding(config, monkeypatch):
         return jax.device_get(terms), np.asarray(gradient)
 
     terms, gradient = of_start()
-    for module in ("style_transfer", "style_description", "variables.base"):
-        monkeypatch.setattr(f"research.transfer.{module}.padded_length", lambda length: length)
+    for module in ("audio.padding", "transfer.style_transfer", "transfer.variables.base"):
+        monkeypatch.setattr(f"research.{module}.padded_length", lambda length: length)
     expected, slope = of_start()
     assert {*terms} == {*expected} and len(terms) >= 5
     for name, values in expected.items():

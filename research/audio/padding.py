@@ -32,6 +32,12 @@ def pad_to(array: jax.typing.ArrayLike, shape: Sequence[int]) -> np.ndarray:
     return np.pad(array, padding)
 
 
+def pad_waveform(samples: jax.typing.ArrayLike) -> np.ndarray:
+    """A waveform `[..., samples]` with zeros after it, up to its `padded_length`."""
+    *batch, num_samples = np.shape(samples)
+    return pad_to(samples, (*batch, padded_length(num_samples)))
+
+
 def first(count: jax.Array | int, size: int) -> jax.Array:
     """True for the first `count` of `size` places."""
     return jnp.arange(size) < count

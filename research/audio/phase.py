@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.audio.padding import pad_to, padded_length
+from research.audio.padding import pad_to, pad_waveform, padded_length
 from research.audio.phase_gradient import gradient_phase
 from research.audio.stft import StftConfig, istft, magnitude, stft, windowed_frames
 from research.settings import at_least, one_of
@@ -178,7 +178,7 @@ def recover_phase(
     most = padded_length(length)
     padded = pad_to(target, (*batch, stft_config.num_frames(most), num_bins))
     if content is not None:
-        content = pad_to(content, (*batch, most))
+        content = pad_waveform(content)
     phase = _start_phase(padded, num_frames, key, content, start=config.start, config=stft_config)
     waveform = griffin_lim(
         jnp.asarray(padded),

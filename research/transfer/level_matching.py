@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.audio.padding import pad_to, padded_length
+from research.audio.padding import pad_to, pad_waveform, padded_length
 from research.audio.phase import PhaseConfig, recover_phase
 from research.audio.stft import istft, mel_filterbank, overlap_add, stft
 from research.transfer.frames import Frames
@@ -34,9 +34,8 @@ _NOISE_DB = -75
 
 def level_quantiles(waveform: np.ndarray, sample_rate: int) -> jax.Array:
     """Quantiles of log power in mel bands, `[channels, samples]` to `[1, 256, 64]`."""
-    num_channels, num_samples = waveform.shape
-    padded = pad_to(waveform, (num_channels, padded_length(num_samples)))
-    return _level_quantiles(padded, FINE.num_frames(num_samples), sample_rate)
+    num_frames = FINE.num_frames(waveform.shape[1])
+    return _level_quantiles(pad_waveform(waveform), num_frames, sample_rate)
 
 
 @functools.partial(jax.jit, static_argnums=2)
@@ -87,9 +86,8 @@ def add_material(waveform: np.ndarray, sample_rate: int, seed: int) -> np.ndarra
 
 def _stft(waveform: jax.typing.ArrayLike) -> np.ndarray:
     """`stft`, by a program that other lengths share."""
-    num_channels, num_samples = np.shape(waveform)
-    padded = pad_to(waveform, (num_channels, padded_length(num_samples)))
-    return np.asarray(stft(padded, FINE))[:, : FINE.num_frames(num_samples)]
+    num_frames = FINE.num_frames(np.shape(waveform)[1])
+    return np.asarray(stft(pad_waveform(waveform), FINE))[:, :num_frames]
 
 
 def _istft(spectrum: np.ndarray, length: int) -> np.ndarray:

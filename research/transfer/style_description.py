@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from research.audio.padding import pad_to, padded_length
+from research.audio.padding import pad_waveform
 from research.audio.waveform import Waveform
 from research.transfer.config import TransferConfig
 from research.transfer.constants import Constants, make_constants
@@ -40,10 +40,12 @@ def describe_samples(
     num_frames: int | None = None,
 ) -> Style:
     """Describe a style, `[1, samples]`; the other arguments as of `Objective.describe_style`."""
-    num_samples = samples.shape[-1]
-    padded = pad_to(samples, (1, padded_length(num_samples)))
     style = _describe(
-        constants, padded, num_samples, objective=make_objective(config), num_frames=num_frames
+        constants,
+        pad_waveform(samples),
+        samples.shape[1],
+        objective=make_objective(config),
+        num_frames=num_frames,
     )
     start = describe_for_start(samples, config)
     return style._replace(levels=start.levels, orchestra=start.orchestra)

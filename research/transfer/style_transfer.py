@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from research.audio.levels import match_loudness, peak, rms
-from research.audio.padding import pad_to, padded_length
+from research.audio.padding import pad_waveform, padded_length
 from research.audio.upper_band import add_upper_band, relative_levels
 from research.audio.waveform import (
     Waveform,
@@ -137,15 +137,14 @@ def prepare(
     samples = content_samples(content, config)
     constants = constants or make_constants(config, content.sample_rate)
     amount = _SMALLEST_AMOUNT + (1 - _SMALLEST_AMOUNT) * config.style_amount
-    num_channels, num_samples = samples.shape
-    padded = num_channels, padded_length(num_samples)
+    num_samples = samples.shape[1]
     of_style, style_upper = None, np.zeros(0)
     if isinstance(style, Waveform):
         if config.full_band and content.sample_rate > config.sample_rate:
             style_upper = relative_levels(style, config.sample_rate)
         of_style = style_samples(style, config)
         if config.num_iterations:
-            num_frames = config.stft.num_frames(padded[1])
+            num_frames = config.stft.num_frames(padded_length(num_samples))
             style = describe_samples(
                 constants, of_style, config, None if config.style_amount < 1 else num_frames
             )
@@ -174,7 +173,7 @@ def prepare(
     if config.num_iterations:
         targets = _make_targets(
             constants,
-            pad_to(samples if config.content_target == "content" else start, padded),
+            pad_waveform(samples if config.content_target == "content" else start),
             num_samples,
             style,
             None if config.style_amount == 1 else amount,
@@ -228,9 +227,7 @@ def finish(problem: Problem, minimum: Minimum, seconds: dict[str, float]) -> Tra
         again = resample(recording, config.sample_rate).samples
         again = fit_length(match_channels(again, len(samples)), samples.shape[-1])
         again = again * np.float32(level / max(rms(again), 1e-30))
-        padded = len(samples), padded_length(samples.shape[-1])
-        again = pad_to(again, padded)
-        return evaluate(of_waveform, again, problem.targets, problem.weights)[0]
+        return evaluate(of_waveform, pad_waveform(again), problem.targets, problem.weights)[0]
 
     return Transfer(
         _as_content(output, problem),

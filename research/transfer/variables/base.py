@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.audio.padding import pad_to, padded_length
+from research.audio.padding import pad_to, pad_waveform, padded_length
 from research.audio.phase import PhaseConfig, recover_phase
 from research.audio.stft import StftConfig
 
@@ -74,9 +74,8 @@ class Variable(abc.ABC):
 
     def from_recording(self, samples: np.ndarray) -> np.ndarray:
         """`from_waveform` by a program that recordings of other lengths share."""
-        num_channels, num_samples = samples.shape
-        padded = pad_to(samples, (num_channels, padded_length(num_samples)))
-        return self.cut(self.from_waveform(jax.device_put(padded), num_samples), num_samples)
+        num_samples, padded = samples.shape[1], jax.device_put(pad_waveform(samples))
+        return self.cut(self.from_waveform(padded, num_samples), num_samples)
 
     def pad(self, variable: jax.Array | np.ndarray, num_samples: int) -> np.ndarray:
         """The variable of a waveform of `num_samples`, padded to that of `padded_length`."""
