@@ -14,7 +14,7 @@ from playing import SAMPLE_RATE, noise, play
 
 from research.audio.waveform import Waveform
 from research.audio.writing import save_waveform
-from research.benchmarks.known_truth import anchors, benchmark, measures, pieces, render
+from research.benchmarks.known_truth import anchors, benchmark, judged, measures, pieces, render
 from research.benchmarks.known_truth.equalisers import (
     equalise_levels,
     match_quantiles,
@@ -22,6 +22,7 @@ from research.benchmarks.known_truth.equalisers import (
 from research.benchmarks.known_truth.note_detector import find_notes
 from research.errors import InputError
 from research.judge.fixed_equaliser import equalise_spectrum
+from research.judge.verdict import Judge
 from research.transfer.config import TransferConfig
 
 FLUTE, SAWTOOTH = 0.5 ** np.arange(12), 1.0 / np.arange(1, 21)
@@ -360,16 +361,46 @@ def test_rows_of_presets_and_folders(monkeypatch, tmp_path):
             triple, rendered, configs, folders, tmp_path, with_anchors=False
         )
     assert rows.keys() == {"transfer_default", "mine"}
-    assert pytest.approx(1, abs=1e-3) == rows["transfer_default"].TRUTH
-    assert rows["mine"].closer == pytest.approx(0, abs=1e-3)
+    assert rows["transfer_default"]["TRUTH"] == pytest.approx(1, abs=1e-3)
+    assert rows["mine"]["closer"] == pytest.approx(0, abs=1e-3)
     assert (tmp_path / "outputs" / "transfer_default" / f"{triple.name}.wav").is_file()
     assert benchmark.table("piano", rows).count("\n") == 2
     assert json.loads(json.dumps(benchmark.as_json(rows)))["mine"]["closer"] == 0
 
 
+def test_rows_with_the_judge():
+    triple, rendered = pieces.TRIPLES[0], make_rendered()
+    rows = benchmark.measure_triple(
+        triple, rendered, {}, {}, pathlib.Path(), with_cheats=True, with_judge=True
+    )
+    verdict = Judge(CONTENT, STYLE, SAMPLE_RATE)(OTHER_TRUTH)
+    assert rows["other_soundfont"]["score"] == pytest.approx(verdict.score, abs=1e-6)
+    assert rows["other_soundfont"]["naturalness"] == pytest.approx(verdict.naturalness, abs=1e-6)
+    # The truth is another sound; two equalisers make crossfades from the inputs.
+    assert rows["truth"]["magnitudes"] < 0.9 < 0.95 < rows["crossfade"]["magnitudes"]
+    assert all(rows["silence"][name] == 0 for name in judged.JUDGED)
+    title, content, *_ = benchmark.table("piano", rows).splitlines()
+    assert title.split() == ["piano", *benchmark.COLUMNS, *judged.JUDGED]
+    assert content.split()[-4:] == ["1.000", "0.000", "1.000", "1.000"]
+    assert len(title) == len(content)
+    assert benchmark.summarise([rows, rows])["truth"]["magnitudes"]["triples"] == 2
+
+
+def test_rank_correlations_by_hand():
+    def row(score, closer):
+        return dict.fromkeys(judged.TRUTHS, 0.5) | {"score": score, "closer": closer}
+
+    # Ranks 1 2 3 4 and 2 1 3 4: 1 - 6 * 2 / (4 * 15).
+    rows = {"a": row(0.1, 0.3), "b": row(0.2, 0.1), "c": row(0.3, 0.4), "d": row(0.9, 0.9)}
+    known = {"truth": row(0.0, 1.0)}
+    few = {name: rows[name] for name in "ab"}
+    found = judged.correlations([rows | known, few | known], ["truth"])
+    assert found == {"closer": [pytest.approx(0.8)], "timbre": [], "notes150": [], "TRUTH": []}
+
+
 def test_means_and_standard_errors_by_hand():
-    values = dict.fromkeys((field.name for field in dataclasses.fields(measures.Closeness)), 0.0)
-    one, two, three = (measures.Closeness(**values | {"closer": x}) for x in (0.1, 0.2, 0.6))
+    values = dict.fromkeys(benchmark.COLUMNS, 0.0)
+    one, two, three = (values | {"closer": x} for x in (0.1, 0.2, 0.6))
     summary = benchmark.summarise([{"a": one, "b": one}, {"a": two}, {"a": three}])
     # Deviations of -0.2, -0.1 and 0.3: variance 0.07, over 3 triples.
     expected = {"mean": 0.3, "error": round((0.07 / 3) ** 0.5, 4), "triples": 3}

@@ -27,6 +27,7 @@ WORKDIR = flags.DEFINE_string(
 )
 ANCHORS = flags.DEFINE_bool("anchors", True, "Measure content, style, equalisers and so on, too.")
 CHEATS = flags.DEFINE_bool("cheats", False, "Measure noise, silence, blurred content and so on.")
+JUDGE = flags.DEFINE_bool("judge", False, "Ask the judge, too, and compare its score with truth.")
 SOUNDFONT = flags.DEFINE_string(
     "soundfont", "/usr/share/sounds/sf2/FluidR3_GM.sf2", "Soundfont that plays the triples."
 )
@@ -38,7 +39,7 @@ OTHER_SOUNDFONT = flags.DEFINE_string(
 def main() -> None:
     """Render, transfer, measure and print."""
     # Not before flags are parsed: `--help` and mistyped flags do not wait for these imports.
-    from research.benchmarks.known_truth import benchmark, pieces, render
+    from research.benchmarks.known_truth import anchors, benchmark, judged, pieces, render
     from research.errors import InputError
     from research.files import expand
 
@@ -57,18 +58,35 @@ def main() -> None:
     for triple in triples:
         rendered = render.render_triple(triple, workdir, (SOUNDFONT.value, OTHER_SOUNDFONT.value))
         rows = benchmark.measure_triple(
-            triple, rendered, configs, outputs, workdir, ANCHORS.value, CHEATS.value
+            triple,
+            rendered,
+            configs,
+            outputs,
+            workdir,
+            with_anchors=ANCHORS.value,
+            with_cheats=CHEATS.value,
+            with_judge=JUDGE.value,
         )
         group = "held_out" if triple.held_out else "tuning"
         groups.setdefault(group, {})[triple.name] = rows
         print(benchmark.table(triple.name, rows), "\n", flush=True)
     by_triple = {}
     means = {}
+    followed = {}
     for group, measured in groups.items():
         means[group] = benchmark.summarise(measured.values())
         print(benchmark.summary_table(f"mean of {len(measured)} {group}", means[group]), "\n")
         by_triple |= {name: benchmark.as_json(rows) for name, rows in measured.items()}
-    print(json.dumps({"means": means, "triples": by_triple}))
+        if JUDGE.value:
+            found = judged.correlations(measured.values(), (*anchors.KNOWING, *anchors.CHEATS))
+            followed[group] = {
+                name: benchmark.mean_of(each) for name, each in found.items() if each
+            }
+            if followed[group]:
+                rows = {"score": followed[group]}
+                print(benchmark.summary_table("rank correlation with", rows), "\n")
+    printed = {"means": means, "triples": by_triple}
+    print(json.dumps(printed | ({"correlations": followed} if JUDGE.value else {})))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ ANCHORS = (
     "other_soundfont",
     "truth",
 )
+KNOWING = ANCHORS[ANCHORS.index("equaliser_of_truth") :]
+"""Those that are made from the truth or from its notes."""
 CHEATS = ("silence", "white_noise", "style_noise", "blurred", "low_pass", "late")
 
 

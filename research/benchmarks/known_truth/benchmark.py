@@ -11,17 +11,20 @@ import numpy as np
 from research.audio.waveform import Waveform, load_waveform, resample
 from research.audio.writing import save_waveform
 from research.benchmarks.known_truth.anchors import ANCHORS, CHEATS, make_anchors, make_cheats
-from research.benchmarks.known_truth.measures import Closeness, Ruler
+from research.benchmarks.known_truth.judged import JUDGED, judged
+from research.benchmarks.known_truth.measures import Ruler
 from research.benchmarks.known_truth.pieces import Triple
 from research.benchmarks.known_truth.render import SAMPLE_RATE, Rendered
 from research.errors import InputError, about
+from research.judge.verdict import Judge
 from research.settings import freeze
 from research.transfer.config import TransferConfig
 from research.transfer.style_transfer import transfer
 from research.transfer.sweep import combinations
 
 COLUMNS = ("closer", "timbre", "beyond_eq", "notes150", "TRUTH", "lsd", "mfcc")
-Rows = dict[str, Closeness]
+Rows = dict[str, dict[str, float]]
+"""The numbers of each row: those of `Closeness`, and of `JUDGED` if the judge was asked."""
 
 
 def load_config(spec: str) -> TransferConfig:
@@ -76,6 +79,7 @@ def measure_triple(
     workdir: pathlib.Path,
     with_anchors: bool = True,
     with_cheats: bool = False,
+    with_judge: bool = False,
 ) -> Rows:
     """Measures of all rows of a triple.
 
@@ -88,6 +92,7 @@ def measure_triple(
       workdir: where outputs are kept.
       with_anchors: also measure `make_anchors`.
       with_cheats: also measure `make_cheats`.
+      with_judge: also ask the judge.
 
     Raises:
       InputError: a transfer or an output that cannot be used.
@@ -97,22 +102,28 @@ def measure_triple(
         recordings[name].samples.mean(axis=0) for name in ("content", "style", "truth")
     )
     ruler = Ruler(content, truth, rendered.notes)
+    judge = Judge(content, style, SAMPLE_RATE) if with_judge else None
+
+    def measure(sound: np.ndarray) -> dict[str, float]:
+        closeness = dataclasses.asdict(ruler(sound))
+        return closeness if judge is None else closeness | judged(judge, sound)
+
     rows: Rows = {}
     if with_anchors:
-        rows |= {name: ruler(sound) for name, sound in make_anchors(recordings).items()}
+        rows |= {name: measure(sound) for name, sound in make_anchors(recordings).items()}
     if with_cheats:
-        rows |= {name: ruler(sound) for name, sound in make_cheats(content, style).items()}
+        rows |= {name: measure(sound) for name, sound in make_cheats(content, style).items()}
     for row, config in configs.items():
         output = transfer(recordings["content"], recordings["style"], config).output
         path = workdir / "outputs" / row / f"{triple.name}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         save_waveform(path, output)
-        rows[row] = ruler(_mono(output))
+        rows[row] = measure(_mono(output))
     for row, folder in folders.items():
         path = folder / f"{triple.name}.wav"
         if path.is_file():
             with about(path):
-                rows[row] = ruler(_mono(load_waveform(path)))
+                rows[row] = measure(_mono(load_waveform(path)))
         else:
             warnings.warn(f"{path} does not exist and is left out", stacklevel=2)
     return rows
@@ -122,39 +133,42 @@ def _mono(waveform: Waveform) -> np.ndarray:
     return resample(waveform, SAMPLE_RATE).samples.mean(axis=0)
 
 
-def table(title: str, rows: Mapping[str, Closeness]) -> str:
+def table(title: str, rows: Rows) -> str:
     """The measures of one triple as text, a line a row."""
-    lines = [f"{title:24}" + "".join(f"{column:>10}" for column in COLUMNS)]
-    for name, measured in rows.items():
-        values = [getattr(measured, column) for column in COLUMNS]
-        lines.append(f"  {name:22}" + "".join(f"{value:10.3f}" for value in values))
+    columns = _columns(rows)
+    lines = [f"{title:24}" + "".join(f"{column:>{_width(column)}}" for column in columns)]
+    for name, row in rows.items():
+        cells = (f"{row[column]:{_width(column)}.3f}" for column in columns)
+        lines.append(f"  {name:22}" + "".join(cells))
     return "\n".join(lines)
 
 
 def summarise(triples: Iterable[Rows]) -> dict[str, dict[str, dict[str, float | int | None]]]:
-    """Mean, standard error and number of triples, by row and measure.
-
-    The standard error of a single triple is None.
-    """
+    """`mean_of` of each measure, by row and measure."""
     triples = list(triples)
     summary = {}
     for name in dict.fromkeys(name for rows in triples for name in rows):
-        measured = [rows[name] for rows in triples if name in rows]
-        summary[name] = {}
-        for column in COLUMNS:
-            values = np.array([getattr(each, column) for each in measured], np.float64)
-            error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else None
-            summary[name][column] = {
-                "mean": round(float(values.mean()), 4),
-                "error": None if error is None else round(float(error), 4),
-                "triples": len(values),
-            }
+        found = [rows[name] for rows in triples if name in rows]
+        columns = _columns({name: found[0]})
+        summary[name] = {column: mean_of([row[column] for row in found]) for column in columns}
     return summary
+
+
+def mean_of(values: Sequence[float]) -> dict[str, float | int | None]:
+    """Mean, standard error and number of triples. The standard error of a single one is None."""
+    array = np.array(values, np.float64)
+    error = array.std(ddof=1) / len(array) ** 0.5 if len(array) > 1 else None
+    return {
+        "mean": round(float(array.mean()), 4),
+        "error": None if error is None else round(float(error), 4),
+        "triples": len(array),
+    }
 
 
 def summary_table(title: str, summary: Mapping[str, Mapping[str, Mapping]]) -> str:
     """Means and standard errors as text, a line a row."""
-    lines = [f"{title:24}" + "".join(f"{column:>16}" for column in COLUMNS)]
+    columns = dict.fromkeys(column for measures in summary.values() for column in measures)
+    lines = [f"{title:24}" + "".join(f"{column:>16}" for column in columns)]
     for name, measures in summary.items():
         cells = [
             f"{cell['mean']:.3f}" + ("" if cell["error"] is None else f" ± {cell['error']:.3f}")
@@ -164,9 +178,17 @@ def summary_table(title: str, summary: Mapping[str, Mapping[str, Mapping]]) -> s
     return "\n".join(lines)
 
 
-def as_json(rows: Rows) -> dict[str, dict[str, float]]:
-    """Measures by row, for JSON."""
+def as_json(rows: Rows) -> Rows:
+    """Measures by row, rounded for JSON."""
     return {
-        name: {key: round(value, 4) for key, value in dataclasses.asdict(measured).items()}
-        for name, measured in rows.items()
+        name: {key: round(value, 4) for key, value in row.items()} for name, row in rows.items()
     }
+
+
+def _columns(rows: Rows) -> list[str]:
+    first = next(iter(rows.values()), {})
+    return [*COLUMNS, *(column for column in JUDGED if column in first)]
+
+
+def _width(column: str) -> int:
+    return max(10, len(column) + 2)

@@ -3,7 +3,7 @@
 import functools
 import math
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def read_voices(piece: Piece) -> list[list[tuple[float, float, int]]]:
     import music21  # pyright: ignore[reportMissingImports]
 
     try:
-        score = music21.corpus.parse(piece.work, number=piece.number)
+        score: Any = music21.corpus.parse(piece.work, number=piece.number)
     except music21.exceptions21.Music21Exception as error:
         raise InputError(
             f"music21 {music21.__version__} cannot read {piece.work} ({error}); install the "
