@@ -1,7 +1,9 @@
 """Takes side by side: each is what it is alone, and as many at once as memory allows."""
 
+import os
 import types
 
+import jax
 import numpy as np
 import pytest
 from sweeps import CONTENT, STYLE, config_of, noise
@@ -102,3 +104,17 @@ def test_memory_that_does_not_do_for_one_take_is_told():
     problem = next(prepare_each(CONTENT, STYLE, config_of(), [{}]))
     with pytest.raises(InputError, match=r"^config.sweep.memory_gb is 0.0001, and one take of 0.5"):
         side_by_side._find_room(problem, 2, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("cores", "takes", "devices"), [({5}, 4, 1), ({1, 2, 3}, 8, 3), ({0}, 0, 1)]
+)
+def test_only_cores_that_the_process_may_use_are_devices(monkeypatch, cores, takes, devices):
+    updated = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: cores)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(jax.config, "update", lambda *changed: updated.append(changed))
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    side_by_side.use_every_core(takes)
+    assert updated == [("jax_num_cpu_devices", devices)]

@@ -18,7 +18,7 @@ from conftest import ROOT
 
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform
-from research.data import spectrogram_cache, track_cache
+from research.data import track_cache
 from research.data.front_ends import base as front_ends
 from research.data.front_ends import stft as spectrograms
 from research.data.front_ends.stft import SpectrogramConfig
@@ -537,7 +537,7 @@ def test_duplicates_may_be_computed_at_the_same_time(cache, tmp_path, chord, mon
         save(*arguments)
         meet.wait()
 
-    monkeypatch.setattr(spectrogram_cache.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
     monkeypatch.setattr(np, "save", save_together)
     first, second = cache.add(files)
     assert first == second

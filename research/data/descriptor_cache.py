@@ -33,6 +33,8 @@ class DescriptorCache(TrackCache):
     def _add(
         self, files: Sequence[pathlib.Path], on_progress: Callable[[int, int], None]
     ) -> list[Entry]:
+        from joblib import cpu_count
+
         entries = []
         # With a process a core, more threads slow each other down.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -41,7 +43,7 @@ class DescriptorCache(TrackCache):
         context.set_forkserver_preload([__name__, _PRELOADED])
         _start_server()
         try:
-            with ProcessPoolExecutor(os.cpu_count(), context, _start) as pool:
+            with ProcessPoolExecutor(cpu_count(), context, _start) as pool:
                 collect(pool, self.add_one, files, entries, on_progress)
         except BrokenProcessPool as error:
             raise InputError(

@@ -83,10 +83,12 @@ class SpectrogramCache(TrackCache):
     def _add(
         self, files: Sequence[pathlib.Path], on_progress: Callable[[int, int], None]
     ) -> list[Entry]:
+        from joblib import cpu_count
+
         index, entries = self.root / "digests.json", []
         known, stamped = _read_index(index), [(file, _stamp(file)) for file in files]
         try:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with ThreadPoolExecutor(cpu_count()) as pool:
                 add = functools.partial(self._add_stamped, known)
                 collect(pool, add, stamped, entries, on_progress)
         finally:

@@ -29,14 +29,18 @@ from research.transfer.style_transfer import Problem, Transfer, finish
 def use_every_core(num_takes: int) -> None:
     """Make each CPU core a device, for takes side by side, unless the environment says how many.
 
+    Cores that this process may not use, by its affinity or its control group, do not count.
+
     It does nothing where jax has counted its devices already.
     """
     if "JAX_NUM_CPU_DEVICES" in os.environ:
         return
     if "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
+    from joblib import cpu_count
+
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", max(min(os.cpu_count() or 1, num_takes), 1))
+        jax.config.update("jax_num_cpu_devices", max(min(cpu_count(), num_takes), 1))
 
 
 class _Room(NamedTuple):

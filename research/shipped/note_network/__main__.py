@@ -9,7 +9,6 @@ again. fluidsynth, pretty_midi and the soundfonts must be installed.
 
 import functools
 import multiprocessing
-import os
 import pathlib
 
 from absl import flags
@@ -71,13 +70,15 @@ def main() -> None:
 
 def _make_mixtures(workdir: pathlib.Path, count: int, bar: CountingBar) -> list[Mixture]:
     """Pieces of the seeds 0 to `count`, from the workdir or made by all cores."""
+    from joblib import cpu_count
+
     files = [workdir / "pieces" / f"{first}.npz" for first in range(0, count, PIECES_OF_FILE)]
     missing = [file for file in files if not file.is_file()]
     if missing:
         (workdir / "pieces").mkdir(exist_ok=True)
         make = functools.partial(make_file, SOUNDFONTS.value, workdir / "notes")
         context = multiprocessing.get_context("spawn")
-        with context.Pool(min(os.cpu_count() or 1, len(missing))) as pool:
+        with context.Pool(min(cpu_count(), len(missing))) as pool:
             for number, _ in enumerate(pool.imap_unordered(make, missing), 1):
                 bar("pieces", PIECES_OF_FILE * number, PIECES_OF_FILE * len(missing))
     mixtures = []
