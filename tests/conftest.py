@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+import cores  # noqa: F401
 import hypothesis
 import numpy as np
 import pytest
