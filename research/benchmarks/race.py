@@ -1,12 +1,12 @@
 """Several implementations of one piece of work, timed in turn in one run."""
 
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable
 
 import jax
+from joblib import cpu_count
 
 ENTRANTS = ("project", "librosa", "pytorch", "floor")
 
@@ -31,7 +31,7 @@ def race(title: str, entrants: dict[str, Callable[[], object] | None], num_round
             seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     device = jax.devices()[0].device_kind
-    print(f"{title}\n{num_rounds} rounds, {os.cpu_count()} cores, jax on {device}\n")
+    print(f"{title}\n{num_rounds} rounds, {cpu_count()} cores, jax on {device}\n")
     print(f"{'':10}{'median s':>10}{'min s':>10}{'max s':>10}{'/ project':>11}")
     for name, values in seconds.items():
         ratio = medians[name] / medians["project"]

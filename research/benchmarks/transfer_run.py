@@ -17,6 +17,7 @@ import time
 
 import jax
 import numpy as np
+from joblib import cpu_count
 
 from configs.transfer import PRESETS
 from research import signals
@@ -37,7 +38,7 @@ def main() -> None:
 def _measure(preset: str) -> None:
     config = PRESETS[preset]
     content, style = (load_waveform(_CLIPS / name) for name in ("piano.ogg", "band.ogg"))
-    print(f"{preset}: {os.cpu_count()} cores, jax on {jax.devices()[0].device_kind}\n")
+    print(f"{preset}: {cpu_count()} cores, jax on {jax.devices()[0].device_kind}\n")
     print(f"{'content':10}" + "".join(f"{part:>10}" for part in _PARTS) + "  evaluations  peak MB")
     for repeats in (1, 2, 4):
         longer = Waveform(np.tile(content.samples, repeats), content.sample_rate)

@@ -29,9 +29,8 @@ from research.transfer.style_transfer import Problem, Transfer, finish
 def use_every_core(num_takes: int) -> None:
     """Make each CPU core a device, for takes side by side, unless the environment says how many.
 
-    Cores that this process may not use, by its affinity or its control group, do not count.
-
-    It does nothing where jax has counted its devices already.
+    Cores that this process may not use, by its affinity or its control group, do not count. It does
+    nothing where jax has counted its devices already.
     """
     if "JAX_NUM_CPU_DEVICES" in os.environ:
         return

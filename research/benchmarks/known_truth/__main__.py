@@ -39,7 +39,7 @@ OTHER_SOUNDFONT = flags.DEFINE_string(
 def main() -> None:
     """Render, transfer, measure and print."""
     # Not before flags are parsed: `--help` and mistyped flags do not wait for these imports.
-    from research.benchmarks.known_truth import anchors, benchmark, judged, pieces, render
+    from research.benchmarks.known_truth import benchmark, pieces, render
     from research.errors import InputError
     from research.files import expand
 
@@ -72,21 +72,18 @@ def main() -> None:
         print(benchmark.table(triple.name, rows), "\n", flush=True)
     by_triple = {}
     means = {}
-    followed = {}
+    correlations = {}
     for group, measured in groups.items():
         means[group] = benchmark.summarise(measured.values())
         print(benchmark.summary_table(f"mean of {len(measured)} {group}", means[group]), "\n")
         by_triple |= {name: benchmark.as_json(rows) for name, rows in measured.items()}
         if JUDGE.value:
-            found = judged.correlations(measured.values(), (*anchors.KNOWING, *anchors.CHEATS))
-            followed[group] = {
-                name: benchmark.mean_of(each) for name, each in found.items() if each
-            }
-            if followed[group]:
-                rows = {"score": followed[group]}
-                print(benchmark.summary_table("rank correlation with", rows), "\n")
+            correlations[group] = benchmark.summarise_correlations(measured.values())
+            if correlations[group]:
+                row = {"score": correlations[group]}
+                print(benchmark.summary_table("rank correlation with", row), "\n")
     printed = {"means": means, "triples": by_triple}
-    print(json.dumps(printed | ({"correlations": followed} if JUDGE.value else {})))
+    print(json.dumps(printed | ({"correlations": correlations} if JUDGE.value else {})))
 
 
 if __name__ == "__main__":

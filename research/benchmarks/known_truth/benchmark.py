@@ -11,7 +11,7 @@ import numpy as np
 from research.audio.waveform import Waveform, load_waveform, resample
 from research.audio.writing import save_waveform
 from research.benchmarks.known_truth.anchors import ANCHORS, CHEATS, make_anchors, make_cheats
-from research.benchmarks.known_truth.judged import JUDGED, judged
+from research.benchmarks.known_truth.judged import JUDGED, correlations, judged
 from research.benchmarks.known_truth.measures import Ruler
 from research.benchmarks.known_truth.pieces import Triple
 from research.benchmarks.known_truth.render import SAMPLE_RATE, Rendered
@@ -152,6 +152,11 @@ def summarise(triples: Iterable[Rows]) -> dict[str, dict[str, dict[str, float | 
         columns = _columns({name: found[0]})
         summary[name] = {column: mean_of([row[column] for row in found]) for column in columns}
     return summary
+
+
+def summarise_correlations(triples: Iterable[Rows]) -> dict[str, dict[str, float | int | None]]:
+    """`mean_of` of each of `correlations`; those that no triple has are left out."""
+    return {name: mean_of(found) for name, found in correlations(triples).items() if found}
 
 
 def mean_of(values: Sequence[float]) -> dict[str, float | int | None]:

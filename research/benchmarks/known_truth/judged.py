@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from research.benchmarks.known_truth.anchors import CHEATS, KNOWING
 from research.judge.verdict import Judge
 
 JUDGED = ("score", "content_kept", "style_reached", "magnitudes", "naturalness")
@@ -33,22 +34,20 @@ def judged(judge: Judge, sound: np.ndarray) -> dict[str, float]:
     }
 
 
-def correlations(
-    triples: Iterable[Mapping[str, Mapping[str, float]]], left_out: Iterable[str]
-) -> dict[str, list[float]]:
+def correlations(triples: Iterable[Mapping[str, Mapping[str, float]]]) -> dict[str, list[float]]:
     """Spearman's rank correlation of the score with each of `TRUTHS`, a number a triple.
+
+    Cheats and what is made from the truth are not ranked. Triples with fewer than three other rows
+    have no correlation, nor have those in which all scores or all measures are equal.
 
     Args:
       triples: measures by row, with those of the judge.
-      left_out: rows that are not ranked. Triples with fewer than three others have no correlation,
-        nor have those in which all scores or all measures are equal.
     """
     from scipy.stats import spearmanr
 
-    left_out = frozenset(left_out)
     found: dict[str, list[float]] = {name: [] for name in TRUTHS}
     for rows in triples:
-        ranked = [row for name, row in rows.items() if name not in left_out]
+        ranked = [row for name, row in rows.items() if name not in KNOWING + CHEATS]
         scores = [row["score"] for row in ranked]
         for name, values in found.items():
             truth = [row[name] for row in ranked]
