@@ -112,7 +112,8 @@ def decode_media(path: pathlib.Path) -> tuple[np.ndarray, int]:
             "copy"
         )
     # The last frame of an encoder is filled up with silence.
-    return samples[:, : None if promised is None else round(promised * sample_rate)], sample_rate
+    length = None if promised is None else round(promised * sample_rate)
+    return np.ascontiguousarray(samples[:, :length]), sample_rate
 
 
 def _promised_seconds(container: "InputContainer", stream: "AudioStream") -> float | None:

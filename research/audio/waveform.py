@@ -45,7 +45,7 @@ class Waveform:
         """Hexadecimal hash of the samples, their number of channels, the sample rate and `kind`."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(f"{kind}{self.sample_rate} Hz, {len(self.samples)} channels".encode())
-        digest.update(self.samples.data)
+        digest.update(np.ascontiguousarray(self.samples).data)
         return digest.hexdigest()
 
 
