@@ -20,11 +20,20 @@ import pathlib
 from research import command_line
 from research.command_line import config_flags, flags
 
+FLAGS_OF = {
+    "train": (),
+    "evaluate": (),
+    "predict": ("input",),
+    "pca": (),
+    "embed": ("transfer",),
+    "describe": (),
+}
+
 CONFIG = command_line.define_config(pathlib.Path(__file__).parent / "configs" / "multi_channel.py")
 MODE = flags.DEFINE_enum(
     "mode",
     "train",
-    ["train", "evaluate", "predict", "pca", "embed", "describe"],
+    list(FLAGS_OF),
     "Train and test; test a trained network; predict genres; fit principal components; draw a map "
     "of tracks in the features of a network; or write tables of descriptors in GTZAN's format.",
 )
@@ -36,7 +45,7 @@ INPUT = flags.DEFINE_string(
 TRANSFER = flags.DEFINE_string(
     "transfer", None, "Workdir of a run_transfer.py run, which --mode=embed adds to the map."
 )
-WORKDIR = flags.DEFINE_string(
+WORKDIR = command_line.define_path(
     "workdir", None, "Folder of the run; results/ and the name of the config file by default."
 )
 
@@ -49,13 +58,14 @@ def main() -> None:
     from research.training.config import TrainConfig
 
     file = config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]
+    command_line.check_flags(MODE.value, FLAGS_OF)
     workdir = pathlib.Path(WORKDIR.value or f"results/{pathlib.Path(file).stem}")
     config = freeze(TrainConfig, CONFIG.value)
     if MODE.value not in ("train", "evaluate"):
         processes.check_one(f"--mode={MODE.value}")
     changes = config_flags.get_override_values(flags.FLAGS["config"])
     if MODE.value == "train":
-        commands.train(config, workdir)
+        commands.train(config, workdir, changes)
     elif MODE.value == "evaluate":
         commands.evaluate(config, workdir, changes)
     elif MODE.value == "predict":

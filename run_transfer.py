@@ -10,7 +10,7 @@ may be an audio file, a style file that `--mode=style` made of several, or a mix
 
 Several contents, styles and values of weights are a sweep, optimised side by side:
 
-    python run_transfer.py --content=songs/ --style=a.wav,b.wav --config.sweep.style_weight=0.5,1,2
+    python run_transfer.py --content=songs/ --style=a.wav,b.wav --config.sweep.style_amount=0.5,1
     python run_transfer.py --mode=compare --input=results/one,results/other
 
 In the browser:
@@ -21,9 +21,15 @@ In the browser:
 import pathlib
 
 from research import command_line
-from research.command_line import flags
+from research.command_line import config_flags, flags
 
 CLIPS = pathlib.Path(__file__).parent / "research" / "clips"
+FLAGS_OF = {
+    "transfer": ("config", "content", "style", "pairs", "output", "preview", "workdir"),
+    "style": ("config", "style", "output"),
+    "compare": ("input", "workdir"),
+    "app": ("workdir", "host", "port", "upload_mb", "browser"),
+}
 
 CONFIG = command_line.define_config(pathlib.Path(__file__).parent / "configs" / "transfer.py")
 CONTENT = flags.DEFINE_string(
@@ -40,23 +46,23 @@ STYLE = flags.DEFINE_string(
 PAIRS = flags.DEFINE_string(
     "pairs", None, "Table of a content and a style a line, with a tab between, for several takes."
 )
-OUTPUT = flags.DEFINE_string(
+OUTPUT = command_line.define_path(
     "output",
     None,
     "Audio file to write, besides WORKDIR/output.wav; the style file of --mode=style.",
 )
-PREVIEW = flags.DEFINE_string(
+PREVIEW = command_line.define_path(
     "preview", None, "Audio file for the start of an optimisation, and then the best so far."
 )
 INPUT = flags.DEFINE_list("input", [], "Workdirs of runs, for --mode=compare.")
 MODE = flags.DEFINE_enum(
     "mode",
     "transfer",
-    ["transfer", "style", "compare", "app"],
+    list(FLAGS_OF),
     "Transfer; save the description of a style; put runs into one table; or open a page in the "
     "browser to do it there.",
 )
-WORKDIR = flags.DEFINE_string(
+WORKDIR = command_line.define_path(
     "workdir", None, "Folder of the results: results/transfer, sweep, compare or app by default."
 )
 HOST = flags.DEFINE_string("host", "127.0.0.1", "Address that --mode=app listens on.")
@@ -74,9 +80,10 @@ def main() -> None:
     from research.errors import InputError
     from research.settings import freeze
     from research.transfer import commands
-    from research.transfer.config import TransferConfig
+    from research.transfer.config import TransferConfig, check_applies
     from research.transfer.pairs import find_pairs, load_pairs
 
+    command_line.check_flags(MODE.value, FLAGS_OF)
     if MODE.value != "transfer":
         processes.check_one(f"--mode={MODE.value}")
     if MODE.value == "app":
@@ -92,9 +99,12 @@ def main() -> None:
     elif MODE.value == "style":
         if OUTPUT.value is None:
             raise InputError("--mode=style needs --output, an .npz file to write")
+        if not STYLE.present:
+            raise InputError("--mode=style needs --style; give audio files, or a folder of them")
         commands.save_style(OUTPUT.value, STYLE.value, freeze(TransferConfig, CONFIG.value))
     else:
         config = freeze(TransferConfig, CONFIG.value)
+        check_applies(config, config_flags.get_override_values(flags.FLAGS["config"]))
         if PAIRS.value is None:
             if bool(CONTENT.present) != bool(STYLE.present):
                 missing = "style" if CONTENT.present else "content"

@@ -20,7 +20,7 @@ from research.training.config import TrainConfig
 PRESETS = {
     # The residual network as it is trained on audio.
     "default": dataclasses.replace(residual.DEFAULT, spectrogram=ImageConfig()),
-    # The single-channel network on segments of 5 s, 56 frames each, nothing augmented.
+    # The single-channel network on segments of 5 s, 55 frames each, nothing augmented.
     "plain": TrainConfig(spectrogram=ImageConfig(), model=SingleChannelConfig()),
 }
 

@@ -7,7 +7,7 @@ import os
 import pathlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -60,6 +60,39 @@ def define_config(default: pathlib.Path) -> flags.FlagHolder:
         return config_flags.DEFINE_config_file(
             "config", str(default), "Config file, with a preset after a colon."
         )
+
+
+class _PathParser(flags.ArgumentParser[str]):
+    """Expands `~`, which shells leave alone after an equals sign."""
+
+    def parse(self, argument: str) -> str:
+        return os.path.expanduser(argument)
+
+
+def define_path(
+    name: str, default: str | None, help: str, *, required: bool = False
+) -> flags.FlagHolder:
+    """Define a flag that is a path, in which `~` is expanded."""
+    return flags.DEFINE(_PathParser(), name, default, help, required=required)
+
+
+def check_flags(mode: str, flags_of: Mapping[str, Collection[str]]) -> None:
+    """Check that the flags that were given apply to a mode.
+
+    Args:
+      mode: of the script.
+      flags_of: for each mode, the names of the flags that some modes alone have; `config` stands
+        for its keys, too.
+
+    Raises:
+      InputError: a flag does not apply.
+    """
+    for name in sorted(set().union(*flags_of.values()) - set(flags_of[mode])):
+        if flags.FLAGS[name].present or (
+            name == "config" and config_flags.get_override_values(flags.FLAGS[name])
+        ):
+            modes = " or ".join(other for other in flags_of if name in flags_of[other])
+            raise InputError(f"--{name} does not apply to --mode={mode}; it is for --mode={modes}")
 
 
 def run(main: Callable[[], None]) -> None:

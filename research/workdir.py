@@ -50,7 +50,7 @@ def claim(
       path: the JSON file in the workdir.
       value: nested dicts that identify the run.
       binding: True if an existing file must agree with `value`; else it is overwritten.
-      free: dotted keys that may differ.
+      free: dotted keys, or sections, that may differ.
 
     Raises:
       InputError: the values differ, so the workdir belongs to another run.
@@ -84,8 +84,10 @@ def claim_config(path: str | os.PathLike, config: Any, *, binding: bool) -> None
 
 def _check_same(path: pathlib.Path, before: Any, now: dict[str, Any], free: Iterable[str]) -> None:
     first, second = flat(before), flat(now)
-    for key in sorted((first.keys() | second.keys()) - set(free)):
-        if first.get(key) != second.get(key):
+    free = [*free]
+    for key in sorted(first.keys() | second.keys()):
+        is_free = any(f"{key}.".startswith(f"{name}.") for name in free)
+        if first.get(key) != second.get(key) and not is_free:
             raise InputError(
                 f"{path.parent} holds another run: {key} is {_short(first.get(key))} in its "
                 f"{path.name}, and {_short(second.get(key))} now; give another --workdir"

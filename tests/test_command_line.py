@@ -6,7 +6,13 @@ import subprocess
 import sys
 import tomllib
 
+import ml_collections
 import pytest
+from absl import flags
+from ml_collections import config_flags
+
+from research import command_line
+from research.errors import InputError
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 SCRIPT = """\
@@ -182,3 +188,35 @@ def test_an_installed_command_shows_the_help_of_its_script(name, tmp_path):
         str(REPOSITORY / f"{module}.py"), f"{module}.py"
     )
     assert "--workdir: Folder of the" in shown[0]
+
+
+FLAGS = {"one": ("path", "config"), "two": ("path", "number"), "three": ()}
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "refused"),
+    [
+        ("one", ["--path=~/a", "--config.size=2"], None),
+        ("two", ["--path=b", "--number=3"], None),
+        ("three", [], None),
+        ("two", ["--config.size=2"], "--config does not apply to --mode=two; it is for --mode=one"),
+        ("one", ["--number=3"], "--number does not apply to --mode=one; it is for --mode=two"),
+        ("three", ["--path=a"], "it is for --mode=one or two"),
+    ],
+)
+def test_flags_of_another_mode_are_refused(monkeypatch, mode, given, refused):
+    values = flags.FlagValues()
+    monkeypatch.setattr(sys, "argv", ["program", *given])  # Where keys of configs are looked for.
+    config = ml_collections.ConfigDict({"size": 1})
+    config_flags.DEFINE_config_dict("config", config, flag_values=values)
+    flags.DEFINE_integer("number", 1, "", flag_values=values)
+    monkeypatch.setattr(command_line.flags, "FLAGS", values)
+    flags.DEFINE(command_line._PathParser(), "path", None, "", flag_values=values)
+    values(["program", *given])
+    if refused is None:
+        command_line.check_flags(mode, FLAGS)
+    else:
+        with pytest.raises(InputError, match=refused):
+            command_line.check_flags(mode, FLAGS)
+    if "--path=~/a" in given:
+        assert values.path == str(pathlib.Path.home() / "a")

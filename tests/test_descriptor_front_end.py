@@ -19,7 +19,7 @@ from research.errors import InputError
 from research.models.network import Network, Variables
 from research.settings import freeze
 from research.training.config import TrainConfig
-from research.training.experiment import match_genres, plan
+from research.training.experiment import check_genres, match_genres, plan
 from research.training.run import Run, find_audio_run
 from research.training.standardisation import standardise_input
 
@@ -113,6 +113,7 @@ def test_order_of_the_rows_does_not_matter(slices, tmp_path):
         ("song.2.wav", 661794, "song.2.wav"),
         ("7.wav", 66149, "7.wav"),
         ("a.²", 66149, "a.²"),
+        ("track01.4", 66149, "track01"),
     ],
 )
 def test_names_of_slices(tmp_path, file, length, track):
@@ -240,8 +241,9 @@ def test_bad_tables_are_refused_in_one_line(tmp_path, place, words):
 
 def test_one_genre_is_refused(tmp_path):
     path = write_table(tmp_path / "a.csv", make_rows("blues.00000", "blues", 3, 0))
+    collection, _ = DescriptorConfig().load_tracks(path)
     with pytest.raises(InputError, match=r"a\.csv holds one genre only \(blues\); give"):
-        DescriptorConfig().load_tracks(path)
+        check_genres(collection)
 
 
 @pytest.mark.parametrize("key", ["gain_db", "time_mask", "frequency_mask"])
@@ -326,7 +328,11 @@ def test_evaluates_and_predicts_another_table(run, trained, whole):
     results = json.loads((trained / "results.json").read_text())
     assert results["protocol"] == "every track for testing"
     assert results["num_tracks"]["test"] == results["num_segments"]["test"] == 12
-    assert results["num_used_in_training"] == 0
+    # They are of the recordings whose slices were trained on, by their names.
+    assert results["recognised_by"] == "names"
+    assert results["num_used_in_training"] == len(
+        json.loads((trained / "data.json").read_text())["fits"]["seed_0"]["train"]
+    )
     result = run("--mode=predict", f"--workdir={trained}", f"--input={whole}")
     assert result.returncode == 0, result.stderr
     predictions = json.loads((trained / "predictions.json").read_text())

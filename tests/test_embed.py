@@ -199,6 +199,30 @@ def test_duplicates_count_once(run_of, monkeypatch):
     assert counted == [NUM_TRACKS, NUM_TRACKS - 1]
 
 
+@pytest.mark.parametrize(("recordings", "count"), [("names", 4), ("files", NUM_TRACKS)])
+def test_slices_of_a_recording_are_no_neighbours_of_each_other(
+    run_of, monkeypatch, recordings, count
+):
+    run, collection, fit, _ = run_of
+    counted = []
+    monkeypatch.setattr(embed, "count_nearest", lambda *found: counted.append(found))
+    names = [
+        f"{track.name.split('/')[0]}.0000{i // 3}.{i % 3}.wav"
+        for i, track in enumerate(collection.tracks)
+    ]
+    tracks = [
+        dataclasses.replace(track, name=f"{name.split('.')[0]}/{name}")
+        for name, track in zip(names, collection.tracks, strict=True)
+    ]
+    data = dataclasses.replace(run.config.data, recordings=recordings)
+    fits = {"seed_0": {"train": [], "validation": [], "test": []}}
+    run = dataclasses.replace(run, fits=fits, config=dataclasses.replace(run.config, data=data))
+    embed.embed(run, dataclasses.replace(collection, tracks=tuple(tracks)), fit, {})
+    [(points, classes)] = counted
+    number = len({name.rsplit(".", 2)[0] for name in names}) if recordings == "names" else count
+    assert len(points) == len(classes) == number
+
+
 def test_fewer_than_four_tracks_are_refused(run_of):
     run, collection, fit, _ = run_of
     empty = np.array([], int)
@@ -287,7 +311,7 @@ def test_in_words():
     assert embed.in_words(Embedding(points, 2.0, 100, None)) == "6 tracks, 2 of them held out"
     assert embed.in_words(Embedding(points, 2.0, 100, (6, 12))) == (
         "6 tracks, 2 of them held out: in the space of 100 features, not of the figure, the 5 "
-        "nearest others of 12 predict the genre of 50.0% (95 % interval 25.4% to 74.6%)"
+        "nearest others of 12 recordings predict the genre of 50.0% (95 % interval 25.4% to 74.6%)"
     )
 
 

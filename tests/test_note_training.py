@@ -6,10 +6,12 @@ import pytest
 import scipy.signal
 
 from research.arrays import load_arrays
+from research.errors import InputError
 from research.shipped.note_network import fit, instruments, mixtures, music
-from research.shipped.note_network.instruments import Instrument, Notes
+from research.shipped.note_network.instruments import Instrument, Notes, soundfont_digests
 from research.shipped.note_network.music import Note, Voice
 from research.transfer.reorchestration.grid import PITCHES
+from research.workdir import claim
 
 RATE = 22050
 
@@ -146,3 +148,19 @@ def test_what_is_missing_is_one_line(run_script, tmp_path):
     assert done.stderr.startswith("note_network: rendering needs ")
     assert "none.sf2" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "work").exists()
+
+
+def test_pieces_of_other_soundfonts_are_not_used_again(tmp_path):
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "font.sf2").write_text(folder.name)
+    one, other = (str(folder / "font.sf2") for folder in folders)
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    claim(workdir / "soundfonts.json", soundfont_digests([one]), binding=True)
+    claim(workdir / "soundfonts.json", soundfont_digests([one]), binding=True)
+    with pytest.raises(InputError, match=r"holds another run: font is .* another --workdir"):
+        claim(workdir / "soundfonts.json", soundfont_digests([other]), binding=True)
+    with pytest.raises(InputError, match=r"--soundfonts names two files font\.sf2; rename one"):
+        soundfont_digests([one, other])

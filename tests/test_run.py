@@ -126,8 +126,8 @@ def test_audio_is_recognised_by_the_names_of_its_images(call):
     )
     assert {on_audio.get(digest) for digest in ("sound 2", "sound 3")} == {None}
     assert (on_audio["sound 0"], on_audio["sound 1"]) == ("train", "validation")
-    # Other images may have the same names.
-    assert ("sound 0" in on_images) == (call is fingerprint)
+    # Other images of the same names may be copies.
+    assert on_images == on_audio
 
 
 def test_a_network_is_used_with_its_average_where_one_was_kept(tmp_path):
@@ -172,10 +172,24 @@ def test_slices_and_copies_are_recognised_by_the_names_of_their_recordings():
     found = run.subsets_of(collection(**{name: name for name in now | others}))["f"]
     assert {name: found.get(name) for name in now} == dict.fromkeys(now, "train")
     assert not others & found.keys()
-    assert run.by_names
+    assert run.by_names(collection())
+
+
+def test_copies_in_another_format_are_recognised_by_their_names():
+    fits = {"f": {"train": ["blues/blues.00001.wav"], "validation": [], "test": []}}
+    config = TrainConfig()
+    own = run_of({"blues/blues.00001.wav": "one", "blues/2.wav": "two"}, fits, config, "stft")
     # A run knows its own files by what they hold.
-    own = run_of({"blues/1.wav": "one"}, {"f": {}}, TrainConfig(), "stft")
-    assert not own.by_names
+    same = collection(**{"blues.00001.wav": "two"})
+    assert not own.by_names(same) and own.subsets_of(same) == {"f": {"one": "train"}}
+    copies = collection(**{"blues.00001.mp3": "1 lossy", "blues.00001.2.wav": "a slice"})
+    assert own.by_names(copies)
+    found = own.subsets_of(copies)["f"]
+    assert found["1 lossy"] == found["a slice"] == "train"
+    # If the names mislead, they say nothing.
+    files = dataclasses.replace(config.data, recordings="files")
+    own = dataclasses.replace(own, config=dataclasses.replace(config, data=files))
+    assert not own.by_names(copies) and own.subsets_of(copies) == {"f": {"one": "train"}}
 
 
 def test_runs_of_before_split_files_whatever_their_names(tmp_path):

@@ -18,6 +18,7 @@ from conftest import ROOT
 from research.audio.stft import StftConfig
 from research.data.front_ends.stft import SpectrogramConfig
 from research.data.segments import SegmentConfig
+from research.data.splits import FileLists
 from research.data.tracks import SkippedFileWarning
 from research.errors import InputError
 from research.files import exclusive_lock
@@ -177,6 +178,60 @@ def test_evaluates_on_other_data_and_says_what_was_trained_on(trained, tones, tm
     assert read(workdir, "results_of_training.json") == read(trained)
 
 
+def test_results_of_another_test_are_not_kept_as_those_of_the_training(small, tones, tmp_path):
+    names = sorted(f"{path.parent.name}/{path.stem}" for path in tones.rglob("*.wav"))
+    (tmp_path / "train.txt").write_text("\n".join(set(names) - set(names[::3])))
+    (tmp_path / "test.txt").write_text("\n".join(names[::3]))
+    files = FileLists(train=str(tmp_path / "train.txt"))
+    work = tmp_path / "work"
+    commands.train(small({"split": "files", "files": files}, num_epochs=1), work)
+    assert not (work / "results.json").exists()
+    words = "config.data.files.test is not given", "to test on"
+    assert_refused_by(lambda: evaluate(work), *words)
+    for _ in range(2):  # The second replaces the results of the first, not of the training.
+        evaluate(work, data__files__test=str(tmp_path / "test.txt"))
+    assert not read(work)["of_training"]
+    assert not (work / "results_of_training.json").exists()
+
+
+def test_a_list_that_was_changed_is_not_tested_as_if_it_had_not(small, tones, tmp_path):
+    names = sorted(f"{path.parent.name}/{path.stem}" for path in tones.rglob("*.wav"))
+    (tmp_path / "train.txt").write_text("\n".join(set(names) - set(names[::3])))
+    (tmp_path / "test.txt").write_text("\n".join(names[::3]))
+    files = FileLists(train=str(tmp_path / "train.txt"), test=str(tmp_path / "test.txt"))
+    work = tmp_path / "work"
+    commands.train(small({"split": "files", "files": files}, num_epochs=1), work)
+    before = read(work)
+    assert before["of_training"]
+    (tmp_path / "test.txt").write_text("\n".join(names[3::3]))
+    words = "the split is not that of the training", f"{names[0]}.wav was in the test subset"
+    assert_refused_by(lambda: evaluate(work), *words)
+    assert read(work) == before
+
+
+def test_copies_of_what_was_trained_on_are_told(trained, tones, tmp_path, capsys):
+    known = read(trained, "data.json")["fits"]["seed_0"]["train"]
+    workdir = shutil.copytree(trained, tmp_path / "work")
+    for path in tones.rglob("*.wav"):
+        samples, rate = soundfile.read(path)
+        copy = tmp_path / "copies" / path.parent.name / f"{path.stem}.mp3"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(copy, samples, rate)
+    evaluate(workdir, data__root=str(tmp_path / "copies"), data__split="all")
+    used = len(known) + 3  # And those that chose the checkpoint.
+    assert read(workdir)["num_used_in_training"] == used
+    assert (
+        f"{used} of these tracks were used in training, by their names" in capsys.readouterr().out
+    )
+
+
+def test_one_genre_alone_can_be_tested(trained, tones, tmp_path):
+    workdir = shutil.copytree(trained, tmp_path / "work")
+    write_track(tmp_path / "music" / "low" / "new.wav", PITCHES["low"], 99)
+    evaluate(workdir, data__root=str(tmp_path / "music"), data__split="all")
+    assert np.sum(read(workdir)["confusion"]) == 1
+
+
 def test_a_training_of_its_own_keeps_its_results(trained, tmp_path):
     workdir = shutil.copytree(trained, tmp_path / "work")
     config = TrainConfig(checkpoint=str(trained))
@@ -280,6 +335,18 @@ def test_a_killed_run_ends_with_the_same_weights(small, script_environment, tmp_
     assert read(killed) == read(tmp_path / "whole")
 
 
+def test_a_training_goes_on_where_its_data_moved(small, tones, tmp_path):
+    for place in ("here", "there"):
+        root = shutil.copytree(tones / "genres_original", tmp_path / place)
+        (root / "low" / "broken.wav").write_bytes(b"RIFF" + bytes(2000))
+    for place in ("here", "there"):
+        with pytest.warns(SkippedFileWarning, match="broken"):
+            commands.train(small({"root": str(tmp_path / place)}, num_epochs=1), tmp_path / "work")
+    (root / "low" / "broken.wav").unlink()
+    commands.train(small({"root": str(root)}, num_epochs=1), tmp_path / "work")
+    assert read(tmp_path / "work", "data.json")["root"] == str(tmp_path / "there")
+
+
 def test_folds_and_seeds_test_every_track_once_a_seed(small, tmp_path):
     config = small({"split": "kfold", "num_folds": 2}, seeds=2, num_epochs=1)
     commands.train(config, tmp_path / "work")
@@ -350,7 +417,7 @@ def test_the_default_is_a_synthetic_set_and_says_so(run, script_environment, tmp
     ("data", "changes", "words"),
     [
         ({"root": "{}/none"}, {}, ["config.data.root", "none", "does not exist"]),
-        ({"root": "{}/one"}, {}, ["one class only", "low"]),
+        ({"root": "{}/one"}, {}, ["one genre only", "low"]),
         ({"root": "{}/lone"}, {}, ["low", "1 different track"]),
         ({"split": "kfold", "num_folds": 7}, {}, ["6", "7 folds"]),
         (
@@ -392,10 +459,19 @@ def test_predicting_needs_an_input_and_networks(tmp_path):
     assert not work.exists()
 
 
+def test_predicting_by_the_synthetic_set_is_told(untrained, tmp_path):
+    write_track(tmp_path / "song.wav", 200.0, 0)
+    with pytest.warns(UserWarning, match=r"were trained on the synthetic set, .*=shipped"):
+        commands.predict(TrainConfig(), untrained, {}, str(tmp_path / "song.wav"))
+    (untrained / "predictions.json").unlink()
+
+
 REFUSED = [
     (["--config.modle.dropout=0.1"], ["modle", 'Did you mean "model"']),
     (["--config=configs/multi_channel.py:txet"], ["txet", "text"]),
     (["--mode=predict"], ["--input"]),
+    (["--input=song.mp3"], ["--input does not apply to --mode=train", "--mode=predict"]),
+    (["--config.data.files.train=list.txt"], ["config.data.files.train", "data.split=files"]),
 ]
 
 

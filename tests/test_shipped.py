@@ -154,6 +154,17 @@ def test_the_script_trains_and_ships(pictures, run_script, tmp_path):
         np.testing.assert_allclose(shipped, trained, rtol=1e-3, atol=1e-6)
 
 
+def test_keys_that_the_script_sets_by_flags_are_refused(run_script, tmp_path):
+    done = run_script(
+        "research.shipped.make_weights",
+        *("--root=images", "--train=both.txt", f"--workdir={tmp_path / 'work'}"),
+        "--config.seeds=1",
+    )
+    assert done.returncode == 1
+    assert done.stderr == "make_weights.py: --config.seeds is set by --seeds; give that\n"
+    assert not (tmp_path / "work").exists()
+
+
 @pytest.mark.skipif(
     not (GTZAN / "images_original").is_dir(), reason="there are no real tracks here"
 )

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from research.data.segments import SegmentConfig, place_segments
-from research.data.splits import FileLists, SplitConfig, describe, make_splits
+from research.data.splits import (
+    FileLists,
+    SplitConfig,
+    check_applies,
+    describe,
+    make_splits,
+)
 from research.data.tracks import Collection, Track
 from research.errors import InputError
 
@@ -540,3 +546,45 @@ def test_lists_of_any_encoding_name_files_of_any(tmp_path, encode):
     [split] = splits_of(collection, split="files", files=files)
     assert tracks_of(collection, split.train) == {0, 3}
     assert tracks_of(collection, split.test) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("lists", "emptied"),
+    [
+        ({"train": ["a/a.00000.0"], "test": ["a/a.00000.1", "b/b.00000.0"]}, "train"),
+        (
+            {
+                "train": ["a/a.00001.0", "b/b.00001.0"],
+                "validation": ["a/a.00000.0"],
+                "test": ["a/a.00000.1", "b/b.00000.0"],
+            },
+            "validation",
+        ),
+    ],
+)
+def test_a_list_of_nothing_but_slices_of_tested_recordings_is_told(by_lists, lists, emptied):
+    with pytest.raises(InputError) as error:
+        by_lists(slices(2, 2), **lists)
+    assert_one_line_about(f"config.data.files.{emptied} leaves no track", error)
+
+
+@pytest.mark.parametrize(
+    ("split", "key", "value"),
+    [
+        ("track", "data.files.test", "list.txt"),
+        ("all", "data.files.test", "list.txt"),
+        ("files", "data.validation_share", 0.1),
+        ("files", "data.test_share", 0.1),
+        ("kfold", "data.test_share", 0.1),
+        ("track", "data.num_folds", 3),
+    ],
+)
+def test_keys_of_another_split_are_refused(split, key, value):
+    with pytest.raises(InputError, match=rf"{key} does not apply where .* is {split}; give"):
+        check_applies(SplitConfig(split=split), {key: value})
+
+
+def test_keys_of_the_split_and_keys_of_others_are_left_alone():
+    given = {"data.num_folds": 3, "data.validation_share": 0.1, "data.root": "x", "seed": 3}
+    check_applies(SplitConfig(split="blocks"), given)
+    check_applies(SplitConfig(split="track"), {"data.files.test": None})

@@ -7,7 +7,6 @@ optimises `z`.
 import dataclasses
 import json
 import os
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from research.arrays import load_arrays
 from research.data.front_ends.base import FrontEnd
 from research.data.front_ends.stft import SpectrogramConfig
 from research.errors import InputError
-from research.files import atomic_write
+from research.files import atomic_write, expand
 from research.settings import above, at_least, between, freeze
 
 # Raise it when the arrays of the file or their meaning change.
@@ -184,7 +183,7 @@ def load_pca(path: str | os.PathLike) -> Pca:
       InputError: there is no such file, it is of another kind or version, lacks an array, or has
         one that does not fit the others or is not finite.
     """
-    path = pathlib.Path(path)
+    path = expand(path)
     if not path.is_file():
         raise InputError(f"there is no PCA in {path}; {_HINT}")
     arrays = load_arrays(path, "a PCA", _HINT)

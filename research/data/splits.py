@@ -3,37 +3,28 @@
 All but `segment` keep the tracks of a recording, slices and exact duplicates, in one subset.
 """
 
-import collections
 import dataclasses
 import itertools
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from research.data.same_recording import group_tracks, recording_key, recording_keys, track_key
+from research.data.file_lists import SUBSETS, FileLists, by_lists
+from research.data.same_recording import group_tracks
 from research.data.segments import Segments
 from research.data.tracks import Collection
 from research.errors import InputError
-from research.settings import at_least, fraction, one_of, path
-from research.tables import read_lines
+from research.settings import at_least, fraction, one_of
 
 SPLITS = ("track", "kfold", "blocks", "files", "all", "segment")
 _IN_FOLDS = "kfold", "blocks"
-SUBSETS = ("train", "validation", "test")
-
-
-@dataclasses.dataclass(frozen=True)
-class FileLists:
-    """Text files that list the tracks of each subset, one a line, such as `blues/blues.00029.wav`.
-
-    Suffixes are ignored. `validation` is optional, and so is `test`: a training without it tests
-    nothing.
-    """
-
-    train: str | None = path()
-    validation: str | None = path()
-    test: str | None = path()
+_HEEDED_BY = {
+    "test_share": ("track", "segment"),
+    "validation_share": ("track", *_IN_FOLDS, "segment"),
+    "num_folds": _IN_FOLDS,
+    "files": ("files",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,11 +80,30 @@ class Split:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
+def check_applies(config: SplitConfig, changes: Mapping[str, Any]) -> None:
+    """Check that the keys that were given apply to the split.
+
+    Args:
+      config: of the split.
+      changes: what was given, by dotted key such as `data.num_folds`. Other keys are left alone.
+
+    Raises:
+      InputError: one does not apply, so the split would not be what was asked for.
+    """
+    for key, value in changes.items():
+        splits = _HEEDED_BY.get(key.removeprefix("data.").split(".")[0], SPLITS)
+        if value and config.split not in splits:
+            raise InputError(
+                f"config.{key} does not apply where config.data.split is {config.split}; give "
+                f"config.data.split={' or '.join(splits)}, or leave it out"
+            )
+
+
 def describe(config: SplitConfig, seed: int, num_seeds: int = 1) -> str:
     """The protocol in words, as it is quoted with every accuracy."""
     seeds = f"seed {seed}" if num_seeds == 1 else f"seeds {seed} to {seed + num_seeds - 1}"
     chosen = ""
-    if config.validation_share and config.split in ("track", *_IN_FOLDS, "segment"):
+    if config.validation_share and config.split in _HEEDED_BY["validation_share"]:
         chosen = f", {config.validation_share:.0%} of the rest for validation"
     return {
         "track": f"by track, stratified, {config.test_share:.0%} for testing{chosen}, {seeds}",
@@ -129,7 +139,7 @@ def make_splits(
             )
         return [Split(None, np.sort(train), np.sort(validation), np.sort(test))]
     if config.split == "files":
-        tracks, left_out = _by_lists(collection, config.files, config.recordings == "names")
+        tracks, left_out = by_lists(collection, config.files, config.recordings == "names")
         return [_by_tracks(segments, None, tracks, left_out)]
     if config.split == "all":
         return [_by_tracks(segments, None, {"test": range(len(collection.tracks))})]
@@ -229,99 +239,3 @@ def _by_tracks(
         np.flatnonzero(np.isin(segments.track, list(tracks.get(name, [])))) for name in SUBSETS
     )
     return Split(fold, train, validation, test, left_out or {})
-
-
-def _by_lists(
-    collection: Collection, files: FileLists, by_names: bool
-) -> tuple[dict[str, list[int]], dict[str, list[str]]]:
-    """Indices of the tracks of each subset, and names of those left out by reason."""
-    names = [track.name for track in collection.tracks]
-    recordings = recording_keys(names) if by_names else names
-    by_key = collections.defaultdict(list)
-    for index, name in enumerate(names):
-        by_key[track_key(name)].append(index)
-    by_recording = collections.defaultdict(list)
-    for index, key in enumerate(recordings):
-        by_recording[key].append(index)
-    subsets, listed = {}, {}
-    # Reasons are kept in data.json and compared when a run is continued: do not reword them.
-    left_out = collections.defaultdict(list)
-    for subset in SUBSETS:
-        subsets[subset], path = [], getattr(files, subset)
-        if not path and subset == "train":
-            raise InputError(
-                f"config.data.files.{subset} is not given; name the text file that lists the tracks"
-            )
-        for line in _read_list(path, subset) if path else []:
-            key = _find(line, by_key)
-            if key is None and by_names:  # The lists name recordings, and the files are slices.
-                key = _find(line, by_recording, recording_key)
-            if key in listed and listed[key] != subset:
-                raise InputError(
-                    f"{path} lists {line}, which is in the {listed[key]} list, too; keep it in one "
-                    "of them"
-                )
-            if key is None:
-                left_out["listed and not there"].append(line)
-            elif key not in listed:
-                listed[key] = subset
-                subsets[subset] += by_key.get(key) or by_recording[key]
-        if path and not subsets[subset]:
-            raise InputError(
-                f"config.data.files.{subset} names no track: none of those that {path} lists is in "
-                f"{collection.root}; lines look like {names[0]}"
-            )
-    found = {index for indices in subsets.values() for index in indices}
-    left_out["there and not listed"] = [
-        name for index, name in enumerate(names) if index not in found
-    ]
-    # Neither duplicates of a tested track nor other slices of its recording may be trained on or
-    # choose the checkpoint.
-    for reason, keys in (
-        ("duplicate of a tested or validated track", [one.digest for one in collection.tracks]),
-        ("of the recording of a tested or validated track", recordings),
-    ):
-        taken = set()
-        for subset in reversed(SUBSETS):
-            indices = subsets[subset]
-            subsets[subset] = [index for index in indices if keys[index] not in taken]
-            left_out[reason] += [names[index] for index in indices if keys[index] in taken]
-            taken |= {keys[index] for index in indices}
-    if left_out["of the recording of a tested or validated track"]:
-        warnings.warn(_of_one_recording(left_out), stacklevel=2)
-    there = {collection.tracks[index].genre for index in subsets["train"]}
-    missing = [name for genre, name in enumerate(collection.genres) if genre not in there]
-    if missing:
-        warnings.warn(
-            f"{files.train} leaves no track to train on of {', '.join(missing)}", stacklevel=2
-        )
-    lists = {reason: names for reason, names in left_out.items() if names}
-    return subsets, lists
-
-
-def _of_one_recording(left_out: Mapping[str, list[str]]) -> str:
-    names = left_out["of the recording of a tested or validated track"]
-    return (
-        f"{len(names)} listed tracks are left out: by their names they are of the recordings of "
-        f"tested or validated tracks (first {names[0]}); if they are not, give "
-        "config.data.recordings=files"
-    )
-
-
-def _read_list(path: str, subset: str) -> list[str]:
-    try:
-        lines = read_lines(path)
-    except (OSError, UnicodeError) as error:
-        raise InputError(
-            f"config.data.files.{subset} {path} cannot be read ({error}); give a text file"
-        ) from error
-    return [line.strip() for line in lines if line.strip()]
-
-
-def _find(
-    line: str, by_key: Mapping[str, list[int]], key_of: Callable[[str], str] = track_key
-) -> str | None:
-    """The key that a line ends with; folders before it are ignored."""
-    folders = track_key(line).split("/")
-    ends = (key_of("/".join(folders[i:])) for i in range(len(folders)))
-    return next((end for end in ends if end in by_key), None)

@@ -89,15 +89,17 @@ def load_collection(
       on_progress: called with the number of files done and the number of files.
 
     Raises:
-      InputError: no such folder, fewer than two classes, no file of the kind, more than
-        `max_bad_share` of the files cannot be decoded, a class with no usable file, or no file of
-        `min_frames`.
+      InputError: no such folder, no file of the kind, more than `max_bad_share` of the files
+        cannot be decoded, a class with no usable file, or no file of `min_frames`.
     """
     labelled = find_labelled_files(_find_root(root, kind), kind)
     files = {f"{one.genre}/{one.name}": one for one in labelled}
     genres = sorted({one.genre for one in labelled})
-    _check_genres(root, genres, kind)
-    # Reasons are kept in data.json and compared when a run is continued: do not reword them.
+    if not genres:
+        raise InputError(
+            f"config.data.root {root} holds no folders of {kind.name} files; give the folder that "
+            "has one folder a genre"
+        )
     others = [name for name, file in files.items() if not kind.may_be(file.path)]
     skipped = {name: f"{files[name].path} is no {kind.name} by its name" for name in others}
     names = [name for name in files if name not in skipped]
@@ -155,19 +157,6 @@ def _find_root(root: str, kind: FileKind) -> pathlib.Path:
             "files a genre"
         )
     return folder
-
-
-def _check_genres(root: str, genres: list[str], kind: FileKind) -> None:
-    if not genres:
-        raise InputError(
-            f"config.data.root {root} holds no folders of {kind.name} files; give the folder that "
-            "has one folder a genre"
-        )
-    if len(genres) == 1:
-        raise InputError(
-            f"config.data.root {root} holds one class only ({genres[0]}); give the folder that "
-            "has one folder a genre"
-        )
 
 
 def _warn(root: str, kind: FileKind, skipped: dict[str, str], others: list[str]) -> None:

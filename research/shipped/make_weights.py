@@ -13,8 +13,10 @@ import sys
 import tempfile
 
 from absl import flags
+from ml_collections import config_flags
 
 from research import command_line
+from research.errors import InputError
 from research.settings import freeze
 from research.training import commands
 from research.training.config import TrainConfig
@@ -23,16 +25,28 @@ from research.training.weights import save_weights
 from research.workdir import load_json, make_workdir, save_json
 
 CONFIG = command_line.define_config(pathlib.Path(__file__).parents[2] / "configs" / "pictures.py")
-DATA = flags.DEFINE_string("root", None, "Folder of GTZAN's images.", required=True)
-TRAIN = flags.DEFINE_string("train", None, "List of tracks to train on.", required=True)
-TEST = flags.DEFINE_string("test", None, "List of tracks to test on; none if not given.")
+DATA = command_line.define_path("root", None, "Folder of GTZAN's images.", required=True)
+TRAIN = command_line.define_path("train", None, "List of tracks to train on.", required=True)
+TEST = command_line.define_path("test", None, "List of tracks to test on; none if not given.")
 SEEDS = flags.DEFINE_integer("seeds", 3, "Number of networks.", lower_bound=1)
-WORKDIR = flags.DEFINE_string("workdir", "results/shipped", "Folder of the training.")
-DESTINATION = flags.DEFINE_string("destination", str(SHIPPED), "Where the weights go.")
+WORKDIR = command_line.define_path("workdir", "results/shipped", "Folder of the training.")
+DESTINATION = command_line.define_path("destination", str(SHIPPED), "Where the weights go.")
+
+
+_FLAG_OF = {
+    "data.root": "root",
+    "data.split": "train",
+    "data.files.train": "train",
+    "data.files.test": "test",
+    "seeds": "seeds",
+}
 
 
 def main() -> None:
     """Train, and keep what it takes to use the networks."""
+    for key in config_flags.get_override_values(flags.FLAGS["config"]):
+        if key in _FLAG_OF:
+            raise InputError(f"--config.{key} is set by --{_FLAG_OF[key]}; give that")
     chosen = CONFIG.value
     chosen.data.update(root=DATA.value, split="files")
     chosen.data.files.update(train=TRAIN.value, test=TEST.value)

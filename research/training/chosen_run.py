@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from research.data.front_ends.registry import convert, for_audio
+from research.data.splits import check_applies
 from research.errors import InputError
 from research.training.config import TrainConfig
 from research.training.run import SHIPPED, Run, find_run, was_trained
@@ -58,6 +59,7 @@ def find_networks(
     else:
         warnings.warn(f"no training in {workdir}: the shipped weights are used", stacklevel=2)
         run = Run.load(SHIPPED, changes)
+    check_applies(run.config.data, changes)
     front_end = run.config.spectrogram
     if run.folder == SHIPPED:
         front_end = for_audio(front_end)

@@ -4,7 +4,8 @@ import dataclasses
 import pathlib
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from research.audio.waveform import Waveform
@@ -12,39 +13,45 @@ from research.data.descriptor_cache import DescriptorCache
 from research.data.descriptor_tables import save_descriptors, tables
 from research.data.front_ends.registry import for_input
 from research.data.pca import save_pca
-from research.data.tracks import Collection, load_collection
+from research.data.splits import check_applies
+from research.data.tracks import load_collection
 from research.errors import InputError, only_warn
 from research.files import check_place, exclusive_lock
 from research.processes import first_then_others, is_first, written_by_first
 from research.progress import CountingBar
-from research.report.confusion import draw_confusion
 from research.report.feature_map import draw_points, save_points
 from research.report.training_curves import draw_curves
 from research.settings import unbound_keys
-from research.tables import save_table
 from research.training import embed as embedding
-from research.training import experiment, results
+from research.training import experiment, results, testing
 from research.training import pca as components
 from research.training.chosen_run import check_changes, find_networks
 from research.training.config import TrainConfig
-from research.training.experiment import Fit
 from research.training.predict import Ensemble, predict_files, ranked
 from research.training.run import SHIPPED, Run, was_trained
 from research.training.run_log import RunLog
 from research.workdir import claim, claim_config, environment, make_workdir, save_json
 
-_UNBOUND = unbound_keys(TrainConfig)
 
-
-def train(config: TrainConfig, workdir: pathlib.Path) -> None:
+def train(
+    config: TrainConfig,
+    workdir: pathlib.Path,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Train every fit, from its latest checkpoint if it has one, and test each once.
 
     Without tracks to test on, nothing is tested.
+
+    Args:
+      config: of the training.
+      workdir: folder of the run.
+      changes: the keys that were given, by dotted key; they are in `config`.
 
     Raises:
       InputError: the config or the data do not allow it, or the workdir holds another run.
     """
     _check_trains("train", config)
+    check_applies(config.data, changes)
     mesh = experiment.find_mesh(config)
     make_workdir(workdir)
     # Checkpoints and components bind the workdir; a start that made neither does not.
@@ -54,9 +61,11 @@ def train(config: TrainConfig, workdir: pathlib.Path) -> None:
         claim_config(written / "config.json", config, binding=begun)
         with first_then_others():
             collection, store = experiment.load_data(config, bar)
+        experiment.check_genres(collection)
         fits = experiment.plan(config, collection, store)
         manifest = experiment.manifest(collection, fits)
-        claim(written / "data.json", manifest, binding=begun, free=["root"])
+        # A reason names the path of its file, and what is not skipped is among the tracks.
+        claim(written / "data.json", manifest, binding=begun, free=["root", "skipped"])
         save_json(written / "environment.json", environment(config.seed))
         num_classes = len(collection.genres)
         experiment.train(
@@ -64,7 +73,7 @@ def train(config: TrainConfig, workdir: pathlib.Path) -> None:
         )
         if any(len(fit.split.test) for fit in fits):
             run = dataclasses.replace(Run.load(written), folder=workdir)
-            _test(run, collection, fits, written, bar)
+            testing.test(run, collection, fits, written, bar, of_training=True)
         else:
             bar.say("No tracks to test on: config.data.files.test is not given")
         with only_warn(written / "curves.png"):
@@ -89,12 +98,18 @@ def evaluate(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, A
             "--workdir"
         )
     with CountingBar() as bar:
-        collection, fits = _load_test_data("evaluate", run, run.fits, changes, bar)
+        collection, fits = testing.load_data("evaluate", run, run.fits, changes, bar)
+        if not all(len(fit.split.test) for fit in fits):
+            raise InputError(
+                "config.data.files.test is not given; name the text file that lists the tracks to "
+                "test on"
+            )
         make_workdir(workdir)
-        if run.folder == workdir and changes.keys() - _UNBOUND and is_first():
+        of_training = not testing.is_other(changes)
+        if run.folder == workdir and not of_training and is_first():
             results.keep_training_results(workdir)
         with written_by_first(workdir) as written:
-            _test(run, collection, fits, written, bar)
+            testing.test(run, collection, fits, written, bar, of_training=of_training)
 
 
 def predict(
@@ -117,6 +132,12 @@ def predict(
             "on, or a folder of them"
         )
     run = find_networks("predict", config, workdir, changes)
+    if run.folder != SHIPPED and run.config.data.root is None:
+        warnings.warn(
+            f"the networks in {run.folder} were trained on the synthetic set, and know its genres "
+            "alone; --config.checkpoint=shipped names those trained on music",
+            stacklevel=2,
+        )
     run = run.with_front_end(for_input(run.config.spectrogram, path))
     files = run.config.spectrogram.find_inputs(path, "--input")
     ensemble, predictions = Ensemble.restore(run), {}
@@ -154,9 +175,13 @@ def pca(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) 
     _check_trains("pca", config)
     run = None
     if was_trained(workdir):
-        check_changes("pca", changes, _UNBOUND.__contains__, ["data.root", "data.cache"])
+        check_changes(
+            "pca", changes, unbound_keys(TrainConfig).__contains__, ["data.root", "data.cache"]
+        )
         run = Run.load(workdir, changes)
         config = dataclasses.replace(run.config, pca=config.pca)
+    else:
+        check_applies(config.data, changes)
     if not config.spectrogram.invertible:
         raise InputError(
             "--mode=pca is for spectrograms that can be turned back into audio, and "
@@ -165,6 +190,7 @@ def pca(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) 
     make_workdir(workdir)
     with exclusive_lock(workdir), CountingBar() as bar:
         collection, store = experiment.load_data(config, bar)
+        experiment.check_genres(collection)
         fits = experiment.plan(config, collection, store)
         manifest = experiment.manifest(collection, fits)
         if run and (manifest["tracks"], manifest["fits"]) != (run.tracks, run.fits):
@@ -206,7 +232,7 @@ def embed(
         )
     name, *others = run.fits
     with CountingBar() as bar:
-        collection, [fit] = _load_test_data("embed", run, [name], changes, bar)
+        collection, [fit] = testing.load_data("embed", run, [name], changes, bar)
         found = embedding.embed(run, collection, fit, recordings)
         data = f" on {collection.root}" if run.config.data.root else ""
         which = f"{name}, the first of {1 + len(others)} fits" if others else name
@@ -278,37 +304,3 @@ def _check_trains(mode: str, config: TrainConfig) -> None:
             f"config.checkpoint names networks to use, and --mode={mode} makes its own; leave it "
             "out"
         )
-
-
-def _load_test_data(
-    mode: str, run: Run, names: Iterable[str], changes: Mapping[str, Any], bar: CountingBar
-) -> tuple[Collection, list[Fit]]:
-    """The collection to test on, with its genres as in training, and the split of each fit."""
-    config = run.config
-    if run.folder == SHIPPED and config.data.root is None:
-        raise InputError(
-            f"--mode={mode} needs --config.data.root for the shipped weights; give a folder that "
-            f"has one folder of files a genre, of {', '.join(run.genres)}"
-        )
-    with first_then_others():
-        collection, store = experiment.load_data(config, bar)
-    if config.data.split != "all" and not changes.keys() - _UNBOUND:
-        experiment.check_unchanged(collection, run.tracks)
-    collection = experiment.match_genres(collection, run.genres)
-    return collection, experiment.plan_test(config, collection, store, names)
-
-
-def _test(
-    run: Run, collection: Collection, fits: list[Fit], workdir: pathlib.Path, bar: CountingBar
-) -> None:
-    """Test the fits, and write results, predictions for tracks, and the confusion matrix."""
-    found, tracks = results.score(run, collection, fits, bar)
-    save_json(workdir / "results.json", found)
-    save_table(workdir / "tracks.csv", results.TrackScore._fields, tracks)
-    with only_warn(workdir / "confusion.png"):
-        draw_confusion(
-            workdir / "confusion.png", found["confusion"], found["genres"], found["protocol"]
-        )
-    bar.say(
-        f"{results.in_words(found)}\nWrote {workdir / 'results.json'} and {workdir / 'tracks.csv'}"
-    )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.waveform import Waveform
+from research.data.same_recording import group_tracks
 from research.data.tracks import Collection
 from research.errors import InputError, about
 from research.models.network import Network
@@ -33,8 +34,8 @@ class Embedding:
       points: tracks, then recordings.
       perplexity: of the t-SNE.
       num_features: dimension of the feature space.
-      nearest: number of test tracks whose nearest neighbours in the feature space are mostly of
-        their genre, and number of test tracks; None if there are too few.
+      nearest: number of test recordings whose nearest neighbours in the feature space are mostly
+        of their genre, and number of test recordings; None if there are too few.
     """
 
     points: tuple[Point, ...]
@@ -84,9 +85,15 @@ def embed(
         ),
         *((name, "", "take") for name in recordings),
     ]
-    # One row a digest: exact duplicates would be each other's nearest neighbours.
-    tested = {tracks[row].digest: row for row, subset in enumerate(subsets) if subset == "test"}
-    rows = sorted(tested.values())
+    tested = [row for row, subset in enumerate(subsets) if subset == "test"]
+    # Slices and exact duplicates would be each other's nearest neighbours.
+    by_names = run.config.data.recordings == "names"
+    groups = [
+        [tested[index] for index in group]
+        for group in group_tracks([tracks[row] for row in tested], by_names)
+    ]
+    means = np.array([points[group].mean(axis=0) for group in groups])
+    classes = np.array([tracks[group[0]].genre for group in groups], int)
     return Embedding(
         tuple(
             Point(name, genre, subset, genres[best], float(x), float(y))
@@ -96,7 +103,7 @@ def embed(
         ),
         perplexity,
         features.shape[1],
-        count_nearest(points[rows], np.array([tracks[row].genre for row in rows], int)),
+        count_nearest(means, classes),
     )
 
 
@@ -208,6 +215,7 @@ def in_words(embedding: Embedding) -> str:
     low, high = wilson_interval(correct, total)
     return (
         f"{line}: in the space of {embedding.num_features} features, not of the figure, the "
-        f"{_NUM_NEIGHBOURS} nearest others of {total} predict the genre of {correct / total:.1%} "
+        f"{_NUM_NEIGHBOURS} nearest others of {total} recordings predict the genre of "
+        f"{correct / total:.1%} "
         f"(95 % interval {low:.1%} to {high:.1%})"
     )

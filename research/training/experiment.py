@@ -14,7 +14,7 @@ from research.data.batches import SegmentReader, TrainingBatches
 from research.data.front_ends.base import FrameStore
 from research.data.segments import place_segments
 from research.data.spectrogram_cache import default_cache
-from research.data.splits import Split, make_splits
+from research.data.splits import SUBSETS, Split, make_splits
 from research.data.synthetic import make_synthetic
 from research.data.tracks import Collection
 from research.errors import InputError
@@ -149,6 +149,19 @@ def match_genres(collection: Collection, genres: Sequence[str]) -> Collection:
     return dataclasses.replace(collection, genres=tuple(genres), tracks=tuple(tracks))
 
 
+def check_genres(collection: Collection) -> None:
+    """Check that there are genres to tell apart.
+
+    Raises:
+      InputError: there is one only.
+    """
+    if len(collection.genres) == 1:
+        raise InputError(
+            f"config.data.root {collection.root} holds one genre only ({collection.genres[0]}); "
+            "give the folder that has one folder a genre, or a table of several genres"
+        )
+
+
 def plan_test(
     config: TrainConfig, collection: Collection, store: FrameStore, trained: Iterable[str]
 ) -> list[Fit]:
@@ -161,7 +174,7 @@ def plan_test(
       trained: names of the fits.
 
     Raises:
-      InputError: see `make_splits`; or a fit has no fold of its own, or there is nothing to test.
+      InputError: see `make_splits`; or a fit has no fold of its own.
     """
     planned = {fit.name: fit for fit in plan(config, collection, store)}
     fits = []
@@ -171,11 +184,6 @@ def plan_test(
             raise InputError(
                 f"{name} was trained without folds, so it has no fold to be tested on; give "
                 "--config.data.split=track or all"
-            )
-        if not len(fit.split.test):
-            raise InputError(
-                "config.data.files.test is not given; name the text file that lists the tracks to "
-                "test on"
             )
         fits.append(dataclasses.replace(fit, name=name))
     return fits
@@ -198,6 +206,27 @@ def check_unchanged(collection: Collection, digests: Mapping[str, str]) -> None:
                 f"{collection.root} is not what was trained on: {name} differs; to test on other "
                 "data, give --config.data.split=all (or another split)"
             )
+
+
+def check_same_split(now: Mapping[str, Any], trained: Mapping[str, Any]) -> None:
+    """Check that the subsets of fits are those of the training.
+
+    Args:
+      now: for each fit by name, the names of the tracks in each subset.
+      trained: the same of the training.
+
+    Raises:
+      InputError: a subset differs, since a list or the rules of a split were changed.
+    """
+    for name, fit in now.items():
+        for subset in SUBSETS:
+            for track in sorted(set(fit[subset]) ^ set(trained[name][subset])):
+                was = "" if track in trained[name][subset] else "not "
+                raise InputError(
+                    f"the split is not that of the training: {track} was {was}in the {subset} "
+                    f"subset of {name}; bring its lists back, or give --config.data.split=all "
+                    "(or another split) to make another test"
+                )
 
 
 def train(

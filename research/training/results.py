@@ -142,11 +142,11 @@ def score(
         "num_segments": each[0]["num_segments"],
         "num_tested": int(np.count_nonzero(tested)),
         "num_used_in_training": len(used),
-        "recognised_by": "names" if run.by_names else "digests",
+        "recognised_by": "names" if run.by_names(collection) else "digests",
         **mean,
         "accuracy_interval": list(wilson_interval(mean["accuracy"] * number, number)),
         "spread": spread,
-        "together": _together(tests, tracks),
+        "together": _together(tests, tracks, number),
         "per_genre": summarise(confusion, collection.genres)["per_genre"],
         "confusion": confusion.tolist(),
         "seeds": seeds,
@@ -181,13 +181,16 @@ def _of_tracks(tests: list[FitTest], collection: Collection, used: set[int]) -> 
     ]
 
 
-def _together(tests: list[FitTest], tracks: list[TrackScore]) -> dict[str, Any] | None:
+def _together(
+    tests: list[FitTest], tracks: list[TrackScore], number: float
+) -> dict[str, Any] | None:
+    """Accuracy of the mean of all fits; its interval counts `number` independent tries."""
     if len(tests) == 1 or any(len(test.tracks) < len(tracks) for test in tests):
         return None
-    correct = sum(track.genre == track.predicted for track in tracks)
+    accuracy = float(np.mean([track.genre == track.predicted for track in tracks]))
     return {
-        "accuracy": correct / len(tracks),
-        "accuracy_interval": list(wilson_interval(correct, len(tracks))),
+        "accuracy": accuracy,
+        "accuracy_interval": list(wilson_interval(accuracy * number, number)),
     }
 
 
@@ -275,4 +278,6 @@ def keep_training_results(workdir: pathlib.Path) -> None:
     """Copy the results of the training, once, before those of another test replace them."""
     found, kept = workdir / "results.json", workdir / "results_of_training.json"
     if found.exists() and not kept.exists():
-        save_json(kept, load_json(found))
+        results = load_json(found)
+        if results.get("of_training", True):  # Older ones do not say.
+            save_json(kept, results)

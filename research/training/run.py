@@ -121,10 +121,10 @@ class Run:
     def subsets_of(self, collection: Collection) -> dict[str, dict[str, str]]:
         """For each fit, the subset of its training that tracks of a collection were in.
 
-        A track is recognised by its digest, whatever its name is; `by_names` by the name of its
-        recording, too: `blues.00000.wav` and its slice `blues.00000.3.wav` are `blues00000.png`.
-        The shipped weights know their tracks by `fingerprint`. A track of which any segment was
-        trained on is in `train`.
+        A track is recognised by its digest, whatever its name is; one of another digest `by_names`,
+        by the name of its recording: `blues.00000.wav` and its slice `blues.00000.3.wav` are
+        `blues00000.png`. The shipped weights know their tracks by `fingerprint`. A track of which
+        any segment was trained on is in `train`.
 
         Returns:
           By fit, `train` or `validation` by the digest of a track. Other tracks are missing.
@@ -132,7 +132,8 @@ class Run:
         known = list(self.tracks)
         hashes = known if self._hashed else map(_hash, recording_keys(known))
         hash_of = dict(zip(known, hashes, strict=True))
-        now = recording_keys([track.name for track in collection.tracks]) if self.by_names else []
+        by_names, digests = self.by_names(collection), set(self.tracks.values())
+        now = recording_keys([track.name for track in collection.tracks]) if by_names else []
         found = {}
         for fit, lists in self.fits.items():
             names = {name: subset for subset in ("validation", "train") for name in lists[subset]}
@@ -141,18 +142,22 @@ class Run:
             subsets = {hash_of[name]: subset for name, subset in names.items()}
             subsets |= {hash_of[name]: "train" for name in lists["train"]}
             for track, key in zip(collection.tracks, map(_hash, now), strict=False):
-                if key in subsets:
+                if key in subsets and track.digest not in digests:
                     found[fit][track.digest] = subsets[key]
         return found
 
-    @property
-    def by_names(self) -> bool:
-        """True if tracks are recognised by their names, too, which other tracks may have.
+    def by_names(self, collection: Collection) -> bool:
+        """True if tracks of a collection are recognised by their names, which others may have.
 
-        So it is with another front end than that of the training, whose digests are others, and
-        with the shipped weights.
+        So it is with another front end than that of the training, whose digests are others, with
+        the shipped weights, and where a file is not one of the training, but may be a copy in
+        another format; not if `data.recordings` says that names mislead.
         """
-        return self._hashed or self.front_end != self.config.spectrogram.name
+        if self._hashed or self.front_end != self.config.spectrogram.name:
+            return True
+        known = set(self.tracks.values())
+        others = any(track.digest not in known for track in collection.tracks)
+        return others and self.config.data.recordings == "names"
 
     @property
     def _hashed(self) -> bool:

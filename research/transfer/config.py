@@ -1,11 +1,12 @@
 """The config of a transfer: frozen dataclasses that check their values."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from research.audio.phase import LEAST_COVERAGE, PhaseConfig, window_coverage
 from research.audio.stft import StftConfig
+from research.errors import InputError
 from research.settings import above, at_least, between, one_of
 from research.transfer.optimisers import OptimiserConfig
 from research.transfer.random_filters import FilterConfig
@@ -243,6 +244,11 @@ class TransferConfig:
         return bool(self.num_iterations) and VARIABLES[self.variable].is_waveform
 
     @property
+    def is_random(self) -> bool:
+        """Whether the output depends on `seed`: by its start, or by phases that are recovered."""
+        return STARTS[self.init].is_random or not VARIABLES[self.variable].is_waveform
+
+    @property
     def weights(self) -> dict[str, float]:
         """Product of both weights of each term, by name of the term."""
         content, style = dataclasses.asdict(self.content), dataclasses.asdict(self.style)
@@ -250,3 +256,44 @@ class TransferConfig:
             **{name: self.content_weight * content[name] for name in self.content.used},
             **{name: self.style_weight * style[name] for name in self.style.used},
         }
+
+
+_OF_LOSS = frozenset(
+    {
+        "content_weight",
+        "style_weight",
+        "content",
+        "style",
+        "content_target",
+        "scale",
+        "gram_divisor",
+        "features",
+        "layers",
+        "optimiser",
+    }
+)
+
+
+def check_applies(config: TransferConfig, keys: Iterable[str]) -> None:
+    """Check that keys that were given change the output.
+
+    Args:
+      config: of the transfer.
+      keys: dotted, such as `style.patches` or `sweep.style_weight`.
+
+    Raises:
+      InputError: one is of a loss, and nothing is optimised; or seeds are swept, and nothing is
+        random.
+    """
+    for key in keys:
+        name = key.removeprefix("sweep.").split(".")[0]
+        if name in _OF_LOSS and not config.num_iterations:
+            raise InputError(
+                f"config.{key} is for a loss, and nothing is optimised where config.num_iterations "
+                "is 0; give --config=configs/transfer.py:combined or another preset that optimises"
+            )
+        if key == "sweep.seed" and not config.is_random:
+            raise InputError(
+                f"config.sweep.seed changes nothing: config.init={config.init} draws nothing at "
+                "random; leave it out"
+            )

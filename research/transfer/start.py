@@ -52,12 +52,14 @@ class Start:
       needs_style_audio: True if `StartInputs.style` is used, so that a style file does not do.
       needs_style_levels: True if `StartInputs.levels` are used.
       needs_orchestra: True if `StartInputs.orchestra` is used.
+      is_random: True if `StartInputs.seed` is used.
     """
 
     make: Callable[[StartInputs, Variable], np.ndarray]
     needs_style_audio: bool = False
     needs_style_levels: bool = False
     needs_orchestra: bool = False
+    is_random: bool = False
 
 
 def _matched(inputs: StartInputs, variable: Variable) -> np.ndarray:
@@ -107,10 +109,10 @@ def _normal(inputs: StartInputs, variable: Variable) -> np.ndarray:
 
 
 STARTS = {
-    "matched": Start(_matched, needs_style_levels=True),
+    "matched": Start(_matched, needs_style_levels=True, is_random=True),
     "reorchestrated": Start(_reorchestrated, needs_orchestra=True),
     "content": Start(_content),
     "style": Start(_style, needs_style_audio=True),
-    "noise": Start(_noise),
-    "zeros": Start(_zeros),
+    "noise": Start(_noise, is_random=True),
+    "zeros": Start(_zeros, is_random=True),
 }

@@ -56,15 +56,11 @@ class DescriptorConfig(FrontEnd):
         """The tracks of a table and their rows; only `root` is used.
 
         Raises:
-          InputError: see `find_table` and `rows_by_track`; or all rows are of one genre.
+          InputError: see `find_table` and `rows_by_track`.
         """
         path = find_table(root, "config.data.root")
         by_track = rows_by_track(path)
         genres = sorted({genre for genre, _ in by_track})
-        if len(genres) == 1:
-            raise InputError(
-                f"{path} holds one genre only ({genres[0]}); give a table of at least two genres"
-            )
         tracks, rows = [], {}
         for (genre, file), values in sorted(by_track.items()):
             digest = hashlib.blake2b(b"descriptors" + values.tobytes(), digest_size=16).hexdigest()
@@ -168,7 +164,9 @@ def rows_by_track(path: pathlib.Path) -> dict[tuple[str, str], np.ndarray]:
 def _track_of(file: str) -> tuple[str, int]:
     """File name of the track of a slice, and its number; 0 and the name itself of other files."""
     path = pathlib.PurePosixPath(file)
-    stem, _, number = path.stem.rpartition(".")
+    # A slice of a file without a suffix ends with its number.
+    suffix = "" if path.suffix[1:].isdecimal() else path.suffix
+    stem, _, number = path.name.removesuffix(suffix).rpartition(".")
     if stem and number.isascii() and number.isdecimal() and number == str(int(number)):
-        return str(path.with_name(stem + path.suffix)), int(number)
+        return str(path.with_name(stem + suffix)), int(number)
     return file, 0

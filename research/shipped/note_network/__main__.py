@@ -4,7 +4,8 @@
 
 It records notes of two soundfonts in `--workdir`, makes random pieces of 6 s from them, trains, and
 measures on pieces that it was not trained on. Notes and pieces that are there already are used
-again. fluidsynth, pretty_midi and the soundfonts must be installed.
+again; a workdir is for one list of soundfonts. fluidsynth, pretty_midi and the soundfonts must be
+installed.
 """
 
 import functools
@@ -19,12 +20,13 @@ from research.audio.midi import OTHER_SOUNDFONT, SOUNDFONT, check_tools
 from research.models.network import Variables
 from research.progress import CountingBar
 from research.shipped.note_network.fit import fit, measure
+from research.shipped.note_network.instruments import soundfont_digests
 from research.shipped.note_network.mixtures import PIECES_OF_FILE, Mixture, make_file
 from research.training.weights import save_weights
-from research.workdir import make_workdir, save_json
+from research.workdir import claim, make_workdir, save_json
 
-WORKDIR = flags.DEFINE_string("workdir", "results/note_network", "Folder of notes and pieces.")
-DESTINATION = flags.DEFINE_string(
+WORKDIR = command_line.define_path("workdir", "results/note_network", "Folder of notes and pieces.")
+DESTINATION = command_line.define_path(
     "destination", str(pathlib.Path(__file__).parent), "Where the weights go."
 )
 PIECES = flags.DEFINE_integer("pieces", 1300, "Number of pieces to train on.", lower_bound=1)
@@ -38,6 +40,7 @@ def main() -> None:
     """Make the pieces, train, measure, write."""
     check_tools(["pretty_midi"], SOUNDFONTS.value)
     workdir = make_workdir(pathlib.Path(WORKDIR.value))
+    claim(workdir / "soundfonts.json", soundfont_digests(SOUNDFONTS.value), binding=True)
     destination = make_workdir(pathlib.Path(DESTINATION.value))
     with CountingBar() as bar:
         mixtures = _make_mixtures(workdir, PIECES.value + TEST_PIECES.value, bar)

@@ -1,13 +1,16 @@
 """Single notes of all instruments of a soundfont, kept in a folder."""
 
 import functools
+import hashlib
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from research.audio.midi import play_midi
 from research.audio.waveform import fit_length
+from research.errors import InputError
 from research.files import atomic_write
 from research.transfer.reorchestration.grid import SAMPLE_RATE
 
@@ -61,6 +64,21 @@ class Notes(NamedTuple):
     samples: np.ndarray
     pitches: np.ndarray
     velocities: np.ndarray
+
+
+def soundfont_digests(soundfonts: Sequence[str]) -> dict[str, str]:
+    """Digest of each soundfont by the name that its notes are kept under.
+
+    Raises:
+      InputError: two have one name.
+    """
+    digests = {}
+    for font in map(pathlib.Path, soundfonts):
+        if font.stem in digests:
+            raise InputError(f"--soundfonts names two files {font.name}; rename one")
+        with font.open("rb") as file:
+            digests[font.stem] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
 @functools.lru_cache(maxsize=60)
