@@ -22,8 +22,6 @@ def test_levels_are_those_that_noise_was_given():
 
 
 def test_files_that_do_not_do_are_refused(tmp_path):
-    with pytest.raises(InputError, match="give pairs"):
-        main(["a.wav"])
     path = tmp_path / "low.wav"
     soundfile.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, 22050), 22050)
     with pytest.raises(InputError, match="22050 Hz; give some of 44100 Hz"):

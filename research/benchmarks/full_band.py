@@ -8,13 +8,12 @@ the shipped clips if no files are given.
 
 import dataclasses
 import pathlib
-import sys
 from itertools import pairwise
 
 import numpy as np
 
-from research import signals
 from research.audio.waveform import Waveform, load_waveform
+from research.benchmarks import on_files
 from research.errors import InputError
 from research.transfer.config import TransferConfig
 from research.transfer.style_transfer import transfer
@@ -51,8 +50,7 @@ def upper_levels(recording: Waveform) -> np.ndarray:
 def main(paths: list[str]) -> None:
     """Print the table."""
     paths = paths or [str(_CLIPS / "piano.ogg"), str(_CLIPS / "band.ogg")]
-    if len(paths) % 2:
-        raise InputError("give pairs of a content and a style, of 44100 Hz each")
+    on_files.check_pairs(paths)
     config = TransferConfig()
     without = dataclasses.replace(config, full_band=False)
     print("pair, then dB from 11 to 13.9 and from 13.9 to 17.5 kHz")
@@ -74,8 +72,4 @@ def _load(path: str) -> Waveform:
 
 
 if __name__ == "__main__":
-    with signals.unwinding():
-        try:
-            main(sys.argv[1:])
-        except InputError as error:
-            sys.exit(f"full_band: {error}")
+    on_files.run(main)

@@ -6,14 +6,13 @@ Ten seconds of each file (default: the shipped clips), mixed down, at 22 050 Hz,
 """
 
 import pathlib
-import sys
 
 import jax
 
-from research import signals
 from research.audio.phase import PhaseConfig, recover_phase, spectral_convergence
 from research.audio.stft import StftConfig, magnitude, stft
 from research.audio.waveform import load_waveform, match_channels, resample
+from research.benchmarks import on_files
 
 SAMPLE_RATE, SECONDS = 22050, 10
 ITERATIONS = (0, 32, 100, 500)
@@ -48,5 +47,4 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    with signals.unwinding():
-        main(sys.argv[1:])
+    on_files.run(main)

@@ -8,14 +8,13 @@ means over the pairs.
 
 import dataclasses
 import pathlib
-import sys
 from collections.abc import Sequence
 
 import numpy as np
 
 from configs.transfer import PRESETS
-from research import signals
 from research.audio.waveform import Waveform, load_waveform, match_channels, resample
+from research.benchmarks import on_files
 from research.judge.verdict import EQUALISED, Judge, Verdict
 from research.transfer.config import TransferConfig
 from research.transfer.style_transfer import transfer
@@ -68,6 +67,7 @@ def _row(name: str, verdicts: Sequence[Verdict]) -> str:
 
 def main(paths: list[str]) -> None:
     """Print the table."""
+    on_files.check_pairs(paths)
     chosen = paths or [_CLIPS / "piano.ogg", _CLIPS / "band.ogg"]
     recordings = [_load(path) for path in chosen]
     pairs = list(zip(recordings[::2], recordings[1::2], strict=True))
@@ -90,5 +90,4 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    with signals.unwinding():
-        main(sys.argv[1:])
+    on_files.run(main)

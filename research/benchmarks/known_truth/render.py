@@ -83,7 +83,8 @@ def _read_facts(about: pathlib.Path) -> dict[str, Any]:
 
 
 def _fingerprint(triple: Triple, soundfonts: tuple[str, str]) -> str:
-    names = [pathlib.Path(font).name for font in soundfonts]
+    fonts = [pathlib.Path(font) for font in soundfonts]
+    names = [(font.name, font.stat().st_size if font.is_file() else 0) for font in fonts]
     drums = [DRUMS.get(piece.drums or "") for piece in (triple.content, triple.style)]
     text = json.dumps([dataclasses.asdict(triple), drums, names, SAMPLE_RATE, SECONDS, _VERSION])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
