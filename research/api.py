@@ -18,12 +18,13 @@ from research.errors import InputError, about
 from research.programs import keep_programs
 from research.settings import freeze, to_config_dict
 from research.training.predict import Ensemble, load_ensemble, predict_waveform, ranked
-from research.transfer.config import TransferConfig
+from research.transfer.config import TransferConfig, check_applies
 from research.transfer.memory import check_memory
 from research.transfer.optimise import Progress
 from research.transfer.style_source import load_source
 from research.transfer.style_transfer import transfer
 from research.transfer.sweep import combinations
+from research.workdir import flat
 
 
 def style_transfer(
@@ -76,6 +77,11 @@ def style_transfer(
             on_progress(progress.iteration, chosen.num_iterations)
 
         result = transfer(waveform, source, chosen, report)
+    if result.minimum.stopped == "non-finite":
+        raise InputError(
+            f"the loss was no longer finite at iteration {len(result.minimum.losses)}; lower "
+            "optimiser.learning_rate or the weights"
+        )
     return result.output.samples.reshape(np.shape(content))
 
 
@@ -115,6 +121,7 @@ def configure(preset: str, changes: dict[str, Any]) -> TransferConfig:
         raise InputError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}")
     config = to_config_dict(PRESETS[preset]).to_dict()
     chosen = freeze(TransferConfig, _merged(config, changes))
+    check_applies(chosen, flat(changes))
     if combinations(chosen.sweep) != [{}]:
         raise InputError("config.sweep is for run_transfer.py; call once for each value")
     return chosen

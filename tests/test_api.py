@@ -76,7 +76,10 @@ def test_a_second_call_compiles_nothing_and_progress_is_told():
         ({"style.no": 1}, "config.style.no is unknown"),
         ({"optimiser": 3}, "config.optimiser is 3; give it keys of its own"),
         ({"preset": "no"}, "preset is 'no'; give one of default, combined, "),
-        ({"sweep": {"seed": (1, 2)}}, "config.sweep is for run_transfer.py; call once for each"),
+        ({"sweep": {"style_amount": (0.5, 1)}}, "config.sweep is for run_transfer.py; call once"),
+        ({"sweep": {"seed": (1, 2)}}, "config.sweep.seed changes nothing: config.init=reorchestr"),
+        ({"style_weight": 2.0}, "config.style_weight is for a loss, and nothing is optimised"),
+        ({"style": STYLE, "optimiser.name": "adam"}, "config.optimiser.name is for a loss, and"),
         ({"sample_rate": 10}, "content: the sample rate is 10 Hz; give one from 1000 to 768000"),
         ({"content": CONTENT.T}, r"content: the shape is \(22050, 2\); give \[channels, samples\]"),
         ({"content": CONTENT[None]}, r"content: the shape is \(1, 2, 22050\); give \[samples\]"),
@@ -127,3 +130,15 @@ def test_the_lines_of_the_readme(tmp_path, capsys):
     exec(code, names)
     assert names["output"].shape == CONTENT.shape
     assert ast.literal_eval(capsys.readouterr().out) == genres(names["output"], RATE)
+
+
+def test_a_loss_that_explodes_is_told():
+    with pytest.raises(InputError, match=r"no longer finite at iteration \d+; lower optimiser\."):
+        style_transfer(
+            CONTENT,
+            STYLE,
+            RATE,
+            preset="texture",
+            num_iterations=4,
+            optimiser={"name": "adam", "learning_rate": 1e30},
+        )

@@ -27,6 +27,11 @@ def test_a_long_recording_is_cut_on_both_sides_alike():
     assert in_words(1200.0) == " (9:15 to 10:45)"
 
 
+def test_an_excerpt_may_be_shorter():
+    assert middle(ramp(20.0), 4.0).seconds == 4.0
+    assert find_middle(20.0, 4.0) == (8.0, 12.0) and in_words(20.0, 4.0) == " (0:08 to 0:12)"
+
+
 def test_recordings_of_one_length_are_cut_at_one_time():
     one, other = ramp(201.37, 22050), ramp(201.37, 44100)
     starts = [float(each.samples[0, 0]) / each.sample_rate for each in map(middle, (one, other))]

@@ -17,7 +17,7 @@ from research.audio.waveform import Waveform, resample
 from research.judge.crossfade import crossfade
 from research.judge.fixed_equaliser import equalise
 from research.judge.verdict import Verdict
-from research.report.page import MAX_BYTES, Pair, Take, write_report
+from research.report.page import MAX_BYTES, Pair, Take, longest_excerpt, write_report
 from research.report.plots import Axis, curve, fit_axis
 
 RATE = 22050
@@ -495,3 +495,11 @@ def test_every_picture_says_what_it_is(opened):
     assert browser.execute_script(loaded)
     named = "return [...document.querySelectorAll('svg')].every(svg => svg.ariaLabel)"
     assert browser.execute_script(named)
+
+
+@pytest.mark.parametrize(
+    ("num_pairs", "num_takes", "seconds"),
+    [(1, 1, 90.0), (1, 15, 90.0), (20, 20, 15.0), (99, 99, 10)],
+)
+def test_a_page_of_many_sounds_plays_less_of_each(num_pairs, num_takes, seconds):
+    assert longest_excerpt(num_pairs, num_takes) == seconds

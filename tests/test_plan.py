@@ -1,13 +1,20 @@
 """Which takes a run is to make, and what identifies them."""
 
+import dataclasses
 import hashlib
 
+import numpy as np
 import pytest
 
-from configs.transfer import get_config
+from configs.transfer import PRESETS, get_config
+from research.audio.waveform import Waveform
+from research.audio.writing import save_waveform
+from research.errors import InputError
 from research.settings import freeze
+from research.transfer import memory
 from research.transfer.config import TransferConfig
-from research.transfer.plan import identify, plan
+from research.transfer.memory import needed_memory
+from research.transfer.plan import check_recordings, identify, input_files, plan
 from research.transfer.takes import find_takes
 
 
@@ -53,11 +60,54 @@ def test_a_pair_by_two_names_is_one(inside):
 def test_files_are_known_by_their_bytes(inside):
     pairs = [("a.wav", "b.wav"), ("a.wav", "a.wav:0.5,b.wav:0.5")]
     takes = plan(sweep_of(1, 2), pairs, inside / "w")
-    known = identify(takes)
+    config = sweep_of(1, 2)
+    known = identify(config, takes)
     assert list(known["takes"]) == ["000", "001", "002", "003"]
     assert known["takes"]["001"] == [*takes[1].pair, {"style_weight": 2}]
     digest = hashlib.sha256(b"a.wav").hexdigest()
     assert known["files"][str(inside / "a.wav")] == digest
     (inside / "a.wav").write_text("another")
-    assert identify(takes)["takes"] == known["takes"]
-    assert identify(takes)["files"] != known["files"]
+    assert identify(config, takes)["takes"] == known["takes"]
+    assert identify(config, takes)["files"] != known["files"]
+
+
+def test_files_of_a_folder_in_a_mix_are_inputs(inside):
+    (inside / "records").mkdir()
+    (inside / "records" / "e.wav").write_text("e")
+    takes = plan(sweep_of(), [("a.wav", "records/:0.5,b.wav:0.5")], inside / "w")
+    assert [path.name for path in input_files(takes)] == ["a.wav", "e.wav", "b.wav"]
+    known = identify(sweep_of(), takes)
+    (inside / "records" / "e.wav").write_text("another")
+    assert identify(sweep_of(), takes) != known
+
+
+def test_principal_components_are_known_by_their_bytes(inside):
+    (inside / "pca.npz").write_text("components")
+    config = dataclasses.replace(PRESETS["ulyanov"], variable="pca", pca="pca.npz")
+    takes = plan(config, [("a.wav", "b.wav")], inside / "w")
+    digest = hashlib.sha256(b"components").hexdigest()
+    assert identify(config, takes)["files"]["pca.npz"] == digest
+
+
+def test_a_pair_that_would_end_a_sweep_is_told_before_it(inside, monkeypatch):
+    rate = 22050
+    tone = 0.1 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
+    high = np.hanning(44100) * np.sin(2 * np.pi * 15000 * np.arange(44100) / 44100)
+    save_waveform(inside / "a.wav", Waveform(tone[None], rate))
+    save_waveform(inside / "b.wav", Waveform(np.tile(tone, 3)[None], rate))
+    save_waveform(inside / "high.wav", Waveform(high[None].astype(np.float32), 44100))
+    config = TransferConfig()
+
+    def check(*pairs: tuple[str, str]) -> None:
+        check_recordings(config, plan(config, list(pairs), inside / "w"))
+
+    check(("a.wav", "b.wav"), ("b.wav", "a.wav"))
+    with pytest.raises(InputError, match=r"high\.wav: content is silence below 11025 Hz"):
+        check(("a.wav", "b.wav"), ("high.wav", "b.wav"))
+    with pytest.raises(InputError, match=r"high\.wav: style is silence below 11025 Hz"):
+        check(("a.wav", "b.wav"), ("a.wav", "high.wav"))
+    short = Waveform(np.tile(tone, 2)[None], rate)
+    enough = sum(needed_memory(config, short, short).values())
+    monkeypatch.setattr(memory, "available_memory", lambda: enough)
+    with pytest.raises(InputError, match=r"b\.wav x .*a\.wav: a transfer of 3 s needs about"):
+        check(("a.wav", "a.wav"), ("b.wav", "a.wav"))

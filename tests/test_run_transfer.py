@@ -25,7 +25,7 @@ from research.audio.waveform import Waveform, load_waveform
 from research.audio.writing import save_waveform
 from research.errors import InputError
 from research.settings import freeze
-from research.transfer import commands
+from research.transfer import commands, results, single
 from research.transfer.config import TransferConfig
 from research.transfer.pairs import load_pairs
 
@@ -346,12 +346,13 @@ CASES = [
     (["--pairs={sounds}/text.wav"], ["--pairs names contents and styles"]),
     (["--config.sweep.style_wieght=1"], ["style_wieght", 'Did you mean "style_weight"']),
     (["--config.sweep.style_weight=1,x"], ["config.sweep.style_weight is '1,x'"]),
-    (["--mode=compare"], ["--mode=compare needs --input"]),
-    (["--mode=compare", "--input={sounds}"], ["--input {sounds} holds no take"]),
+    (["--mode=compare"], ["--content does not apply to --mode=compare"]),
     (["--style={sounds}/style.flac:0.5,{sounds}/records:0.2"], ["--style sum to 0.7, not to 1"]),
     (["--style={file}", "--config.sample_rate=16000"], ["{file}", "sample_rate=22050"]),
-    (["--mode=style"], ["--mode=style needs --output"]),
-    (["--mode=style", "--output={out}/a.wav"], ["--output {out}/a.wav", ".npz"]),
+    (["--mode=style"], ["--content does not apply to --mode=style", "--mode=transfer"]),
+    (["--config.style_weight=2"], ["config.style_weight is for a loss", "transfer.py:combined"]),
+    (["--config.sweep.seed=0,1"], ["config.sweep.seed changes nothing", "leave it out"]),
+    (["--preview={out}/p.wav"], ["--preview is for presets that optimise a waveform"]),
     (["--mode=styel"], ["mode", "styel"]),
     (["--config.style_wieght=1"], ["style_wieght", 'Did you mean "style_weight"']),
     (["--config.optimizer.name=adam"], ["optimizer", 'Did you mean "optimiser"']),
@@ -406,6 +407,28 @@ def test_a_run_of_its_own_is_refused_as_a_fork_is(run, pair, refused, assert_ref
     result = run(f"--content={sounds}/none.wav", f"--style={pair[1]}", PYTHONHASHSEED="0")
     assert_refused(result, *refused[0][1])
     assert result.stderr == refused[0][0].stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--mode=style", "--style={style}"], ["--mode=style needs --output"]),
+        (
+            ["--mode=style", "--style={style}", "--output={out}/a.wav"],
+            ["--output {out}/a.wav", ".npz"],
+        ),
+        (["--mode=style", "--output={out}/a.npz"], ["--mode=style needs --style"]),
+        (["--mode=compare"], ["--mode=compare needs --input"]),
+        (["--mode=compare", "--input={out}"], ["--input {out} holds no take"]),
+    ],
+)
+def test_other_modes_need_what_they_are_for(run, pair, assert_refused, tmp_path, given, words):
+    given, words = (
+        [text.format(style=pair[1], out=tmp_path) for text in each] for each in (given, words)
+    )
+    workdir = [f"--workdir={tmp_path / 'w'}"] * ("--mode=compare" in given)
+    assert_refused(run(*given, *workdir), *words)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_content_is_not_paired_with_the_shipped_style_unasked(run, pair, assert_refused):
@@ -583,3 +606,19 @@ def test_a_preview_is_the_start_and_then_the_best_so_far(pair, tmp_path, monkeyp
     assert "--preview is for a single take, and these are 2" in refusal(
         commands.transfer, many, [pair], tmp_path / "many", preview=preview
     )
+
+
+def test_a_page_of_the_piece_before_does_not_stay(pair, tmp_path, monkeypatch):
+    config = freeze(TransferConfig, get_config("default"))
+    for name in ("report.html", "spectrograms.png"):
+        (tmp_path / name).write_text("of another piece")
+
+    def fail(*_):
+        raise RuntimeError("a defect of the page")
+
+    monkeypatch.setattr(results, "write_report", fail)
+    monkeypatch.setattr(single, "draw_spectrograms", fail)
+    printed = call(commands.transfer, config, [pair], tmp_path)
+    assert not {"report.html", "spectrograms.png"} & {path.name for path in tmp_path.iterdir()}
+    assert "report.html" not in printed.text
+    assert sum("a defect of the page" in str(each) for each in printed.warnings) == 2

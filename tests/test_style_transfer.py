@@ -11,7 +11,7 @@ from compiling import compilations
 
 from configs.transfer import get_config
 from research.audio.stft import StftConfig
-from research.audio.waveform import Waveform
+from research.audio.waveform import Waveform, resample
 from research.data.front_ends.stft import SpectrogramConfig
 from research.data.pca import PcaConfig, fit_pca, save_pca
 from research.errors import InputError
@@ -609,3 +609,20 @@ def test_only_terms_with_a_weight_are_computed():
     assert config.weights == {"onset": 2.0, "spectrum": 1.5}
     assert not config.needs_features
     assert changed("ulyanov").needs_features
+
+
+def test_a_description_is_not_used_under_other_filters():
+    config = changed("ulyanov", init="content", content_weight=0.0)
+    slow = resample(PIECES["band"], 16000)
+    description = describe_style(PIECES["band"], config)
+    with pytest.raises(
+        InputError,
+        match=r"16000 Hz has no sound above 7200 Hz, and .*features\.max_hz=7200 to both",
+    ):
+        transfer(slow, description, config)
+    config = dataclasses.replace(config, features=dataclasses.replace(config.features, max_hz=7200))
+    losses = [
+        transfer(content, describe_style(PIECES["band"], config), config).minimum.history[0].loss
+        for content in (slow, resample(PIECES["mono"], 16000))
+    ]
+    assert losses[0] < 0.01 * losses[1]

@@ -1,6 +1,5 @@
 """The folders of takes."""
 
-from research.audio import excerpt
 from research.audio.waveform import load_waveform
 from research.audio.writing import save_waveform
 from research.transfer.takes import find_takes, load_pair, load_take, short_name
@@ -25,14 +24,14 @@ def test_names_without_folders(tmp_path):
     assert short_name("x/a.npz:0.5, /y/z/b.wav:0.5") == "a.npz:0.5, b.wav:0.5"
 
 
-def test_of_long_recordings_a_page_has_excerpts_and_says_so(tmp_path, monkeypatch, clips):
+def test_of_long_recordings_a_page_has_excerpts_and_says_so(tmp_path, clips):
     save_waveform(tmp_path / "output.wav", load_waveform(clips["piano"]))
     values = {"content": "c", "style": "s", "loss": {"final": None, "rendered": None}}
     values |= {"stopped": "", "num_evaluations": 0, "losses": [], "history": [], "judge": {}}
     save_json(tmp_path / "metrics.json", values)
-    monkeypatch.setattr(excerpt, "LONGEST", 4.0)
-    take = load_take(tmp_path, "output")
-    pair = load_pair(str(clips["piano"]), str(clips["band"]), [take])
+    take = load_take(tmp_path, "output", 4.0)
+    # A single style may have a weight.
+    pair = load_pair(str(clips["piano"]), f"{clips['band']}:1", [take], 4.0)
     assert (pair.content_name, pair.style_name) == (
         "piano.ogg (0:03 to 0:07)",
         "band.ogg (0:03 to 0:07)",

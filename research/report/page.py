@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from research.audio.excerpt import LONGEST
 from research.audio.waveform import Waveform
 from research.files import atomic_write
 from research.judge.crossfade import crossfade
@@ -33,7 +34,9 @@ from research.report.sound_views import SoundViews, view_sounds
 
 MAX_BYTES = 10_000_000
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
+_REFERENCES = 5  # Sounds of a pair that are no takes: content, style and what is made of both.
 _SAMPLE_RATE = 22050  # Hz, for the plots if the config has no sample rate.
+_ALL_SECONDS, _LEAST_SECONDS = 1800.0, 10.0
 _ENCODERS = 2  # At a time; each holds copies of its sound.
 _FIXED = "of the content, fixed, to the style's spectrum"
 _EVEN = 0.5  # Fraction of style of the crossfade that is played if there is no judge.
@@ -128,6 +131,15 @@ class _PairView:
     @property
     def measures(self) -> list[str]:
         return list(dict.fromkeys(name for row in self.rows for name in row.measures))
+
+
+def longest_excerpt(num_pairs: int, num_takes: int) -> float:
+    """Seconds that a page plays of each sound, so that all are about half an hour, at least 10.
+
+    A page holds all of its sounds in memory at once, and so does a browser.
+    """
+    num_sounds = num_takes + _REFERENCES * num_pairs
+    return min(max(_ALL_SECONDS / num_sounds, _LEAST_SECONDS), LONGEST)
 
 
 def write_report(

@@ -52,7 +52,12 @@ def transfer(
     kind = "sweep" if len(pairs) * len(combinations(config.sweep)) > 1 else "transfer"
     folder = pathlib.Path(workdir or f"results/{kind}")
     takes = plan(config, pairs, folder)
-    check_recordings(takes)
+    if preview is not None and not config.optimises_waveform:
+        raise InputError(
+            "--preview is for presets that optimise a waveform, such as "
+            "--config=configs/transfer.py:combined; leave it out"
+        )
+    check_recordings(config, takes)
     if len(takes) == 1:
         processes.check_one("a single take")
         _make_one(config, takes[0], output, preview, started)
@@ -94,6 +99,8 @@ def _make_one(
             f"the loss was no longer finite at iteration {made.metrics['num_iterations']}; the "
             f"best iterate is in {last}; lower config.optimiser.learning_rate or the weights"
         )
+    page = take.folder / "report.html"
+    shown = f"; listen, look and compare in {page}" if page.exists() else ""
     genres = ""
     if "genres" in made.metrics:
         from research.training.predict import in_words
@@ -101,8 +108,7 @@ def _make_one(
         genres = f"; {in_words(made.metrics['genres'])}"
     print(
         f"Wrote {last} ({made.seconds:.1f} s of audio) in "
-        f"{time.perf_counter() - started:.0f} s; listen, look and compare in "
-        f"{take.folder / 'report.html'}{genres}"
+        f"{time.perf_counter() - started:.0f} s{shown}{genres}"
     )
 
 
@@ -122,7 +128,7 @@ def _make_many(
     ):
         chosen, binding = to_json(config), bool(find_takes(workdir))
         claim_config(written / "config.json", config, binding=binding)
-        claim(written / "takes.json", identify(takes), binding=binding)
+        claim(written / "takes.json", identify(config, takes), binding=binding)
         made_by = environment(config.seed)
         save_json(written / "environment.json", made_by)
         pending = [take for take in takes if not take.is_done]

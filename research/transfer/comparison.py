@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from research.errors import InputError, only_warn
-from research.report.page import Take, write_report
+from research.report.page import Take, longest_excerpt, write_report
 from research.tables import save_records
 from research.transfer.results import numbers_of
 from research.transfer.sweep import in_words
@@ -55,17 +55,19 @@ def write_comparison(workdir: pathlib.Path, runs: Sequence[pathlib.Path]) -> int
     differing = [key for key, held in values.items() if any(value != held[0] for value in held)]
     records = _records(entries, ["content", "style", *differing])
     pairs: dict[tuple[str, str], list[Take]] = {}
+    num_pairs = len({(entry.metrics["content"], entry.metrics["style"]) for entry in entries})
+    seconds = longest_excerpt(num_pairs, len(entries))
     for entry in entries:
         settings = {key: entry.config.get(key) for key in differing}
         colour = {"run": entry.run} if len(runs) > 1 else {}
         name = entry.name
         if 0 < len(settings) <= _MOST_IN_NAME:
             name += f": {in_words(settings)}"
-        take = load_take(entry.folder, name)
+        take = load_take(entry.folder, name, seconds)
         take = dataclasses.replace(take, metrics=entry.metrics | {"settings": colour | settings})
         pairs.setdefault((entry.metrics["content"], entry.metrics["style"]), []).append(take)
     common = {key: held[0] for key, held in values.items() if key not in differing}
-    loaded = [load_pair(*pair, takes) for pair, takes in pairs.items()]
+    loaded = [load_pair(*pair, takes, seconds) for pair, takes in pairs.items()]
     save_records(workdir / "comparison.csv", records)
     shown = [
         record | {key: short_name(record[key]) for key in ("content", "style")}

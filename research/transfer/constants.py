@@ -98,12 +98,35 @@ def make_constants(config: TransferConfig, output_rate: int) -> Constants:
     return Constants(filters, terms, classifier, basis)
 
 
+def check_described(config: TransferConfig, output_rate: int) -> None:
+    """Check that filters of the output are those that a style was described with.
+
+    A description is made for outputs of the sample rate of the config. Filters of fewer bins are
+    other filters, and what they see of a style is something else.
+
+    Raises:
+      InputError: they are not.
+    """
+    if not (config.needs_features and config.features.num_filters):
+        return
+    if _num_bins(config, output_rate) < _num_bins(config, config.sample_rate):
+        highest = int(_highest_hz(config, output_rate))
+        raise InputError(
+            f"a content of {output_rate} Hz has no sound above {highest} Hz, and the style was "
+            f"described up to {config.features.max_hz:g} Hz; give config.features.max_hz={highest} "
+            "to both, or one audio file as the style"
+        )
+
+
 def _num_bins(config: TransferConfig, output_rate: int) -> int:
     """Number of bins that the filters get: up to `max_hz`, and to what the output file can hold."""
-    max_hz = config.features.max_hz
-    if output_rate < config.sample_rate:
-        max_hz = min(max_hz, 0.45 * output_rate)
+    max_hz = _highest_hz(config, output_rate)
     return min(config.stft.num_bins, 1 + int(max_hz * config.stft.n_fft / config.sample_rate))
+
+
+def _highest_hz(config: TransferConfig, output_rate: int) -> float:
+    max_hz = config.features.max_hz
+    return min(max_hz, 0.45 * output_rate) if output_rate < config.sample_rate else max_hz
 
 
 def _check_spectrogram(config: TransferConfig, trained: "FrontEnd", name: str) -> None:

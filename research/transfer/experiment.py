@@ -105,7 +105,8 @@ def make_takes(
 def _save_output(take: PlannedTake, result: Transfer, documents: Mapping[str, Any]) -> None:
     """Write `output.wav` and documents."""
     # From here on, the files of a take before it do not belong together.
-    (take.folder / "metrics.json").unlink(missing_ok=True)
+    for name in ("metrics.json", "report.html", "spectrograms.png"):
+        (take.folder / name).unlink(missing_ok=True)
     for name, value in documents.items():
         save_json(take.folder / name, value)
     save_waveform(take.folder / "output.wav", result.output)

@@ -8,9 +8,16 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
-from research.audio.waveform import load_waveform
+import numpy as np
+
+from research.audio.waveform import Waveform, load_waveform, without_offset
+from research.errors import about
+from research.files import expand
 from research.transfer.config import TransferConfig
-from research.transfer.style_source import check_source, parse_source
+from research.transfer.inputs import content_samples, style_samples
+from research.transfer.memory import check_memory
+from research.transfer.style_description import style_settings
+from research.transfer.style_source import check_source, style_files
 from research.transfer.sweep import Settings, combinations, in_words, with_settings
 from research.transfer.takes import TAKES
 
@@ -74,34 +81,56 @@ def _absolute(name: str) -> str:
     return os.path.abspath(name) if os.path.exists(name) else name
 
 
-def identify(takes: Iterable[PlannedTake]) -> dict[str, Any]:
+def identify(config: TransferConfig, takes: Iterable[PlannedTake]) -> dict[str, Any]:
     """What the takes are made of, as JSON values: names, settings, and SHA-256 of the files."""
     takes = list(takes)
     paths = input_files(takes)
-    return {
+    if config.pca:
+        paths.append(expand(config.pca))
+    identity = {
         "takes": {take.folder.name: [*take.pair, take.settings] for take in takes},
         "files": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths},
     }
+    classifier = style_settings(config).get("checkpoint")
+    return identity if classifier is None else identity | {"classifier": classifier}
 
 
 def input_files(takes: Iterable[PlannedTake]) -> list[pathlib.Path]:
     """The contents of takes, and the files that their styles are made of."""
-    parts = [part for name in _names(takes) for part in parse_source(name)]
-    return list(dict.fromkeys(part.path for part in parts if part.path.is_file()))
+    contents = [pathlib.Path(take.content) for take in takes]
+    styles = dict.fromkeys(take.style for take in takes)
+    return list(
+        dict.fromkeys([*contents, *(file for name in styles for file in style_files(name))])
+    )
 
 
-def _names(takes: Iterable[PlannedTake]) -> Iterable[str]:
-    return dict.fromkeys(name for take in takes for name in take.pair)
-
-
-def check_recordings(takes: Iterable[PlannedTake]) -> None:
-    """Check that every recording can be read, before time is spent on any.
+def check_recordings(config: TransferConfig, takes: Iterable[PlannedTake]) -> None:
+    """Check that every recording can be read, and that no pair would end a sweep halfway.
 
     Raises:
-      InputError: one cannot.
+      InputError: a recording cannot be read, or of several pairs one cannot be used, or needs more
+        memory than there is.
     """
-    takes = list(takes)
-    for content in dict.fromkeys(take.content for take in takes):
-        load_waveform(content)
-    for style in dict.fromkeys(take.style for take in takes):
-        check_source(style)
+    pairs = dict.fromkeys(take.pair for take in takes)
+    contents: dict[str, Waveform] = {}
+    styles: dict[str, Waveform | None] = {}
+    for content in dict.fromkeys(content for content, _ in pairs):
+        recording = load_waveform(content)
+        if len(pairs) > 1:
+            with about(content):
+                content_samples(without_offset(recording), config)
+        contents[content] = _outline(recording)
+    for style in dict.fromkeys(style for _, style in pairs):
+        recording = check_source(style)
+        if len(pairs) > 1 and recording is not None:
+            with about(style):
+                style_samples(recording, config)
+        styles[style] = None if recording is None else _outline(recording)
+    for content, style in pairs:
+        with about(f"{content} x {style}"):
+            check_memory(config, contents[content], styles[style])
+
+
+def _outline(recording: Waveform) -> Waveform:
+    """Silence of the same size, which takes no memory."""
+    return Waveform(np.broadcast_to(np.float32(0), recording.samples.shape), recording.sample_rate)

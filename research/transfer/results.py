@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 from research.errors import only_warn
-from research.report.page import Pair, write_report
+from research.report.page import Pair, longest_excerpt, write_report
 from research.tables import save_records
 from research.transfer.plan import PlannedTake
 from research.transfer.takes import load_pair, load_take
@@ -42,10 +42,10 @@ def write_results(
       InputError: a recording cannot be read any more.
     """
     done = [take for take in takes if take.is_done]
-    pairs = []
+    pairs, seconds = [], longest_excerpt(len({take.pair for take in done}), len(done))
     for pair, members in itertools.groupby(done, lambda take: take.pair):
-        loaded = [load_take(take.folder, take.name) for take in members]
-        pairs.append(load_pair(*pair, loaded))
+        loaded = [load_take(take.folder, take.name, seconds) for take in members]
+        pairs.append(load_pair(*pair, loaded, seconds))
     if len(takes) > 1:
         found = (take for pair in pairs for take in pair.takes)
         records = [

@@ -127,15 +127,27 @@ def _number(text: str) -> float | None:
         return None
 
 
-def check_source(text: str) -> None:
+def style_files(text: str) -> list[pathlib.Path]:
+    """The files of a style, those of its folders among them; see `parse_source`."""
+    return [
+        file
+        for part in parse_source(text)
+        for file in (find_audio(part.path, "--style") if part.path.is_dir() else [part.path])
+    ]
+
+
+def check_source(text: str) -> Waveform | None:
     """Check that all audio files that `load_source` would read can be read.
+
+    Returns:
+      The waveform if the style is one audio file.
 
     Raises:
       InputError: one cannot.
     """
-    for part in parse_source(text):
-        if part.is_audio_file:
-            load_waveform(part.path)
+    parts = parse_source(text)
+    read = [load_waveform(part.path) for part in parts if part.is_audio_file]
+    return read[0] if len(parts) == len(read) == 1 else None
 
 
 def load_source(text: str, config: TransferConfig) -> Waveform | Style:

@@ -20,7 +20,7 @@ from research.audio.waveform import (
 from research.clock import Clock
 from research.errors import InputError
 from research.transfer.config import TransferConfig
-from research.transfer.constants import Constants, make_constants
+from research.transfer.constants import Constants, check_described, make_constants
 from research.transfer.dynamics import find_sound, follow_dynamics, quieten_rests
 from research.transfer.evaluation import evaluate
 from research.transfer.inputs import content_samples, style_samples
@@ -154,6 +154,8 @@ def prepare(
         raise InputError(
             f"config.init={config.init} needs the audio of one style, not its statistics"
         )
+    elif config.num_iterations:
+        check_described(config, content.sample_rate)
     variable = VARIABLES[config.variable](config.stft, constants.basis)
     start = STARTS[config.init].make(
         StartInputs(

@@ -8,10 +8,11 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from research.audio.excerpt import in_words, middle
+from research.audio.excerpt import LONGEST, in_words, middle
 from research.audio.waveform import Waveform, load_waveform
 from research.errors import InputError
 from research.report.page import Pair, Take
+from research.transfer.style_source import parse_source
 from research.workdir import load_dict
 
 TAKES = "takes"
@@ -27,13 +28,14 @@ def find_takes(workdir: pathlib.Path) -> list[pathlib.Path]:
     return swept or ([workdir] if (workdir / "metrics.json").exists() else [])
 
 
-def load_take(folder: pathlib.Path, name: str) -> Take:
-    """Load a finished take under a name to show; of a long output, an excerpt.
+def load_take(folder: pathlib.Path, name: str, longest: float = LONGEST) -> Take:
+    """Load a finished take under a name to show; of an output of more seconds, an excerpt.
 
     Raises:
       InputError: a file is missing or damaged.
     """
-    return Take(name, middle(load_waveform(folder / "output.wav")), load_metrics(folder))
+    output = middle(load_waveform(folder / "output.wav"), longest)
+    return Take(name, output, load_metrics(folder))
 
 
 def load_metrics(folder: pathlib.Path) -> dict[str, Any]:
@@ -62,28 +64,31 @@ def load_metrics(folder: pathlib.Path) -> dict[str, Any]:
     return metrics
 
 
-def load_pair(content: str, style: str, takes: Sequence[Take]) -> Pair:
+def load_pair(content: str, style: str, takes: Sequence[Take], longest: float = LONGEST) -> Pair:
     """Load the content and the style of takes; of long ones, excerpts, which their names tell.
 
     Args:
       content: path of a file.
       style: text of `--style`; its audio is loaded if the takes were judged with it.
       takes: at least one.
+      longest: seconds of an excerpt.
 
     Raises:
       InputError: a file cannot be read any more.
     """
-    content_name, content_shown = _load_shown(content)
+    content_name, content_shown = _load_shown(content, longest)
     style_name, style_shown = short_name(style), None
     if "judge" in takes[0].metrics:
-        style_name, style_shown = _load_shown(style)
+        [part] = parse_source(style)  # It may have a weight.
+        style_name, style_shown = _load_shown(str(part.path), longest)
     return Pair(content_name, style_name, content_shown, style_shown, tuple(takes))
 
 
-def _load_shown(path: str) -> tuple[str, Waveform]:
+def _load_shown(path: str, longest: float) -> tuple[str, Waveform]:
     """The name of a recording, and what a page shows of it."""
     recording = load_waveform(path)
-    return short_name(path) + in_words(recording.seconds), middle(recording)
+    name = short_name(path) + in_words(recording.seconds, longest)
+    return name, middle(recording, longest)
 
 
 def short_name(text: str) -> str:
