@@ -18,7 +18,7 @@ from conftest import ROOT
 
 from research.audio.stft import StftConfig
 from research.audio.waveform import Waveform
-from research.data import track_cache
+from research.data import spectrogram_cache, track_cache
 from research.data.front_ends import base as front_ends
 from research.data.front_ends import stft as spectrograms
 from research.data.front_ends.stft import SpectrogramConfig
@@ -573,3 +573,32 @@ def test_samples_far_above_full_scale_are_refused_by_name(cache, tmp_path):
     [error] = cache.add([tmp_path / "loud.wav"])
     assert "loud.wav" in str(error)
     assert "full scale" in str(error)
+
+
+def test_a_full_cache_is_not_written_and_one_that_cannot_be_only_warns(cache, file, monkeypatch):
+    found = cache.add([file])
+    index = cache.root / "digests.json"
+    before = index.stat()
+
+    def refuse(path):
+        raise InputError(f"{path} cannot be written (Read-only file system)")
+
+    monkeypatch.setattr(spectrogram_cache, "atomic_write", refuse)
+    assert cache.add([file]) == found
+    assert index.stat().st_mtime_ns == before.st_mtime_ns
+    index.unlink()
+    with pytest.warns(UserWarning, match=r"digests\.json cannot be written .* again next time"):
+        assert cache.add([file]) == found
+
+
+def test_what_another_process_has_added_meanwhile_is_kept(cache, file, monkeypatch):
+    index, add_one = cache.root / "digests.json", cache.add_one
+
+    def add_beside_another(path):
+        index.parent.mkdir(exist_ok=True)
+        index.write_text(json.dumps({"/another": [1, 2, 3, 4, "digest"]}))
+        return add_one(path)
+
+    monkeypatch.setattr(cache, "add_one", add_beside_another)
+    cache.add([file])
+    assert set(json.loads(index.read_text())) == {"/another", os.path.realpath(file)}

@@ -588,3 +588,36 @@ def test_keys_of_the_split_and_keys_of_others_are_left_alone():
     given = {"data.num_folds": 3, "data.validation_share": 0.1, "data.root": "x", "seed": 3}
     check_applies(SplitConfig(split="blocks"), given)
     check_applies(SplitConfig(split="track"), {"data.files.test": None})
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_recordings_of_very_different_sizes_leave_most_tracks_to_train_on(seed):
+    sizes = [60, 2, 1, 1]
+    names = [f"a/a.{i:05d}.{k}.wav" for i, size in enumerate(sizes) for k in range(size)]
+    names += [f"b/b.{i:05d}.wav" for i in range(20)]
+    tracks = [Track(name, int(name[0] == "b"), name, 10) for name in names]
+    collection = Collection("root", ("a", "b"), tuple(tracks), {})
+    config = SplitConfig(validation_share=0.1)
+    with pytest.warns(
+        UserWarning, match=r"60 of the 64 tracks of a are of one recording .*=files$"
+    ):
+        [split] = make_splits(collection, cut(collection), config, seed)
+    segments = cut(collection).track
+    counts = {
+        name: len(set(segments[found]) & set(range(64))) for name, found in split.subsets.items()
+    }
+    assert counts["train"] >= 60 and counts["test"] >= 1 and counts["validation"] >= 1
+
+
+def test_subsets_of_slices_have_their_fraction_of_the_tracks():
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 9, 40)
+    names = [f"a/a.{i:05d}.{k}.wav" for i, size in enumerate(sizes) for k in range(size)]
+    names += [f"b/b.{i:05d}.wav" for i in range(20)]
+    tracks = [Track(name, int(name[0] == "b"), name, 10) for name in names]
+    collection = Collection("root", ("a", "b"), tuple(tracks), {})
+    for seed in range(5):
+        [split] = make_splits(collection, cut(collection), SplitConfig(), seed)
+        tested = set(cut(collection).track[split.test])
+        of_a = len(tested & set(range(int(sizes.sum()))))
+        assert abs(of_a - 0.2 * sizes.sum()) <= 4  # Half of the largest recording.

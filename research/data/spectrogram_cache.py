@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Protocol
@@ -92,11 +93,13 @@ class SpectrogramCache(TrackCache):
                 add = functools.partial(self._add_stamped, known)
                 collect(pool, add, stamped, entries, on_progress)
         finally:
-            for (file, stamp), entry in zip(stamped, entries, strict=False):
-                if not isinstance(entry, InputError):
-                    known[os.path.realpath(file)] = [*stamp, entry[0]]
-            with atomic_write(index) as temporary:
-                temporary.write_text(json.dumps(known))
+            found = {
+                os.path.realpath(file): [*stamp, entry[0]]
+                for (file, stamp), entry in zip(stamped, entries, strict=False)
+                if not isinstance(entry, InputError)
+            }
+            if any(known.get(file) != value for file, value in found.items()):
+                _add_to_index(index, found)
         return entries
 
     def _add_stamped(
@@ -153,6 +156,15 @@ class SpectrogramCache(TrackCache):
                 f"the spectrogram {path} is missing or damaged; start again to have it computed "
                 "anew"
             )
+
+
+def _add_to_index(path: pathlib.Path, found: dict[str, list]) -> None:
+    """Add to what other processes have written meanwhile; if it cannot be written, only warn."""
+    try:
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(_read_index(path) | found))
+    except InputError as error:
+        warnings.warn(f"{error}; files are decoded again next time", stacklevel=2)
 
 
 def _read_index(path: pathlib.Path) -> dict[str, list]:

@@ -5,6 +5,7 @@ All but `segment` keep the tracks of a recording, slices and exact duplicates, i
 
 import dataclasses
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from research.settings import at_least, fraction, one_of
 
 SPLITS = ("track", "kfold", "blocks", "files", "all", "segment")
 _IN_FOLDS = "kfold", "blocks"
+_FEW = 4  # Files of one recording that need no warning.
 _HEEDED_BY = {
     "test_share": ("track", "segment"),
     "validation_share": ("track", *_IN_FOLDS, "segment"),
@@ -145,6 +147,8 @@ def make_splits(
         return [_by_tracks(segments, None, {"test": range(len(collection.tracks))})]
 
     groups = _groups(collection, config.recordings == "names")
+    if config.recordings == "names":
+        _warn_of_large(collection, groups)
     if config.split != "blocks":
         groups = [[genre[i] for i in random.permutation(len(genre))] for genre in groups]
     if config.split in _IN_FOLDS:
@@ -160,7 +164,7 @@ def make_splits(
     else:
         wanted = 2 + bool(config.validation_share)
         _need(collection, groups, wanted, f"the {wanted} subsets of the split")
-        folds = [_take(groups, config.test_share)]
+        folds = [_take(groups, config.test_share, wanted - 1)]
     splits = []
     for number, test in enumerate(folds):
         taken = {id(group) for group in test}
@@ -219,13 +223,36 @@ def _hint(collection: Collection, groups: list[list[int]]) -> str:
     return ""
 
 
-def _take(groups: list[list[list[int]]], fraction: float) -> list[list[int]]:
-    """A fraction of the groups of each genre, at least one and not all of them."""
+def _take(groups: list[list[list[int]]], fraction: float, left: int = 1) -> list[list[int]]:
+    """Groups of each genre with a fraction of its tracks, at least one, and some are left.
+
+    The first ones, without those that would lead farther from the fraction.
+    """
     taken = []
     for genre in groups:
-        count = min(_count(fraction, len(genre)), len(genre) - 1)
-        taken += genre[:count]
+        wanted, size, own = _count(fraction, sum(map(len, genre))), 0, []
+        for group in genre:
+            nearer = abs(size + len(group) - wanted) <= abs(size - wanted)
+            if nearer and size < wanted and len(own) < len(genre) - left:
+                own.append(group)
+                size += len(group)
+        if wanted and not own and len(genre) > left:
+            own.append(min(genre, key=len))
+        taken += own
     return taken
+
+
+def _warn_of_large(collection: Collection, groups: list[list[list[int]]]) -> None:
+    """Warn where names put more than half of a genre into one recording."""
+    for name, genre in zip(collection.genres, groups, strict=True):
+        total, largest = sum(map(len, genre)), max(genre, key=len, default=[])
+        if len(genre) > 1 and len(largest) > max(total / 2, _FEW):
+            warnings.warn(
+                f"{len(largest)} of the {total} tracks of {name} are of one recording by their "
+                f"names (first {collection.tracks[largest[0]].name}); if they are not, give "
+                "config.data.recordings=files",
+                stacklevel=3,
+            )
 
 
 def _by_tracks(

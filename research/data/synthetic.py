@@ -91,6 +91,7 @@ def make_synthetic(folder: str | os.PathLike, config: SyntheticConfig) -> pathli
                 random = np.random.default_rng([config.seed, number, track])
                 path = temporary / genre / f"{genre}.{track:05d}.wav"
                 soundfile.write(path, _render(recipe, config.seconds, random), SAMPLE_RATE)
+        temporary.chmod(root.parent.stat().st_mode)  # Others may read it, if they may read that.
         os.replace(temporary, root)
     except (OSError, soundfile.SoundFileError) as error:
         if not root.is_dir():  # Else another process was first, with the same bytes.
