@@ -43,7 +43,7 @@ def user_cache() -> pathlib.Path:
 
 def _can_be_written(folder: pathlib.Path) -> bool:
     """Whether files can be written into a folder, or it can be made."""
-    while not folder.exists():
+    while not os.path.exists(folder):  # Unlike the method, it tells no PermissionError.
         folder = folder.parent
     # os.access says yes to root where a file system, such as /proc, says no.
     try:

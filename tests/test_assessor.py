@@ -1,6 +1,7 @@
 """What is said of outputs: of long ones by an excerpt, as the judge says of it alone."""
 
 import dataclasses
+import functools
 
 import pytest
 from playing import SAMPLE_RATE, SECONDS
@@ -8,6 +9,7 @@ from playing import SAMPLE_RATE, SECONDS
 from research.audio import excerpt
 from research.audio.waveform import Waveform
 from research.judge.verdict import Judge
+from research.transfer import assessor
 from research.transfer.assessor import Assessor
 
 
@@ -27,7 +29,9 @@ def test_a_short_output_is_judged_whole(sounds):
 
 
 def test_a_long_output_is_judged_by_its_middle(sounds, monkeypatch):
-    monkeypatch.setattr(excerpt, "LONGEST", 2.5)
+    for name in ("middle", "find_middle"):
+        short = functools.partial(getattr(excerpt, name), longest=2.5)
+        monkeypatch.setattr(assessor, name, short)
     *pair, output = sounds
     found = Assessor(*pair, None)(output)
     assert found["excerpt"] == [SECONDS / 2 - 1.25, SECONDS / 2 + 1.25]

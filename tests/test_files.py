@@ -177,3 +177,30 @@ def test_another_user_s_temporary_folder_is_not_taken(tmp_path, monkeypatch):
     assert folder.parent == tmp_path
     assert folder.name.startswith(f"{PROJECT}_")
     assert folder != tmp_path / f"{PROJECT}_{uid + 1}"
+
+
+_AS_NOBODY = """
+import os
+from research.files import user_cache
+
+if os.geteuid() == 0:
+    os.seteuid(65534)
+print(user_cache())
+"""
+
+
+def test_a_home_that_may_not_be_entered_is_left_alone(tmp_path):
+    home = tmp_path / "home"
+    (home / ".cache").mkdir(parents=True)
+    home.chmod(0)
+    environment = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"}
+    done = subprocess.run(
+        [sys.executable, "-c", _AS_NOBODY],
+        env=environment | {"HOME": str(home)},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    home.chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    assert PROJECT in done.stdout and str(home) not in done.stdout

@@ -622,3 +622,14 @@ def test_a_page_of_the_piece_before_does_not_stay(pair, tmp_path, monkeypatch):
     assert not {"report.html", "spectrograms.png"} & {path.name for path in tmp_path.iterdir()}
     assert "report.html" not in printed.text
     assert sum("a defect of the page" in str(each) for each in printed.warnings) == 2
+
+
+def test_a_sweep_takes_every_core_before_jax_counts_its_devices(pair, tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setattr(commands, "use_every_core", lambda count: order.append(count))
+    monkeypatch.setattr(
+        commands, "check_recordings", lambda *_: order.append("devices are counted")
+    )
+    monkeypatch.setattr(commands, "_make_many", lambda *_: None)
+    commands.transfer(config_of(sweep__seed=(0, 1, 2)), [pair], tmp_path)
+    assert order == [3, "devices are counted"]

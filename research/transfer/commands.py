@@ -57,6 +57,8 @@ def transfer(
             "--preview is for presets that optimise a waveform, such as "
             "--config=configs/transfer.py:combined; leave it out"
         )
+    if len(takes) > 1:
+        use_every_core(len(processes.own_part(takes)))  # Before jax counts its devices.
     check_recordings(config, takes)
     if len(takes) == 1:
         processes.check_one("a single take")
@@ -119,7 +121,6 @@ def _make_many(
         raise InputError(f"{workdir} holds a single run; give another --workdir")
     check_kept(input_files(takes), [take.folder / "output.wav" for take in takes])
     own = processes.own_part(takes)
-    use_every_core(len(own))
     make_workdir(workdir)
     with (
         processes.written_by_first(workdir) as written,
