@@ -50,3 +50,15 @@ def test_a_recording_equalised_to_itself_is_unchanged():
 def test_silence_stays_silent():
     silent = Waveform(np.zeros((1, SAMPLE_RATE), np.float32), SAMPLE_RATE)
     assert not equalise(silent, tune(440)).samples.any()
+
+
+def test_highs_that_the_style_cannot_hold_stay():
+    draw = np.random.default_rng(0)
+    content = Waveform(0.1 * draw.standard_normal((1, 88200)).astype(np.float32), 44100)
+    style = Waveform(0.1 * draw.standard_normal((1, 44100)).astype(np.float32), 22050)
+    found = equalise(content, style)
+    power = [np.abs(np.fft.rfft(each.samples[0])) ** 2 for each in (content, found)]
+    hertz = np.fft.rfftfreq(88200, 1 / 44100)
+    low, high = (hertz > 2000) & (hertz < 9000), (hertz > 12000) & (hertz < 20000)
+    before, after = (10 * np.log10(each[high].mean() / each[low].mean()) for each in power)
+    assert abs(after - before) < 1

@@ -2,6 +2,7 @@
 
 import json
 import queue
+import threading
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from playing import tune
 from waiting import wait_until
 
 from research.app import jobs as module
+from research.app import sounds
 from research.app.blind import Blind
 from research.app.jobs import Jobs
-from research.app.sounds import Sounds
+from research.app.sounds import Sounds, Upload, harmless
 from research.audio.waveform import load_waveform
 from research.audio.writing import save_waveform
 from research.errors import InputError
@@ -168,6 +170,10 @@ def test_what_a_killed_server_has_left_is_made(start, tmp_path):
         ({"changes": {"style_amount": 3}}, "style_amount is 3; give a number from 0 to 1"),
         ({"changes": {"seed": None}}, "config.seed is None; give"),
         ({"changes": {"seed": "1"}}, "config.seed is '1'; give a"),
+        ({"changes": None}, "changes have no keys"),
+        ({"changes": ["seed"]}, "changes have no keys"),
+        ({"preset": []}, "preset is no name"),
+        ({"styles": [[]]}, r"there is no recording '\[\]'"),
     ],
 )
 def test_what_cannot_be_made_is_refused(start, tmp_path, changes, message):
@@ -219,11 +225,144 @@ def test_takes_are_compared_blind_and_votes_kept(start, tmp_path, monkeypatch):
     np.testing.assert_allclose(equalised.samples, equalise(content, style).samples, atol=1e-6)
 
 
-def test_recordings_of_before_are_found_again_and_broken_ones_removed(tmp_path):
-    for name, samples in (("a", 0.1 * np.sin(np.arange(22050))), ("b", np.zeros(9))):
+def test_votes_at_once_are_all_kept_and_a_trial_is_voted_on_once(start, tmp_path):
+    jobs = start()
+    blind = Blind(tmp_path, jobs, jobs._sounds)
+    for changes in ({}, {"style_amount": 0.5}):
+        id = jobs.add(ASKED | {"changes": changes})
+        wait_until(lambda id=id: status_of(jobs)[id] == "running" and _Fake.made[0].tasks)
+        save_waveform(jobs.path(id, "output.wav"), tune(200))
+        _Fake.made[0].tell("done", genre=None)
+        wait_until(lambda id=id: status_of(jobs)[id] == "done")
+    trials = [blind.start({"take": "0001", "against": "0002"})["id"] for _ in range(6)]
+    answers, refused = {"content": "a", "style": "b", "better": "same"}, []
+
+    def vote(id: str) -> None:
+        try:
+            blind.vote(id, answers | {"listener": "ann"})
+        except InputError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=vote, args=(id,)) for id in 2 * trials]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    votes = load_votes(tmp_path)
+    assert len(votes) == len(refused) == len(trials)
+    assert {vote.listener for vote in votes} == {"ann"}
+
+
+def test_a_full_disk_fails_a_take_and_not_the_queue(start, tmp_path, monkeypatch):
+    jobs, keep = start(), module.save_json
+    full = []
+
+    def save(path, value):
+        if full:
+            raise InputError(f"{path} cannot be written (No space left on device)")
+        keep(path, value)
+
+    monkeypatch.setattr(module, "save_json", save)
+    jobs.add(ASKED)
+    wait_until(lambda: _Fake.made and _Fake.made[0].tasks)
+    full.append(True)
+    _Fake.made[0].tell("failed", reason="output.wav cannot be written (No space left on device)")
+    wait_until(lambda: status_of(jobs)["0001"] == "failed")
+    with pytest.raises(InputError, match="No space left on device"):
+        jobs.add(ASKED)
+    assert [path.name for path in (tmp_path / "takes").iterdir() if path.is_dir()] == ["0001"]
+    full.clear()
+    id = jobs.add(ASKED)
+    wait_until(lambda: len(_Fake.made[0].tasks) == 2)
+    _Fake.made[0].tell("done", genre=None)
+    wait_until(lambda: status_of(jobs)[id] == "done")
+
+
+def test_a_worker_that_cannot_start_fails_the_take_and_not_the_queue(start, monkeypatch):
+    def refuse(folder):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(module, "_Worker", refuse)
+    jobs = start()
+    jobs.add(ASKED)
+    wait_until(lambda: status_of(jobs)["0001"] == "failed")
+    assert "Cannot allocate memory" in jobs.summary()[0]["reason"]
+    monkeypatch.setattr(module, "_Worker", _Fake)
+    jobs.add(ASKED)
+    wait_until(lambda: _Fake.made and _Fake.made[0].tasks)
+
+
+def test_numbers_of_damaged_and_removed_takes_are_not_used_again(start, tmp_path):
+    (tmp_path / "takes" / "0007").mkdir(parents=True)
+    (tmp_path / "takes" / "0007" / "job.json").write_text("{")
+    jobs = start()
+    assert jobs.add(ASKED) == "0008"
+    jobs.remove("0008")
+    jobs.remove("0008")
+    assert jobs.add(ASKED) == "0009"
+
+
+def test_what_is_finished_is_not_removed_by_a_cancel_that_comes_late(start):
+    jobs = start()
+    id = jobs.add(ASKED)
+    wait_until(lambda: _Fake.made and _Fake.made[0].tasks)
+    _Fake.made[0].tell("done", genre=None)
+    wait_until(lambda: status_of(jobs)[id] == "done")
+    jobs.remove(id, "running")
+    assert status_of(jobs) == {id: "done"}
+    jobs.remove(id, "done")
+    assert status_of(jobs) == {}
+
+
+def test_recordings_of_before_are_found_again_and_nothing_is_removed(tmp_path):
+    known, silent, left, empty = (f"{number:012x}" for number in range(4))
+    for name, samples in ((known, 0.1 * np.sin(np.arange(22050))), (silent, np.zeros(9))):
         (tmp_path / name).mkdir()
         soundfile.write(tmp_path / name / "song.wav", samples, 22050)
-    found = Sounds(tmp_path).summary()
-    assert [sound["id"] for sound in found] == ["piano", "band", "a"]
-    assert found[-1] == {"id": "a", "name": "song.wav", "seconds": 1.0}
-    assert not (tmp_path / "b").exists()
+    (tmp_path / known / ".DS_Store").write_text("of a file manager")
+    album = tmp_path / "My album"  # Of somebody who has a folder of this name.
+    album.mkdir()
+    (album / "cover.jpg").write_text("an image")
+    for name in (left, empty):  # Of processes that were killed while they received.
+        (tmp_path / name).mkdir()
+    (tmp_path / left / ".part").write_text("half a so")
+    with pytest.warns(UserWarning, match=rf"left out: .*{silent}.song.wav"):
+        found = Sounds(tmp_path).summary()
+    assert [sound["id"] for sound in found] == ["piano", "band", known]
+    assert found[-1] == {"id": known, "name": "song.wav", "seconds": 1.0}
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {
+        f"{known}/song.wav",
+        f"{known}/.DS_Store",
+        f"{silent}/song.wav",
+        "My album/cover.jpg",
+    }
+    assert not (tmp_path / left).exists() and not (tmp_path / empty).exists()
+
+
+def test_what_was_received_is_found_without_decoding_it(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(np.arange(22050)), 22050)
+    upload = Upload(tmp_path / "sounds", "../Café, Björk: ไทย.wav", 10**6)
+    assert upload.name == "_Café_ Björk_ ไทย.wav"
+    upload.write((tmp_path / "a.wav").read_bytes())
+    sound = upload.finish()
+    monkeypatch.setattr(sounds, "load_waveform", lambda path: load_waveform(CLIPS / "band.ogg"))
+    [found] = Sounds(tmp_path / "sounds").summary()[2:]
+    assert found == sound.summary() and found["seconds"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("a,b:c.wav", "a_b_c.wav"),
+        ("..", "sound"),
+        ("Cafe\u0301.mp3", "Café.mp3"),
+        ("हिन्दी.wav", "हिन्दी.wav"),
+        ("a\nb<i>.wav", "a_b_i_.wav"),
+        ("𝄞" * 90 + ".wav", "_.wav"),
+        ("語" * 90 + ".wav", "語" * 65 + ".wav"),
+    ],
+)
+def test_names_are_harmless_in_any_script(name, kept):
+    assert harmless(name) == kept
+    assert len(harmless(name).encode()) <= 200

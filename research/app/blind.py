@@ -4,10 +4,11 @@ import dataclasses
 import datetime
 import pathlib
 import secrets
+import threading
 from typing import Any
 
 from research.app.jobs import Job, Jobs
-from research.app.sounds import Sounds
+from research.app.sounds import Sounds, harmless
 from research.audio.waveform import load_waveform
 from research.audio.writing import save_waveform
 from research.errors import InputError
@@ -42,6 +43,7 @@ class Blind:
     def __init__(self, folder: pathlib.Path, jobs: Jobs, sounds: Sounds):
         self._folder, self._jobs, self._sounds = folder, jobs, sounds
         self._trials: dict[str, _Trial] = {}
+        self._lock = threading.Lock()  # Of the file of votes, and of trials that end.
 
     def start(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Begin a trial; its id, and the ids of its content and styles.
@@ -87,20 +89,21 @@ class Blind:
 
         Args:
           id: of the trial.
-          given: `a`, `b` or `same` by question.
+          given: `a`, `b` or `same` by question, and `listener`, a key that a browser keeps.
 
         Raises:
           InputError: there is no such trial, an answer is missing, or the votes cannot be written.
         """
-        trial = self._find(id)
         answers = {question: _LETTERS.get(str(given.get(question)), "") for question in QUESTIONS}
         if not set(answers.values()) <= set(ANSWERS):
             raise InputError("answer all three questions")
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        number = add_vote(
-            self._folder, Vote(now, trial.content, trial.style, *trial.labels, answers)
-        )
-        del self._trials[id]
+        listener = harmless(str(given.get("listener", "")))[:32]
+        with self._lock:
+            trial = self._find(id)
+            vote = Vote(now, trial.content, trial.style, *trial.labels, answers, listener)
+            number = add_vote(self._folder, vote)
+            del self._trials[id]
         return {"a": trial.labels[0], "b": trial.labels[1], "votes": number}
 
     def _find(self, id: str) -> _Trial:

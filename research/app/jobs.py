@@ -72,6 +72,9 @@ class Jobs:
         self._clock: tuple[float, int] | None = None
         self._closed = False
         folder.mkdir(exist_ok=True)
+        # Those of removed takes and of damaged folders are not used again.
+        numbers = [int(one.name) for one in folder.iterdir() if one.name.isdecimal()]
+        self._last = max(numbers, default=0)
         for path in sorted(folder.glob("*/job.json")):
             with contextlib.suppress(InputError, TypeError):
                 job = Job(**load_dict(path))
@@ -94,23 +97,34 @@ class Jobs:
         preset, changes = asked.get("preset", "default"), asked.get("changes", {})
         if not isinstance(content, str) or not styles or not isinstance(styles, list):
             raise InputError("choose a content and a style")
+        if not (isinstance(preset, str) and isinstance(changes, dict)):
+            raise InputError("preset is no name or changes have no keys; reload the page")
         for id in (content, *styles):
-            self._sounds[id]
+            self._sounds[str(id)]
         unknown = sorted(set(changes) - set(KEYS))
         if unknown:
             raise InputError(f"{unknown[0]} cannot be set here; {', '.join(KEYS)} can")
         configure(preset, changes)
         with self._changed:
-            number = 1 + max((int(id) for id in self._jobs), default=0)
-            job = Job(f"{number:04d}", content, styles, preset, changes)
+            self._last += 1
+            job = Job(f"{self._last:04d}", content, styles, preset, changes)
             (self.folder / job.id).mkdir()
-            self._keep(job)
+            try:
+                self._keep(job)
+            except InputError:
+                shutil.rmtree(self.folder / job.id, ignore_errors=True)
+                raise
             self._jobs[job.id] = job
             self._changed.notify_all()
         return job.id
 
-    def remove(self, id: str) -> None:
+    def remove(self, id: str, was: str | None = None) -> None:
         """Cancel a transfer that is not finished, or remove one that is, with its files.
+
+        Args:
+          id: of the transfer.
+          was: its status as the one who asks has seen it. What was to be cancelled and is finished
+            by now stays.
 
         Raises:
           InputError: there is none of this id.
@@ -119,9 +133,11 @@ class Jobs:
             job = self._find(id)
             if job.status in _UNFINISHED:
                 was_running, job.status = job.status == "running", "cancelled"
-                self._keep(job)
                 if was_running and self._worker is not None:
                     self._worker.kill()
+                self._keep(job)
+                return
+            if was in _UNFINISHED:
                 return
             del self._jobs[id]
         shutil.rmtree(self.folder / id, ignore_errors=True)
@@ -188,18 +204,28 @@ class Jobs:
         return (time.monotonic() - since) / (job.done - first) * (job.total - job.done)
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._closed:
-                    worker = self._ready_worker()  # Before there is a job, so that it has started.
-                    job = self._next()
-                    if job is not None:
-                        break
-                    self._changed.wait()
-                else:
-                    return
-                job.status, job.stage, self._clock = "running", "transferring", None
-            self._make(job, worker)
+        while (job := self._await()) is not None:
+            try:
+                event = self._make(job)
+            except (InputError, OSError) as error:  # A recording is gone, or the disk is full.
+                event = {"event": "failed", "reason": str(error)}
+            except Exception as error:  # A defect must not end the queue.
+                event = {"event": "failed", "reason": repr(error)}
+            self._finish(job, event)
+
+    def _await(self) -> Job | None:
+        """The next transfer, once there is one; None once the queue is closed."""
+        with self._changed:
+            while not self._closed:
+                # Before there is a job, so that it has started. If it cannot, the job will tell.
+                with contextlib.suppress(OSError):
+                    self._ready_worker()
+                job = self._next()
+                if job is not None:
+                    job.status, job.stage, self._clock = "running", "transferring", None
+                    return job
+                self._changed.wait()
+        return None
 
     def _ready_worker(self) -> "_Worker":
         if self._worker is None or not self._worker.is_alive:
@@ -209,27 +235,30 @@ class Jobs:
     def _next(self) -> Job | None:
         return next((job for job in self._jobs.values() if job.status == "queued"), None)
 
-    def _make(self, job: Job, worker: "_Worker") -> None:
-        try:
-            style = ",".join(str(self._sounds[id].path) for id in job.styles)
-            content = str(self._sounds[job.content].path)
-            event = worker.send(
-                {
-                    "folder": str(self.folder / job.id),
-                    "content": content,
-                    "style": style,
-                    "preset": job.preset,
-                    "changes": job.changes,
-                }
-            )
-            while event is not None and event["event"] not in ("done", "failed"):
-                self._note(job, event)
-                event = worker.read()
-            if event is None:
-                worker.kill()
-                event = {"event": "failed", "reason": worker.last_words()}
-        except InputError as error:  # A recording is gone.
-            event = {"event": "failed", "reason": str(error)}
+    def _make(self, job: Job) -> dict[str, Any]:
+        """Have a transfer made; its last event."""
+        with self._changed:
+            if job.status != "running":
+                return {"event": "cancelled"}
+            worker = self._ready_worker()
+        event = worker.send(
+            {
+                "folder": str(self.folder / job.id),
+                "content": str(self._sounds[job.content].path),
+                "style": ",".join(str(self._sounds[id].path) for id in job.styles),
+                "preset": job.preset,
+                "changes": job.changes,
+            }
+        )
+        while event is not None and event["event"] not in ("done", "failed"):
+            self._note(job, event)
+            event = worker.read()
+        if event is None:
+            worker.kill()
+            event = {"event": "failed", "reason": worker.last_words()}
+        return event
+
+    def _finish(self, job: Job, event: dict[str, Any]) -> None:
         with self._changed:
             if self._closed or job.status != "running":
                 return
@@ -240,7 +269,7 @@ class Jobs:
                     sound = self._sounds[id]
                     job.reason = job.reason.replace(str(sound.path), sound.name)
             job.has_output = (self.folder / job.id / "output.wav").exists()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(InputError):
                 self._keep(job)
 
     def _note(self, job: Job, event: dict[str, Any]) -> None:
@@ -297,7 +326,10 @@ class _Worker:
 
     def last_words(self) -> str:
         """Why the process has ended, in one line."""
-        lines = self._errors.read_text(errors="replace").replace("\r", "\n").split("\n")
+        text = ""
+        with contextlib.suppress(OSError):
+            text = self._errors.read_text(errors="replace")
+        lines = text.replace("\r", "\n").split("\n")
         told = [line.strip() for line in lines if line.startswith("worker.py: ")]
         if told:
             return told[-1].removeprefix("worker.py: ")

@@ -158,14 +158,17 @@ def make_app(
 
     def of_trial(request: "Request") -> Response:
         path = blind.path(request.path_params["id"], request.path_params["letter"])
+        if not path.is_file():
+            return PlainTextResponse("the take was removed", 404)
         return FileResponse(path, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
     def remove(request: "Request") -> Response:
-        jobs.remove(request.path_params["id"])
+        jobs.remove(request.path_params["id"], request.query_params.get("was"))
         return Response(status_code=204)
 
     def sound(request: "Request") -> Response:
-        return FileResponse(sounds[request.path_params["id"]].path)
+        path = sounds[request.path_params["id"]].path
+        return FileResponse(path) if path.is_file() else PlainTextResponse("it is gone", 404)
 
     def file(request: "Request") -> Response:
         id, name = request.path_params["id"], request.path_params["name"]

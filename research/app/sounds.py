@@ -1,21 +1,29 @@
 """The recordings that the page knows: two that are shipped, and those that were given to it."""
 
+import contextlib
 import dataclasses
+import itertools
+import os
 import pathlib
 import re
 import secrets
 import shutil
 import threading
+import unicodedata
+import warnings
 from typing import Any, BinaryIO
 
 from research.audio.waveform import load_waveform
 from research.errors import InputError
+from research.workdir import load_dict, save_json
 
 _CLIPS = pathlib.Path(__file__).parents[1] / "clips"
 _SHIPPED = {"piano": "Piano minuet", "band": "Funk-rock band"}
-# What may not be in the name of a file. Commas and colons separate styles and weights.
-_ODD = re.compile(r"[^\w .()&'+-]+")
-_LONGEST = 80  # Characters of a name.
+# Besides letters and digits, what a name may have. Commas and colons separate styles and weights.
+_PLAIN = "_ .()&'+-"
+_LONGEST = 200  # Bytes of a name.
+_PART, _ABOUT = ".part", "about.json"  # What is being received; what is known of a recording.
+_ID = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +47,17 @@ class Sound:
         return {"id": self.id, "name": self.name, "seconds": self.seconds}
 
 
+def harmless(name: str) -> str:
+    """A name of a file with `_` for what a path, a style or another system may not have."""
+
+    def is_plain(character: str) -> bool:
+        return unicodedata.category(character)[0] in "LMN" or character in _PLAIN
+
+    runs = itertools.groupby(unicodedata.normalize("NFC", name), is_plain)
+    name = "".join("".join(run) if plain else "_" for plain, run in runs).strip(" .")
+    return name.encode()[-_LONGEST:].decode(errors="ignore").strip(" .") or "sound"
+
+
 class Upload:
     """A file that is being received. What is not finished is removed.
 
@@ -47,12 +66,12 @@ class Upload:
     """
 
     def __init__(self, folder: pathlib.Path, name: str, most_bytes: int):
-        self.name = _ODD.sub("_", name).strip(" .")[-_LONGEST:].strip(" .") or "sound"
-        self.id = secrets.token_hex(6)
+        self.name, self.id = harmless(name), secrets.token_hex(6)
         self.path = folder / self.id / self.name
+        self._part = self.path.with_name(_PART)
         self._most, self._size = most_bytes, 0
         self.path.parent.mkdir(parents=True)
-        self._file: BinaryIO = self.path.open("wb")
+        self._file: BinaryIO = self._part.open("wb")
 
     def write(self, data: bytes) -> None:
         """Add what has come.
@@ -76,9 +95,11 @@ class Upload:
         """
         self._file.close()
         try:
-            seconds = load_waveform(self.path).seconds
+            seconds = load_waveform(self._part).seconds
         except InputError as error:
-            raise InputError(str(error).replace(str(self.path), self.name)) from error
+            raise InputError(str(error).replace(str(self._part), self.name)) from error
+        save_json(self.path.with_name(_ABOUT), {"name": self.name, "seconds": seconds})
+        os.replace(self._part, self.path)
         return Sound(self.id, self.name, self.path, seconds)
 
     def discard(self) -> None:
@@ -88,7 +109,7 @@ class Upload:
 
 
 class Sounds:
-    """All recordings, by id. Files that were given before are found again."""
+    """All recordings, by id. Files that were given before are found again, and never removed."""
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
@@ -98,11 +119,20 @@ class Sounds:
             path = _CLIPS / f"{id}.ogg"
             self._sounds[id] = Sound(id, name, path, load_waveform(path).seconds)
         folder.mkdir(exist_ok=True)
-        for path in sorted(folder.glob("*/*"), key=lambda path: path.stat().st_mtime_ns):
+        owned = [path for path in folder.iterdir() if _ID.fullmatch(path.name)]
+        for home in sorted(owned, key=lambda path: path.stat().st_mtime_ns):
+            # Of a process that was killed while it was received.
+            (home / _PART).unlink(missing_ok=True)
             try:
-                self.add(Sound(path.parent.name, path.name, path, load_waveform(path).seconds))
-            except InputError:  # Of a process that was killed while it was received.
-                shutil.rmtree(path.parent, ignore_errors=True)
+                sound = _find(home)
+            except (InputError, OSError) as error:
+                warnings.warn(f"left out: {error}", stacklevel=2)
+                continue
+            if sound is not None:
+                self.add(sound)
+            else:
+                with contextlib.suppress(OSError):
+                    home.rmdir()
 
     def add(self, sound: Sound) -> None:
         """Add a recording."""
@@ -119,3 +149,20 @@ class Sounds:
         """What the page shows of all."""
         with self._lock:
             return [sound.summary() for sound in self._sounds.values()]
+
+
+def _find(home: pathlib.Path) -> Sound | None:
+    """The recording in a folder of its own; None if there is none.
+
+    Raises:
+      InputError: it has to be decoded to know its length, and cannot be.
+    """
+    files = [path for path in home.iterdir() if path.name != _ABOUT and path.name[0] != "."]
+    if not files:
+        return None
+    path = max(files, key=lambda path: path.stat().st_size)
+    try:
+        seconds = load_dict(home / _ABOUT, {"seconds": float})["seconds"]
+    except InputError:  # Recordings of before have no such file.
+        seconds = load_waveform(path).seconds
+    return Sound(home.name, path.name, path, seconds)

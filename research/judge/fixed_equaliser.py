@@ -11,12 +11,14 @@ from research.programs import load_librosa
 _RATE, _N_FFT = 22050, 2048
 _SMOOTHED_BINS = 4
 _TINY = 1e-9
+_HELD = 0.45  # Of a sample rate; resampling leaves little above it.
 
 
 def equalise(content: Waveform, style: Waveform) -> Waveform:
     """Content with the mean power spectrum of the style, at the content's RMS level.
 
-    All channels get the same equaliser. Offsets are removed, and peaks that would clip are limited.
+    All channels get the same equaliser. Above what the sample rate of the style can hold, its gain
+    stays what it is there. Offsets are removed, and peaks that would clip are limited.
 
     Args:
       content: any sample rate, channels and length.
@@ -27,6 +29,9 @@ def equalise(content: Waveform, style: Waveform) -> Waveform:
     mono, target = (match_channels(part.samples, 1)[0] for part in (content, resample(style, rate)))
     n_fft = 2 ** round(math.log2(_N_FFT * rate / _RATE))
     gains = _gains(_stft(mono, n_fft), _stft(target, n_fft))
+    if style.sample_rate < rate:
+        highest = int(_HELD * style.sample_rate * n_fft / rate)
+        gains[highest:] = gains[highest]
     length = content.samples.shape[1]
     samples = np.stack([_apply(gains, _stft(one, n_fft), length) for one in content.samples])
     samples *= rms(content.samples) / max(rms(samples), _TINY)

@@ -208,11 +208,11 @@ def compare(runs: Sequence[str | os.PathLike], workdir: str | os.PathLike | None
     folders = [expand(run) for run in dict.fromkeys(runs)]
     folder = make_workdir(workdir or "results/compare")
     votes = [vote for run in folders for vote in load_votes(run)]
-    num_takes = write_comparison(folder, folders)
-    print(f"Wrote {num_takes} takes into {folder / 'comparison.csv'} and .html")
-    if votes:
+    if votes:  # First, for they count without their takes.
         counted = count_votes(votes)
         save_records(folder / "listening.csv", counted)
         for record in counted:
             print(in_words(record))
         print(f"Wrote {len(votes)} votes of listeners into {folder / 'listening.csv'}")
+    num_takes = write_comparison(folder, folders)
+    print(f"Wrote {num_takes} takes into {folder / 'comparison.csv'} and .html")

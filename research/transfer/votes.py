@@ -30,6 +30,7 @@ class Vote(NamedTuple):
       first: what the first sound is, such as "default" or "equaliser".
       second: what the second one is.
       answers: one of `ANSWERS` by question.
+      listener: a key of who voted; empty if it is not known.
     """
 
     time: str
@@ -38,9 +39,11 @@ class Vote(NamedTuple):
     first: str
     second: str
     answers: dict[str, str]
+    listener: str = ""
 
 
-_COLUMNS = (*Vote._fields[:-1], *(f"{question}_vote" for question in QUESTIONS))
+_SOUNDS = Vote._fields[:5]
+_COLUMNS = (*_SOUNDS, *(f"{question}_vote" for question in QUESTIONS), "listener")
 
 
 def load_votes(workdir: pathlib.Path) -> list[Vote]:
@@ -59,10 +62,13 @@ def load_votes(workdir: pathlib.Path) -> list[Vote]:
     for number, cells in rows[1:]:
         record = dict(zip(_COLUMNS, cells, strict=False))
         answers = {question: record.get(f"{question}_vote", "") for question in QUESTIONS}
-        if tuple(rows[0][1]) != _COLUMNS or not set(answers.values()) <= set(ANSWERS):
+        # Files of before have no listeners.
+        whole = tuple(rows[0][1]) in (_COLUMNS, _COLUMNS[:-1]) and len(cells) == len(rows[0][1])
+        if not whole or not set(answers.values()) <= set(ANSWERS):
             raise InputError(f"{path} is damaged in line {number}; repair it or take it away")
-        time, content, style, first, second = cells[: len(Vote._fields) - 1]
-        votes.append(Vote(time, content, style, first, second, answers))
+        time, content, style, first, second = cells[: len(_SOUNDS)]
+        listener = record.get("listener", "")
+        votes.append(Vote(time, content, style, first, second, answers, listener))
     return votes
 
 
@@ -73,7 +79,10 @@ def add_vote(workdir: pathlib.Path, vote: Vote) -> int:
       InputError: the file of votes is damaged or cannot be written.
     """
     votes = [*load_votes(workdir), vote]
-    rows = ([*one[:-1], *(one.answers[question] for question in QUESTIONS)] for one in votes)
+    rows = (
+        [*one[: len(_SOUNDS)], *(one.answers[question] for question in QUESTIONS), one.listener]
+        for one in votes
+    )
     save_table(workdir / VOTES, _COLUMNS, rows)
     return len(votes)
 
@@ -81,12 +90,19 @@ def add_vote(workdir: pathlib.Path, vote: Vote) -> int:
 def count_votes(votes: Iterable[Vote]) -> list[dict[str, Any]]:
     """For each two kinds of sounds and each question, how often either was preferred.
 
-    `share` is that of the first among the decided votes, with its 95 % Wilson interval.
+    Of several votes of a listener on the same two sounds, the first counts: after it the listener
+    was told which was which. `share` is that of the first among the decided votes, with its 95 %
+    Wilson interval, for which votes of one listener on several recordings are independent.
     """
     counts: dict[tuple[str, str, str], Counter] = {}
+    heard = set()
     for vote in votes:
         swapped = vote.first > vote.second
         pair = (vote.second, vote.first) if swapped else (vote.first, vote.second)
+        sounds = vote.listener, vote.content, vote.style, *pair
+        if vote.listener and sounds in heard:
+            continue
+        heard.add(sounds)
         for question, answer in vote.answers.items():
             if swapped and answer != "same":
                 answer = "first" if answer == "second" else "second"
@@ -116,8 +132,8 @@ def in_words(record: dict[str, Any]) -> str:
     decided = record["votes_first"] + record["votes_second"]
     text = f"{record['first']} {QUESTIONS[record['question']]} than {record['second']}"
     if not decided:
-        return f"{text}: {record['votes_same']} listeners heard no difference"
+        return f"{text}: {record['votes_same']} votes for no difference"
     return (
         f"{text}: {record['share']:.0%} of {decided} votes (95 % interval {record['low']:.0%} to "
-        f"{record['high']:.0%}), {record['votes_same']} heard no difference"
+        f"{record['high']:.0%}), {record['votes_same']} for no difference"
     )

@@ -156,6 +156,7 @@ function listen(id) {
   const address = `sounds/${id}`;
   if (!player.paused && player.dataset.id === id) return player.pause();
   player.dataset.id = id;
+  player.dataset.kind = "";
   player.src = address;
   player.play().catch(() => {});
 }
@@ -193,16 +194,16 @@ function showTakes(takes, names) {
       item.querySelector(".open").addEventListener("click", () => open(take.id));
       item.querySelector(".download").href = `takes/${take.id}/output.wav?download`;
       item.querySelector(".remove").addEventListener("click", async () => {
-        await ask(`takes/${take.id}`, { method: "DELETE" }).catch(() => {});
+        await ask(`takes/${take.id}?was=${item.dataset.status}`, { method: "DELETE" }).catch(() => {});
         refresh();
       });
-      item.querySelector(".against").addEventListener("change", (event) => {
-        if (event.target.value) startBlind(take.id, event.target.value);
-        event.target.value = "";
+      item.querySelector(".blind").addEventListener("click", () => {
+        startBlind(take.id, item.querySelector(".against").value);
       });
       list.insertBefore(item, list.children[index] ?? null);
     }
     item.className = `take ${take.status}${opened === take.id ? " open" : ""}`;
+    item.dataset.status = take.status;
     const running = take.status === "running" || take.status === "queued";
     const status = item.querySelector(".status");
     const text = statusOf(take);
@@ -242,10 +243,12 @@ function showOpponents(item, take, takes) {
   const choices = others.map((other) => [other.id, `take ${Number(other.id)}`]);
   if (take.styles.length === 1) choices.unshift(["equaliser", "a fixed equaliser"]);
   const select = item.querySelector(".against");
-  select.hidden = take.status !== "done" || choices.length === 0;
+  for (const part of [select, item.querySelector(".blind")]) {
+    part.hidden = take.status !== "done" || choices.length === 0;
+  }
   if (select.dataset.choices === String(choices)) return;
   select.dataset.choices = choices;
-  select.replaceChildren(new Option("Listen blind against …", ""), ...choices.map(([id, text]) => new Option(text, id)));
+  select.replaceChildren(...choices.map(([id, text]) => new Option(text, id)));
 }
 
 let trial = null;  // The blind comparison that goes on.
@@ -270,9 +273,21 @@ async function startBlind(take, against) {
     trial = await ask("blind", { method: "PUT", body: JSON.stringify({ take, against }) });
     message.textContent = "";
     delete player.dataset.id;
+    player.dataset.kind = "";
     playOfTrial("a", false);
   } catch (error) {
     message.textContent = error.message;
+  }
+}
+
+/** A key by which votes of one browser are known to be of one listener. */
+function listener() {
+  const key = "listener";
+  try {
+    if (!localStorage.getItem(key)) localStorage.setItem(key, Math.random().toString(36).slice(2, 14));
+    return localStorage.getItem(key);
+  } catch {
+    return "";  // A browser may keep nothing.
   }
 }
 
@@ -280,14 +295,16 @@ async function startBlind(take, against) {
 function playOfTrial(kind, plays = true) {
   if (!trial) return;
   const address = { content: `sounds/${trial.content}`, style: `sounds/${trial.styles[0]}` }[kind] ?? `blind/${trial.id}/${kind}`;
-  const keeps = kind !== "style" && player.dataset.id && player.dataset.kind !== "style";
+  const keeps = kind !== "style" && player.dataset.kind && player.dataset.kind !== "style" && !player.ended;
   const at = keeps ? player.currentTime : 0;
   player.src = player.dataset.id = address;
   player.dataset.kind = kind;
   player.currentTime = at;
+  for (const audio of document.querySelectorAll("audio")) audio.pause();
   if (plays) player.play().catch(() => {});
   for (const button of document.querySelectorAll("#blind [data-plays]")) {
     button.classList.toggle("selected", plays && button.dataset.plays === kind);
+    button.setAttribute("aria-pressed", plays && button.dataset.plays === kind);
   }
 }
 
@@ -303,7 +320,9 @@ byId("vote").addEventListener("submit", async (event) => {
     message.textContent = "Choose what to compare at a take.";
     return;
   }
-  const answers = Object.fromEntries(new FormData(byId("vote")));
+  const answers = { ...Object.fromEntries(new FormData(byId("vote"))), listener: listener() };
+  const button = document.querySelector("#vote button");
+  button.disabled = true;
   try {
     const told = await ask(`blind/${trial.id}`, { method: "PUT", body: JSON.stringify(answers) });
     trial = null;
@@ -312,6 +331,7 @@ byId("vote").addEventListener("submit", async (event) => {
   } catch (error) {
     message.textContent = error.message;
   }
+  button.disabled = false;
 });
 
 /** Show the page of a take, or none. */
