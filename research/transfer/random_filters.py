@@ -7,6 +7,7 @@ over gathered frames instead; wide filters are one product for each of a few tem
 """
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -42,6 +43,8 @@ class FilterConfig:
     seed: int = at_least(0, 0)
 
 
+# The loss compares features with each other, so they keep all of their digits on accelerators, too.
+_multiply = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
 _WIDE = 8  # Smallest width, in frames, at which spectra are faster.
 
 
@@ -141,7 +144,7 @@ def _spectra(kernel: jax.Array) -> FilterSpectra:
     width = kernel.shape[0]
     block = 2 ** math.ceil(math.log2(2.5 * width))
     cosine, sine = _waves(block)
-    real, imag = jnp.einsum("pkt,tbf->pkbf", np.stack([cosine, sine])[:, :, :width], kernel)
+    real, imag = _multiply("pkt,tbf->pkbf", np.stack([cosine, sine])[:, :, :width], kernel)
     return FilterSpectra(real, imag, width)
 
 
@@ -182,7 +185,9 @@ def _by_frames(spectrogram: jax.Array, kernel: jax.Array) -> jax.Array:
     width, num_bins, num_filters = kernel.shape
     num_frames = spectrogram.shape[1] - width + 1
     shifted = [spectrogram[:, i : i + num_frames, :num_bins] for i in range(width)]
-    return jnp.concatenate(shifted, axis=-1) @ kernel.reshape(-1, num_filters)
+    return _multiply(
+        "ctb,bf->ctf", jnp.concatenate(shifted, axis=-1), kernel.reshape(-1, num_filters)
+    )
 
 
 def _by_spectra(spectrogram: jax.Array, kernel: FilterSpectra) -> jax.Array:
@@ -197,10 +202,10 @@ def _by_spectra(spectrogram: jax.Array, kernel: FilterSpectra) -> jax.Array:
     blocks = jnp.stack([padded[:, start : start + kernel.block] for start in starts], axis=1)
 
     cosine, sine = _waves(kernel.block)
-    rows = jnp.einsum("pkt,cntb->kpcnb", np.stack([cosine, -sine]), blocks)
+    rows = _multiply("pkt,cntb->kpcnb", np.stack([cosine, -sine]), blocks)
     rows = rows.reshape(kernel.real.shape[0], -1, num_bins)
     by_real, by_imag = (
-        jnp.einsum("krb,kbf->krf", rows, part).reshape(rows.shape[0], 2, -1, num_filters)
+        _multiply("krb,kbf->krf", rows, part).reshape(rows.shape[0], 2, -1, num_filters)
         for part in (kernel.real, kernel.imag)
     )
     real = by_real[:, 0] - by_imag[:, 1]
@@ -210,5 +215,5 @@ def _by_spectra(spectrogram: jax.Array, kernel: FilterSpectra) -> jax.Array:
     weight = np.full((kernel.real.shape[0], 1), 2 / kernel.block, np.float32)
     weight[[0, -1]] /= 2
     back = np.stack([weight * cosine, -weight * sine])[:, :, :step]
-    frames = jnp.einsum("pkm,pkrf->rmf", back, jnp.stack([real, imag]))
+    frames = _multiply("pkm,pkrf->rmf", back, jnp.stack([real, imag]))
     return frames.reshape(num_channels, -1, num_filters)[:, :num_frames]
