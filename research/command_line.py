@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import errno
+import gc
 import os
 import pathlib
 import sys
@@ -97,6 +98,8 @@ def check_flags(mode: str, flags_of: Mapping[str, Collection[str]]) -> None:
 
 def run(main: Callable[[], None]) -> None:
     """Parse flags, call `main` and exit, with status 0, or 1 and a one-line message on stderr."""
+    # Python looks for garbage after every 700 new objects, and imports and tracing make millions.
+    gc.set_threshold(50_000, 20, 10)
     console.prepare()
     signals.prepare()
     _show_help_of(main.__module__)
