@@ -251,6 +251,10 @@ def test_votes_at_once_are_all_kept_and_a_trial_is_voted_on_once(start, tmp_path
     votes = load_votes(tmp_path)
     assert len(votes) == len(refused) == len(trials)
     assert {vote.listener for vote in votes} == {"ann"}
+    for given in ({}, {"listener": ""}, {"listener": None}):  # A browser that keeps nothing.
+        trial = blind.start({"take": "0001", "against": "0002"})["id"]
+        blind.vote(trial, answers | given)
+    assert [vote.listener for vote in load_votes(tmp_path)][-3:] == ["", "", ""]
 
 
 def test_a_full_disk_fails_a_take_and_not_the_queue(start, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from research.transfer import memory
 from research.transfer.config import TransferConfig
 from research.transfer.memory import needed_memory
 from research.transfer.plan import check_recordings, identify, input_files, plan
+from research.transfer.style_source import make_style_file
 from research.transfer.takes import find_takes
 
 
@@ -106,8 +107,12 @@ def test_a_pair_that_would_end_a_sweep_is_told_before_it(inside, monkeypatch):
         check(("a.wav", "b.wav"), ("high.wav", "b.wav"))
     with pytest.raises(InputError, match=r"high\.wav: style is silence below 11025 Hz"):
         check(("a.wav", "b.wav"), ("a.wav", "high.wav"))
+    make_style_file("other.npz", "b.wav", dataclasses.replace(config, keep_rests=False))
+    with pytest.raises(InputError, match=r"other\.npz"):
+        check(("a.wav", "b.wav"), ("a.wav", "other.npz"))
     short = Waveform(np.tile(tone, 2)[None], rate)
     enough = sum(needed_memory(config, short, short).values())
     monkeypatch.setattr(memory, "available_memory", lambda: enough)
+    monkeypatch.setattr(memory.jax, "default_backend", lambda: "cpu")
     with pytest.raises(InputError, match=r"b\.wav x .*a\.wav: a transfer of 3 s needs about"):
         check(("a.wav", "a.wav"), ("b.wav", "a.wav"))

@@ -51,11 +51,11 @@ def test_where_all_is_plain_only_the_numbers_are_said():
         ({"num_used_in_training": 3}, "3 of these tracks were used in training: the number says"),
         (
             {"num_used_in_training": 3, "recognised_by": "names"},
-            "3 of these tracks were used in training, by their names (other music of the same name",
+            "3 of these tracks were used in training, by their contents or names (other",
         ),
         (
             {"recognised_by": "names"},
-            "none of these tracks has the name of one that was used in training; under other names",
+            "none of these tracks has the contents or the name of one that was used in training;",
         ),
     ],
 )

@@ -221,7 +221,8 @@ def test_copies_of_what_was_trained_on_are_told(trained, tones, tmp_path, capsys
     used = len(known) + 3  # And those that chose the checkpoint.
     assert read(workdir)["num_used_in_training"] == used
     assert (
-        f"{used} of these tracks were used in training, by their names" in capsys.readouterr().out
+        f"{used} of these tracks were used in training, by their contents or"
+        in capsys.readouterr().out
     )
 
 

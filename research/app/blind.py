@@ -98,7 +98,8 @@ class Blind:
         if not set(answers.values()) <= set(ANSWERS):
             raise InputError("answer all three questions")
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        listener = harmless(str(given.get("listener", "")))[:32]
+        key = given.get("listener")
+        listener = harmless(key)[:32] if isinstance(key, str) and key else ""
         with self._lock:
             trial = self._find(id)
             vote = Vote(now, trial.content, trial.style, *trial.labels, answers, listener)

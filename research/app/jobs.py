@@ -210,6 +210,9 @@ class Jobs:
             except (InputError, OSError) as error:  # A recording is gone, or the disk is full.
                 event = {"event": "failed", "reason": str(error)}
             except Exception as error:  # A defect must not end the queue.
+                with self._changed:
+                    if self._worker is not None:
+                        self._worker.kill()  # It may be busy with this transfer.
                 event = {"event": "failed", "reason": repr(error)}
             self._finish(job, event)
 
@@ -238,7 +241,7 @@ class Jobs:
     def _make(self, job: Job) -> dict[str, Any]:
         """Have a transfer made; its last event."""
         with self._changed:
-            if job.status != "running":
+            if self._closed or job.status != "running":
                 return {"event": "cancelled"}
             worker = self._ready_worker()
         event = worker.send(

@@ -22,7 +22,7 @@ _SHIPPED = {"piano": "Piano minuet", "band": "Funk-rock band"}
 # Besides letters and digits, what a name may have. Commas and colons separate styles and weights.
 _PLAIN = "_ .()&'+-"
 _LONGEST = 200  # Bytes of a name.
-_PART, _ABOUT = ".part", "about.json"  # What is being received; what is known of a recording.
+_PART, _ABOUT = ".part", ".about.json"  # What is being received; what is known of a recording.
 _ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -121,9 +121,9 @@ class Sounds:
         folder.mkdir(exist_ok=True)
         owned = [path for path in folder.iterdir() if _ID.fullmatch(path.name)]
         for home in sorted(owned, key=lambda path: path.stat().st_mtime_ns):
-            # Of a process that was killed while it was received.
-            (home / _PART).unlink(missing_ok=True)
             try:
+                # Of a process that was killed while it was received.
+                (home / _PART).unlink(missing_ok=True)
                 sound = _find(home)
             except (InputError, OSError) as error:
                 warnings.warn(f"left out: {error}", stacklevel=2)
@@ -157,8 +157,9 @@ def _find(home: pathlib.Path) -> Sound | None:
     Raises:
       InputError: it has to be decoded to know its length, and cannot be.
     """
-    files = [path for path in home.iterdir() if path.name != _ABOUT and path.name[0] != "."]
+    files = [path for path in home.iterdir() if path.name[0] != "."]
     if not files:
+        (home / _ABOUT).unlink(missing_ok=True)
         return None
     path = max(files, key=lambda path: path.stat().st_size)
     try:

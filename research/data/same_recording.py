@@ -58,8 +58,7 @@ _NO_NAME = re.compile(
     rf"(?![^\W_])){_GAP})*"
 )
 # Names that tell no recording, as the name of the genre does not.
-_ORDINARY = {"", "audio", "audiotrack", "file", "music", "pista", "piste", "recording", "sample"}
-_ORDINARY |= {"sound", "titel", "title", "track", "untitled"}
+_ORDINARY = {"", "audio", "file", "music", "recording", "sample", "sound", "track"}
 
 
 def group_tracks(tracks: Sequence[Track], by_names: bool = True) -> list[list[int]]:

@@ -224,13 +224,19 @@ def _hint(collection: Collection, groups: list[list[int]]) -> str:
 
 
 def _take(groups: list[list[list[int]]], fraction: float, left: int = 1) -> list[list[int]]:
-    """Groups of each genre with a fraction of its tracks, at least one, and some are left.
+    """The first groups of each genre, a fraction of them, at least one; and some are left.
 
-    The first ones, without those that would lead farther from the fraction.
+    Where their tracks are far from the fraction of all, since groups are of very different sizes,
+    those are left out that would lead farther from it.
     """
     taken = []
     for genre in groups:
-        wanted, size, own = _count(fraction, sum(map(len, genre))), 0, []
+        own = genre[: max(min(_count(fraction, len(genre)), len(genre) - left), 0)]
+        wanted, size = _count(fraction, sum(map(len, genre))), sum(map(len, own))
+        if abs(size - wanted) <= max(wanted / 2, _FEW):
+            taken += own
+            continue
+        size, own = 0, []
         for group in genre:
             nearer = abs(size + len(group) - wanted) <= abs(size - wanted)
             if nearer and size < wanted and len(own) < len(genre) - left:

@@ -261,15 +261,20 @@ def in_words(results: dict[str, Any]) -> str:
         )
     by_names = results["recognised_by"] == "names"
     if results["num_used_in_training"] and not results["leaks"]:
-        how = ", by their names (other music of the same name counts, too)" if by_names else ""
+        how = ""
+        if by_names:
+            how = (
+                ", by their contents or names (other music of the same name counts, too; "
+                "config.data.recordings=files goes by contents alone)"
+            )
         lines.append(
             f"{results['num_used_in_training']} of these tracks were used in training{how}: the "
             "number says nothing of new music"
         )
     elif by_names and not results["leaks"]:
         lines.append(
-            "none of these tracks has the name of one that was used in training; under other names "
-            "they cannot be recognised"
+            "none of these tracks has the contents or the name of one that was used in training; "
+            "copies of another format and name cannot be recognised"
         )
     return "\n".join(lines)
 

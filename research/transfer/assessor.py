@@ -11,6 +11,7 @@ import numpy as np
 from research.audio.excerpt import find_middle, middle
 from research.audio.waveform import Waveform, match_channels, resample
 from research.errors import InputError
+from research.judge.features import SAMPLE_RATE
 from research.judge.verdict import CROSSFADES, EQUALISED, Judge, Verdict
 
 if TYPE_CHECKING:
@@ -60,10 +61,8 @@ class Assessor:
 
     @functools.cached_property
     def _judge(self) -> Judge:
-        # Clipping is found at the sample rate at which it happened alone.
-        content, style = self._inputs["content"], self._inputs["style"]
-        rate = content.sample_rate
-        return Judge(_mono(content), _mono(resample(style, rate)), rate)
+        content, style = (_mono(self._inputs[name]) for name in ("content", "style"))
+        return Judge(content, style, SAMPLE_RATE)
 
     @functools.cached_property
     def _genres(self) -> dict[str, Any]:
@@ -86,4 +85,4 @@ def _records(shares: Sequence[float], verdicts: Sequence[Verdict]) -> list[dict[
 
 
 def _mono(waveform: Waveform) -> np.ndarray:
-    return match_channels(waveform.samples, 1)[0]
+    return match_channels(resample(waveform, SAMPLE_RATE).samples, 1)[0]

@@ -266,9 +266,6 @@ _OF_LOSS = frozenset(
         "style",
         "content_target",
         "scale",
-        "gram_divisor",
-        "features",
-        "layers",
         "optimiser",
     }
 )

@@ -85,7 +85,7 @@ def identify(config: TransferConfig, takes: Iterable[PlannedTake]) -> dict[str, 
     """What the takes are made of, as JSON values: names, settings, and SHA-256 of the files."""
     takes = list(takes)
     paths = input_files(takes)
-    if config.pca:
+    if config.pca and expand(config.pca).is_file():
         paths.append(expand(config.pca))
     identity = {
         "takes": {take.folder.name: [*take.pair, take.settings] for take in takes},
@@ -121,7 +121,7 @@ def check_recordings(config: TransferConfig, takes: Iterable[PlannedTake]) -> No
                 content_samples(without_offset(recording), config)
         contents[content] = _outline(recording)
     for style in dict.fromkeys(style for _, style in pairs):
-        recording = check_source(style)
+        recording = check_source(style, config)
         if len(pairs) > 1 and recording is not None:
             with about(style):
                 style_samples(recording, config)

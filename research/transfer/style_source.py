@@ -136,8 +136,8 @@ def style_files(text: str) -> list[pathlib.Path]:
     ]
 
 
-def check_source(text: str) -> Waveform | None:
-    """Check that all audio files that `load_source` would read can be read.
+def check_source(text: str, config: TransferConfig) -> Waveform | None:
+    """Check that all files that `load_source` would read can be read, those in folders aside.
 
     Returns:
       The waveform if the style is one audio file.
@@ -146,6 +146,9 @@ def check_source(text: str) -> Waveform | None:
       InputError: one cannot.
     """
     parts = parse_source(text)
+    for part in parts:
+        if is_style_file(part.path):
+            load_style(part.path, style_template(config), style_settings(config))
     read = [load_waveform(part.path) for part in parts if part.is_audio_file]
     return read[0] if len(parts) == len(read) == 1 else None
 
@@ -164,7 +167,9 @@ def load_source(text: str, config: TransferConfig) -> Waveform | Style:
     parts = parse_source(text)
     if len(parts) == 1 and parts[0].is_audio_file:
         return load_waveform(parts[0].path)
-    check_source(text)  # Files that cannot be read are reported before others are described.
+    check_source(
+        text, config
+    )  # Files that cannot be read are reported before others are described.
     styles = [_describe(part.path, config)[0] for part in parts]
     return mix_styles(styles, [part.weight for part in parts])
 

@@ -248,7 +248,9 @@ function showOpponents(item, take, takes) {
   }
   if (select.dataset.choices === String(choices)) return;
   select.dataset.choices = choices;
+  const chosen = select.value;
   select.replaceChildren(...choices.map(([id, text]) => new Option(text, id)));
+  if (choices.some(([id]) => id === chosen)) select.value = chosen;
 }
 
 let trial = null;  // The blind comparison that goes on.
