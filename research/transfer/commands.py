@@ -57,10 +57,8 @@ def transfer(
             "--preview is for presets that optimise a waveform, such as "
             "--config=configs/transfer.py:combined; leave it out"
         )
-    if len(takes) > 1:
-        use_every_core(len(processes.own_part(takes)))  # Before jax counts its devices.
-    check_recordings(config, takes)
     if len(takes) == 1:
+        check_recordings(config, takes)
         processes.check_one("a single take")
         _make_one(config, takes[0], output, preview, started)
         return
@@ -70,6 +68,8 @@ def transfer(
                 f"--{flag} is for a single take, and these are {len(takes)}, which will be in "
                 f"{folder}; leave it out"
             )
+    use_every_core(len(processes.own_part(takes)))  # Before jax counts its devices.
+    check_recordings(config, takes)
     _make_many(config, takes, folder, started)
 
 
