@@ -84,10 +84,9 @@ def claim_config(path: str | os.PathLike, config: Any, *, binding: bool) -> None
 
 def _check_same(path: pathlib.Path, before: Any, now: dict[str, Any], free: Iterable[str]) -> None:
     first, second = flat(before), flat(now)
-    free = [*free]
+    free = tuple(f"{name}." for name in free)
     for key in sorted(first.keys() | second.keys()):
-        is_free = any(f"{key}.".startswith(f"{name}.") for name in free)
-        if first.get(key) != second.get(key) and not is_free:
+        if first.get(key) != second.get(key) and not f"{key}.".startswith(free):
             raise InputError(
                 f"{path.parent} holds another run: {key} is {_short(first.get(key))} in its "
                 f"{path.name}, and {_short(second.get(key))} now; give another --workdir"

@@ -133,8 +133,8 @@ class Jobs:
             job = self._find(id)
             if job.status in _UNFINISHED:
                 was_running, job.status = job.status == "running", "cancelled"
-                if was_running and self._worker is not None:
-                    self._worker.kill()
+                if was_running:
+                    self._end_worker()
                 self._keep(job)
                 return
             if was in _UNFINISHED:
@@ -185,8 +185,7 @@ class Jobs:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            if self._worker is not None:
-                self._worker.kill()
+            self._end_worker()
         self._thread.join(5)
 
     def _find(self, id: str) -> Job:
@@ -211,8 +210,7 @@ class Jobs:
                 event = {"event": "failed", "reason": str(error)}
             except Exception as error:  # A defect must not end the queue.
                 with self._changed:
-                    if self._worker is not None:
-                        self._worker.kill()  # It may be busy with this transfer.
+                    self._end_worker()  # It may be busy with this transfer.
                 event = {"event": "failed", "reason": repr(error)}
             self._finish(job, event)
 
@@ -234,6 +232,10 @@ class Jobs:
         if self._worker is None or not self._worker.is_alive:
             self._worker = _Worker(self.folder)
         return self._worker
+
+    def _end_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.kill()
 
     def _next(self) -> Job | None:
         return next((job for job in self._jobs.values() if job.status == "queued"), None)

@@ -22,7 +22,7 @@ _SHIPPED = {"piano": "Piano minuet", "band": "Funk-rock band"}
 # Besides letters and digits, what a name may have. Commas and colons separate styles and weights.
 _PLAIN = "_ .()&'+-"
 _LONGEST = 200  # Bytes of a name.
-_PART, _ABOUT = ".part", ".about.json"  # What is being received; what is known of a recording.
+_PART, _ABOUT = ".part", ".about.json"  # What is being received; the length of a recording.
 _ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -98,7 +98,7 @@ class Upload:
             seconds = load_waveform(self._part).seconds
         except InputError as error:
             raise InputError(str(error).replace(str(self._part), self.name)) from error
-        save_json(self.path.with_name(_ABOUT), {"name": self.name, "seconds": seconds})
+        save_json(self.path.with_name(_ABOUT), {"seconds": seconds})
         os.replace(self._part, self.path)
         return Sound(self.id, self.name, self.path, seconds)
 

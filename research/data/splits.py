@@ -20,7 +20,7 @@ from research.settings import at_least, fraction, one_of
 
 SPLITS = ("track", "kfold", "blocks", "files", "all", "segment")
 _IN_FOLDS = "kfold", "blocks"
-_FEW = 4  # Files of one recording that need no warning.
+_FEW = 4  # Tracks that do not matter, too many in a subset or in one recording.
 _HEEDED_BY = {
     "test_share": ("track", "segment"),
     "validation_share": ("track", *_IN_FOLDS, "segment"),
@@ -239,7 +239,7 @@ def _take(groups: list[list[list[int]]], fraction: float, left: int = 1) -> list
         size, own = 0, []
         for group in genre:
             nearer = abs(size + len(group) - wanted) <= abs(size - wanted)
-            if nearer and size < wanted and len(own) < len(genre) - left:
+            if nearer and len(own) < len(genre) - left:
                 own.append(group)
                 size += len(group)
         if wanted and not own and len(genre) > left:

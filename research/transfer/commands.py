@@ -58,8 +58,6 @@ def transfer(
             "--config=configs/transfer.py:combined; leave it out"
         )
     if len(takes) == 1:
-        check_recordings(config, takes)
-        processes.check_one("a single take")
         _make_one(config, takes[0], output, preview, started)
         return
     for flag, path in (("output", output), ("preview", preview)):
@@ -68,8 +66,6 @@ def transfer(
                 f"--{flag} is for a single take, and these are {len(takes)}, which will be in "
                 f"{folder}; leave it out"
             )
-    use_every_core(len(processes.own_part(takes)))  # Before jax counts its devices.
-    check_recordings(config, takes)
     _make_many(config, takes, folder, started)
 
 
@@ -80,6 +76,8 @@ def _make_one(
     preview: str | os.PathLike | None,
     started: float,
 ) -> None:
+    check_recordings(config, [take])
+    processes.check_one("a single take")
     outputs = [] if output is None else [pathlib.Path(output)]
     last = [take.folder / "output.wav", *outputs][-1]
     with ProgressBar(config.num_iterations) as bar:
@@ -117,10 +115,12 @@ def _make_one(
 def _make_many(
     config: TransferConfig, takes: list[PlannedTake], workdir: pathlib.Path, started: float
 ) -> None:
+    own = processes.own_part(takes)
+    use_every_core(len(own))  # Before jax counts its devices.
+    check_recordings(config, takes)
     if find_takes(workdir) == [workdir]:
         raise InputError(f"{workdir} holds a single run; give another --workdir")
     check_kept(input_files(takes), [take.folder / "output.wav" for take in takes])
-    own = processes.own_part(takes)
     make_workdir(workdir)
     with (
         processes.written_by_first(workdir) as written,

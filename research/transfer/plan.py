@@ -99,9 +99,8 @@ def input_files(takes: Iterable[PlannedTake]) -> list[pathlib.Path]:
     """The contents of takes, and the files that their styles are made of."""
     contents = [pathlib.Path(take.content) for take in takes]
     styles = dict.fromkeys(take.style for take in takes)
-    return list(
-        dict.fromkeys([*contents, *(file for name in styles for file in style_files(name))])
-    )
+    of_styles = [file for style in styles for file in style_files(style)]
+    return list(dict.fromkeys(contents + of_styles))
 
 
 def check_recordings(config: TransferConfig, takes: Iterable[PlannedTake]) -> None:

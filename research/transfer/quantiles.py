@@ -13,6 +13,7 @@ import numpy as np
 
 from research.audio.padding import first
 from research.transfer.frames import Frames
+from research.transfer.products import einsum
 
 NUM_QUANTILES = 256
 
@@ -37,7 +38,7 @@ def quantiles(frames: Frames, num_quantiles: int = NUM_QUANTILES) -> jax.Array:
     places = jnp.arange(values.shape[1])[:, None]
     weights = jnp.where(places == below, 1 - fraction, 0.0)
     weights += jnp.where(places == below + 1, fraction, 0.0)
-    return jnp.einsum("cdt,tq->cqd", ordered, weights, precision=jax.lax.Precision.HIGHEST)
+    return einsum("cdt,tq->cqd", ordered, weights)
 
 
 def random_projections(seed: Sequence[int], num_dims: int, num_projections: int) -> np.ndarray:

@@ -7,7 +7,6 @@ over gathered frames instead; wide filters are one product for each of a few tem
 """
 
 import dataclasses
-import functools
 import math
 
 import jax
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.settings import above, at_least, between, one_of
+from research.transfer.products import einsum
 
 LAYERS = ("ulyanov", "conv1d")
 NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh, "elu": jax.nn.elu, "none": lambda x: x}
@@ -43,8 +43,6 @@ class FilterConfig:
     seed: int = at_least(0, 0)
 
 
-# The loss compares features with each other, so they keep all of their digits on accelerators, too.
-_multiply = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
 _WIDE = 8  # Smallest width, in frames, at which spectra are faster.
 
 
@@ -144,7 +142,7 @@ def _spectra(kernel: jax.Array) -> FilterSpectra:
     width = kernel.shape[0]
     block = 2 ** math.ceil(math.log2(2.5 * width))
     cosine, sine = _waves(block)
-    real, imag = _multiply("pkt,tbf->pkbf", np.stack([cosine, sine])[:, :, :width], kernel)
+    real, imag = einsum("pkt,tbf->pkbf", np.stack([cosine, sine])[:, :, :width], kernel)
     return FilterSpectra(real, imag, width)
 
 
@@ -185,9 +183,8 @@ def _by_frames(spectrogram: jax.Array, kernel: jax.Array) -> jax.Array:
     width, num_bins, num_filters = kernel.shape
     num_frames = spectrogram.shape[1] - width + 1
     shifted = [spectrogram[:, i : i + num_frames, :num_bins] for i in range(width)]
-    return _multiply(
-        "ctb,bf->ctf", jnp.concatenate(shifted, axis=-1), kernel.reshape(-1, num_filters)
-    )
+    stacked = jnp.concatenate(shifted, axis=-1)
+    return einsum("ctb,bf->ctf", stacked, kernel.reshape(-1, num_filters))
 
 
 def _by_spectra(spectrogram: jax.Array, kernel: FilterSpectra) -> jax.Array:
@@ -202,10 +199,10 @@ def _by_spectra(spectrogram: jax.Array, kernel: FilterSpectra) -> jax.Array:
     blocks = jnp.stack([padded[:, start : start + kernel.block] for start in starts], axis=1)
 
     cosine, sine = _waves(kernel.block)
-    rows = _multiply("pkt,cntb->kpcnb", np.stack([cosine, -sine]), blocks)
+    rows = einsum("pkt,cntb->kpcnb", np.stack([cosine, -sine]), blocks)
     rows = rows.reshape(kernel.real.shape[0], -1, num_bins)
     by_real, by_imag = (
-        _multiply("krb,kbf->krf", rows, part).reshape(rows.shape[0], 2, -1, num_filters)
+        einsum("krb,kbf->krf", rows, part).reshape(rows.shape[0], 2, -1, num_filters)
         for part in (kernel.real, kernel.imag)
     )
     real = by_real[:, 0] - by_imag[:, 1]
@@ -215,5 +212,5 @@ def _by_spectra(spectrogram: jax.Array, kernel: FilterSpectra) -> jax.Array:
     weight = np.full((kernel.real.shape[0], 1), 2 / kernel.block, np.float32)
     weight[[0, -1]] /= 2
     back = np.stack([weight * cosine, -weight * sine])[:, :, :step]
-    frames = _multiply("pkm,pkrf->rmf", back, jnp.stack([real, imag]))
+    frames = einsum("pkm,pkrf->rmf", back, jnp.stack([real, imag]))
     return frames.reshape(num_channels, -1, num_filters)[:, :num_frames]

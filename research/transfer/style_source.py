@@ -167,9 +167,8 @@ def load_source(text: str, config: TransferConfig) -> Waveform | Style:
     parts = parse_source(text)
     if len(parts) == 1 and parts[0].is_audio_file:
         return load_waveform(parts[0].path)
-    check_source(
-        text, config
-    )  # Files that cannot be read are reported before others are described.
+    # Files that cannot be read are reported before others are described.
+    check_source(text, config)
     styles = [_describe(part.path, config)[0] for part in parts]
     return mix_styles(styles, [part.weight for part in parts])
 

@@ -42,8 +42,8 @@ class Vote(NamedTuple):
     listener: str = ""
 
 
-_SOUNDS = Vote._fields[:5]
-_COLUMNS = (*_SOUNDS, *(f"{question}_vote" for question in QUESTIONS), "listener")
+_FACTS = Vote._fields[:5]
+_COLUMNS = (*_FACTS, *(f"{question}_vote" for question in QUESTIONS), "listener")
 
 
 def load_votes(workdir: pathlib.Path) -> list[Vote]:
@@ -66,7 +66,7 @@ def load_votes(workdir: pathlib.Path) -> list[Vote]:
         whole = tuple(rows[0][1]) in (_COLUMNS, _COLUMNS[:-1]) and len(cells) == len(rows[0][1])
         if not whole or not set(answers.values()) <= set(ANSWERS):
             raise InputError(f"{path} is damaged in line {number}; repair it or take it away")
-        time, content, style, first, second = cells[: len(_SOUNDS)]
+        time, content, style, first, second = cells[: len(_FACTS)]
         listener = record.get("listener", "")
         votes.append(Vote(time, content, style, first, second, answers, listener))
     return votes
@@ -80,7 +80,7 @@ def add_vote(workdir: pathlib.Path, vote: Vote) -> int:
     """
     votes = [*load_votes(workdir), vote]
     rows = (
-        [*one[: len(_SOUNDS)], *(one.answers[question] for question in QUESTIONS), one.listener]
+        [*one[: len(_FACTS)], *(one.answers[question] for question in QUESTIONS), one.listener]
         for one in votes
     )
     save_table(workdir / VOTES, _COLUMNS, rows)
@@ -99,10 +99,10 @@ def count_votes(votes: Iterable[Vote]) -> list[dict[str, Any]]:
     for vote in votes:
         swapped = vote.first > vote.second
         pair = (vote.second, vote.first) if swapped else (vote.first, vote.second)
-        sounds = vote.listener, vote.content, vote.style, *pair
-        if vote.listener and sounds in heard:
+        comparison = vote.listener, vote.content, vote.style, *pair
+        if vote.listener and comparison in heard:
             continue
-        heard.add(sounds)
+        heard.add(comparison)
         for question, answer in vote.answers.items():
             if swapped and answer != "same":
                 answer = "first" if answer == "second" else "second"

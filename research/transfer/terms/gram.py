@@ -1,13 +1,13 @@
 """Gram matrices of features, `G(F) = F^T F / d` (Gatys et al. 2016)."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
 from research.transfer.frames import Frames
+from research.transfer.products import einsum
 from research.transfer.representations import Representations
 from research.transfer.terms.base import Context, StyleTerm
 from research.transfer.terms.distances import by_layer
@@ -36,14 +36,10 @@ class GramFrames:
 
 GramTarget = jax.Array | GramFrames
 
-# Near the minimum the distance is a small difference of large products, which the ten bits of TF32
-# and the eight of bfloat16 would drown.
-_multiply = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
-
 
 def gram(features: jax.Array) -> jax.Array:
     """`F^T F` of each channel, `[channels, frames, filters]` to `[channels, filters, filters]`."""
-    return _multiply("ctf,ctg->cfg", features, features)
+    return einsum("ctf,ctg->cfg", features, features)
 
 
 def cheapest_gram(features: jax.Array, num_frames: int) -> GramTarget:
@@ -54,7 +50,7 @@ def cheapest_gram(features: jax.Array, num_frames: int) -> GramTarget:
 
 
 def _products(left: jax.Array, right: jax.Array) -> jax.Array:
-    return _multiply("ctf,csf->cts", left, right)
+    return einsum("ctf,csf->cts", left, right)
 
 
 def gram_distance(features: jax.Array, target: GramTarget) -> jax.Array:
