@@ -122,7 +122,7 @@ def main() -> None:
 
 def run() -> None:
     """Parse the command line and call `main`: the command that is installed."""
-    command_line.run(main)
+    command_line.run(main, for_workers="research.report.programs")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from ml_collections import config_flags
 
 from research import console, processes, signals
 from research.errors import InputError
-from research.programs import kept_programs
+from research.programs import keep_every_program, kept_by_numba
+from research.workers import spare_cores, start_server
 
 _NO_MEMORY = (
     "out of memory; give shorter audio, a lower config.sweep.memory_gb or config.batch_size, or "
@@ -30,6 +31,9 @@ _OF_MEMORY = (
     "failed to map segment",
     "can't start new thread",
 )
+
+# Flags of command lines that make no takes.
+_NO_WORKERS = {"mode", "help", "helpshort", "helpfull", "helpxml", "version"}
 
 _succeeded = False
 
@@ -96,8 +100,14 @@ def check_flags(mode: str, flags_of: Mapping[str, Collection[str]]) -> None:
             raise InputError(f"--{name} does not apply to --mode={mode}; it is for --mode={modes}")
 
 
-def run(main: Callable[[], None]) -> None:
-    """Parse flags, call `main` and exit, with status 0, or 1 and a one-line message on stderr."""
+def run(main: Callable[[], None], for_workers: str = "") -> None:
+    """Parse flags, call `main` and exit, with status 0, or 1 and a one-line message on stderr.
+
+    Args:
+      main: the script.
+      for_workers: module that its workers import at once, for flags take a while: they import jax.
+        A command line with `--mode` or `--help` has no workers.
+    """
     # Python looks for garbage after every 700 new objects, and imports and tracing make millions.
     gc.set_threshold(50_000, 20, 10)
     console.prepare()
@@ -113,10 +123,9 @@ def run(main: Callable[[], None]) -> None:
             # Libraries log errors that they raise, with tracebacks.
             logging.set_verbosity(logging.FATAL)
             warnings.formatwarning = lambda message, *_, **__: f"warning{_which()}: {message}\n"
-            with signals.unwinding(), kept_programs():
-                _prepare_libraries()
-                main()
-                processes.wait_for_all()
+            _prepare_libraries()
+            main()
+            processes.wait_for_all()
             global _succeeded
             _succeeded = True
         except InputError as error:
@@ -137,7 +146,16 @@ def run(main: Callable[[], None]) -> None:
             place = f"{error.filename}: " if error.filename else ""
             _exit(f"{place}{error.strerror or error}")  # Of the machine, such as a full disk.
 
-    app.run(guarded, flags_parser=_parse_flags)
+    with signals.unwinding(), kept_by_numba():
+        if for_workers and not _NO_WORKERS.intersection(_names_of_flags()) and spare_cores():
+            with contextlib.suppress(OSError):  # Then there are no workers.
+                start_server(for_workers)
+        app.run(guarded, flags_parser=_parse_flags)
+
+
+def _names_of_flags() -> set[str]:
+    """Names of what looks like flags, before they are parsed."""
+    return {word.lstrip("-").partition("=")[0] for word in sys.argv[1:] if word.startswith("-")}
 
 
 def _show_help_of(module: str) -> None:
@@ -230,6 +248,8 @@ def _prepare_libraries() -> None:
     # Figures are files. A notebook names a backend that need not be installed here.
     os.environ["MPLBACKEND"] = "agg"
     import jax
+
+    keep_every_program()
 
     if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
         warnings.warn("JAX_ENABLE_X64 is ignored: all is computed in 32 bits", stacklevel=2)

@@ -23,22 +23,26 @@ _DAMAGED = re.compile(r"Error reading persistent compilation cache entry for '(.
 _OF_LIBROSA = ("core", "feature", "filters", "onset", "util")  # Modules that are used.
 
 
-@contextlib.contextmanager
-def kept_programs() -> Iterator[None]:
-    """Inside the block, keep programs in the cache of the user, or where the environment says."""
+def keep_every_program() -> None:
+    """Have jax keep all programs, small ones too, and replace those that are damaged."""
     import jax
 
-    folder = user_cache()
     keep_programs()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     _replace_damaged()
+
+
+@contextlib.contextmanager
+def kept_by_numba() -> Iterator[None]:
+    """Inside the block, numba keeps programs in the cache of the user, if it was not told where."""
     if "NUMBA_CACHE_DIR" in os.environ:
         yield
         return
     # Beside librosa, numba's default, need not be a place that can be written.
-    os.environ["NUMBA_CACHE_DIR"] = str(folder / "numba")
-    with checked(folder / "numba"):
+    folder = user_cache() / "numba"
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    with checked(folder):
         yield
 
 

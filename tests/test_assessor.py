@@ -22,7 +22,7 @@ def sounds(content, style) -> list[Waveform]:
 
 def test_a_short_output_is_judged_whole(sounds):
     *pair, output = sounds
-    found = Assessor(*pair, None)(output)
+    found = Assessor(*pair, None)(output)()
     assert found.keys() == {"judge"}
     verdict = Judge(*(each.samples[0] for each in pair), SAMPLE_RATE)(output.samples[0])
     assert found["judge"].items() >= dataclasses.asdict(verdict).items()
@@ -33,7 +33,7 @@ def test_a_long_output_is_judged_by_its_middle(sounds, monkeypatch):
         short = functools.partial(getattr(excerpt, name), longest=2.5)
         monkeypatch.setattr(assessor, name, short)
     *pair, output = sounds
-    found = Assessor(*pair, None)(output)
+    found = Assessor(*pair, None)(output)()
     assert found["excerpt"] == [SECONDS / 2 - 1.25, SECONDS / 2 + 1.25]
     first, last = (round(place * SAMPLE_RATE) for place in found["excerpt"])
     content, style, cut = (each.samples[0, first:last] for each in sounds)

@@ -15,7 +15,7 @@ from research.programs import checked, compiled_when_called, keep_programs
 COMPILES = """
 import pathlib, warnings
 import jax, jax.numpy as jnp
-from research.programs import kept_programs
+from research.programs import keep_every_program
 
 def double(x):
     return 2 * jnp.sin(x)
@@ -25,20 +25,20 @@ def compiled():
     return float(jax.jit(double)(0.5))
 
 folder = pathlib.Path("{folder}")
-with kept_programs():
-    expected = compiled()
-    [entry] = folder.glob("jit_double-*-cache")
-    other = folder / "jit_other-0-cache"
-    other.write_bytes(b"")
-    whole = entry.read_bytes()
-    for damaged in (b"", whole[: len(whole) // 2], whole[:-50] + bytes(50), b"text"):
-        entry.write_bytes(damaged)
-        assert compiled() == expected
-        # But for the time that it took to compile.
-        assert abs(entry.stat().st_size - len(whole)) < 64, damaged
-        compiled()
-    assert other.exists()
-    warnings.warn("something else")
+keep_every_program()
+expected = compiled()
+[entry] = folder.glob("jit_double-*-cache")
+other = folder / "jit_other-0-cache"
+other.write_bytes(b"")
+whole = entry.read_bytes()
+for damaged in (b"", whole[: len(whole) // 2], whole[:-50] + bytes(50), b"text"):
+    entry.write_bytes(damaged)
+    assert compiled() == expected
+    # But for the time that it took to compile.
+    assert abs(entry.stat().st_size - len(whole)) < 64, damaged
+    compiled()
+assert other.exists()
+warnings.warn("something else")
 """
 
 

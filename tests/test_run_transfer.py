@@ -25,7 +25,7 @@ from research.audio.waveform import Waveform, load_waveform
 from research.audio.writing import save_waveform
 from research.errors import InputError
 from research.settings import freeze
-from research.transfer import commands, results, single
+from research.transfer import commands, single
 from research.transfer.config import TransferConfig
 from research.transfer.pairs import load_pairs
 
@@ -616,12 +616,41 @@ def test_a_page_of_the_piece_before_does_not_stay(pair, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("a defect of the page")
 
-    monkeypatch.setattr(results, "write_report", fail)
+    monkeypatch.setattr(single, "write_report", fail)
     monkeypatch.setattr(single, "draw_spectrograms", fail)
     printed = call(commands.transfer, config, [pair], tmp_path)
     assert not {"report.html", "spectrograms.png"} & {path.name for path in tmp_path.iterdir()}
     assert "report.html" not in printed.text
     assert sum("a defect of the page" in str(each) for each in printed.warnings) == 2
+
+
+def test_workers_find_what_one_process_finds(swept, table, tmp_path, monkeypatch):
+    _, alone = swept
+    monkeypatch.setattr(commands, "spare_cores", lambda: 1)
+    printed = call(commands.transfer, config_of(**SWEPT), load_pairs(table), tmp_path / "sweep")
+    assert printed.warnings == []
+    takes = [path.relative_to(alone) for path in sorted(alone.glob("takes/*"))]
+    assert len(takes) == 8
+    for take in takes:
+        wav = take / "output.wav"
+        assert (tmp_path / "sweep" / wav).read_bytes() == (alone / wav).read_bytes()
+        found, expected = (read(root / take)["judge"] for root in (tmp_path / "sweep", alone))
+        assert found.keys() == expected.keys()
+        assert found["measures"] == pytest.approx(expected["measures"], rel=1e-4, abs=1e-6)
+    assert (tmp_path / "sweep" / "report.html").stat().st_size > 100_000
+    monkeypatch.setattr(single, "spare_cores", lambda: 1)
+    swept_first = read(alone / takes[0])
+    config = config_of(style_weight=0.5)
+    call(commands.transfer, config, load_pairs(table)[:1], tmp_path / "single")
+    assert {path.name for path in (tmp_path / "single").iterdir()} >= {
+        "report.html",
+        "spectrograms.png",
+    }
+    scores = [
+        [crossfade["score"] for crossfade in judged["judge"]["crossfades"]]
+        for judged in (read(tmp_path / "single"), swept_first)
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-4)
 
 
 def test_a_sweep_takes_every_core_before_jax_counts_its_devices(pair, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ It is a process of its own, so that a transfer can be cancelled at any moment, a
 of memory does not end the page.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ from research.api import configure
 from research.errors import InputError
 from research.transfer.plan import plan
 from research.transfer.single import make_single
+from research.workers import spare_cores, start_server
 
 
 def main() -> None:
@@ -24,6 +26,9 @@ def main() -> None:
     # What libraries print goes to stderr: only events go to who has started this.
     events = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    if spare_cores():
+        with contextlib.suppress(OSError):  # Then there are no workers.
+            start_server("research.report.programs")
     for line in sys.stdin:
         task = json.loads(line)
         try:

@@ -3,15 +3,9 @@
 Worker processes import this module, so nothing in it may import JAX.
 """
 
-import multiprocessing
-import os
 import pathlib
-import signal
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver, resource_tracker
 
 import numpy as np
 
@@ -19,6 +13,7 @@ from research.audio.waveform import load_waveform
 from research.data.descriptors import FEATURES, HOP_LENGTH, describe_track
 from research.data.track_cache import Entry, TrackCache, collect, is_whole
 from research.errors import InputError
+from research.workers import start_server, start_workers
 
 # Raise it when descriptors are computed in another way: all are computed again.
 _VERSION = 1
@@ -36,20 +31,15 @@ class DescriptorCache(TrackCache):
         from joblib import cpu_count
 
         entries = []
-        # With a process a core, more threads slow each other down.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        # Forked from a server that has no threads, as JAX has, and where librosa is compiled once.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__, _PRELOADED])
-        _start_server()
-        try:
-            with ProcessPoolExecutor(cpu_count(), context, _start) as pool:
-                collect(pool, self.add_one, files, entries, on_progress)
-        except BrokenProcessPool as error:
-            raise InputError(
-                f"a process that describes tracks was killed, near {files[len(entries)]}; "
-                "free memory and start again, what is done is kept"
-            ) from error
+        start_server(__name__, _PRELOADED)
+        with start_workers(cpu_count()) as workers:
+            try:
+                collect(workers, self.add_one, files, entries, on_progress)
+            except BrokenProcessPool as error:
+                raise InputError(
+                    f"a process that describes tracks was killed, near {files[len(entries)]}; "
+                    "free memory and start again, what is done is kept"
+                ) from error
         return entries
 
     def _decode(self, file: pathlib.Path) -> tuple[str, Callable[[], np.ndarray]]:
@@ -85,33 +75,3 @@ class DescriptorCache(TrackCache):
             return None
         whole = rows.ndim == 2 and rows.shape[1] == 1 + len(FEATURES) and np.isfinite(rows).all()
         return rows if whole else None
-
-
-def _start_server() -> None:
-    """Start the server of the workers with interrupts blocked, for all of its life and theirs.
-
-    They are left to the parent process. The server ignores them by itself, but not while it starts.
-    """
-    warn = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = "ignore"  # Of what it cleans up after an interrupt.
-    resource_tracker.ensure_running()  # It unblocks them.
-    os.environ.pop("PYTHONWARNINGS")
-    if warn is not None:
-        os.environ["PYTHONWARNINGS"] = warn
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start() -> None:
-    """End with the parent process, however it ends."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)

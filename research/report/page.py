@@ -31,6 +31,7 @@ from research.report.metric_views import (
     trade_off,
 )
 from research.report.sound_views import SoundViews, view_sounds
+from research.workers import HERE, Workers
 
 MAX_BYTES = 10_000_000
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
@@ -148,6 +149,7 @@ def write_report(
     config: dict[str, Any],
     environment: dict[str, Any],
     table: Sequence[dict[str, Any]] = (),
+    workers: Workers = HERE,
 ) -> None:
     """Write a page as one HTML file, atomically.
 
@@ -159,12 +161,15 @@ def write_report(
       config: nested settings. Sounds are resampled to its `sample_rate` for the plots.
       environment: versions and device, nested.
       table: rows of the table at the top, values by column; no table if empty.
+      workers: where sounds are analysed.
 
     Raises:
       InputError: the file cannot be written.
     """
     sample_rate = int(config.get("sample_rate", _SAMPLE_RATE))
-    views = [_view(f"pair{index}", pair, sample_rate) for index, pair in enumerate(pairs, 1)]
+    views = [
+        _view(f"pair{index}", pair, sample_rate, workers) for index, pair in enumerate(pairs, 1)
+    ]
     sounds = [sound for view in views for sound in view.sounds]
     template = _load_template()
 
@@ -183,7 +188,7 @@ def write_report(
         temporary.write_text(page, encoding="utf-8")
 
 
-def _view(name: str, pair: Pair, sample_rate: int) -> _PairView:
+def _view(name: str, pair: Pair, sample_rate: int, workers: Workers) -> _PairView:
     judges = [take.metrics.get("judge") for take in pair.takes]
     named = [("content", "Content", pair.content_name, "content", pair.content, {})]
     if pair.style is not None:
@@ -203,7 +208,7 @@ def _view(name: str, pair: Pair, sample_rate: int) -> _PairView:
     for take in pair.takes:
         words = take.name if len(pair.takes) == 1 else f"take {take.name}"
         named.append(("take", take.name, "", words, take.waveform, take.metrics))
-    plots = view_sounds([entry[4] for entry in named], sample_rate)
+    plots = view_sounds([entry[4] for entry in named], sample_rate, workers)
     sounds = tuple(
         _Sound(
             f"{name}-{index}",

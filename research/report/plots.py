@@ -88,13 +88,13 @@ def fit_axis(values: np.ndarray | Iterable[float]) -> Axis:
 
 def curve(x: np.ndarray, y: np.ndarray) -> str:
     """An SVG path through points given as fractions, interrupted where one is NaN."""
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    shown = ~np.isnan(x + y)
     commands, drawing = [], False
-    for across, up in zip(x, y, strict=True):
-        if math.isnan(across) or math.isnan(up):
-            drawing = False
-            continue
-        commands.append(f"{'L' if drawing else 'M'}{_unit(across)} {_unit(1 - up)}")
-        drawing = True
+    for across, down, has_place in zip(_units(x), _units(1 - y), shown, strict=True):
+        if has_place:
+            commands.append(f"{'L' if drawing else 'M'}{across} {down}")
+        drawing = has_place
     return "".join(commands)
 
 
@@ -103,10 +103,11 @@ def band(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
     return curve(np.concatenate([x, x[::-1]]), np.concatenate([high, low[::-1]])) + "Z"
 
 
-def verticals(x: Iterable[float]) -> str:
-    """An SVG path of vertical lines through the whole box, at fractions of its width."""
-    return "".join(f"M{_unit(fraction)} 0V{BOX}" for fraction in x)
+def verticals(x: np.ndarray) -> str:
+    """An SVG path of vertical lines through the whole box, at fractions `[lines]` of its width."""
+    return "".join(f"M{across} 0V{BOX}" for across in _units(x))
 
 
-def _unit(fraction: float) -> int:
-    return round(float(np.clip(fraction, -1, 2)) * BOX)
+def _units(fractions: np.ndarray) -> list[int]:
+    places = np.clip(np.nan_to_num(fractions), -1, 2) * BOX
+    return np.rint(places).astype(int).tolist()

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from research.audio.stft import StftConfig
+from research.audio.stft_config import StftConfig
 from research.audio.waveform import Waveform, match_channels, resample
 from research.programs import load_librosa
 from research.report.beats import find_beats
 from research.report.media import image_uri
 from research.report.plots import Axis, band, curve, verticals
 from research.report.spectrograms import LOWEST_HZ, RANGE_DB, decibels
+from research.workers import HERE, Workers
 
 _STFT = StftConfig()
 _COLUMNS = 500  # Most points of a curve. A page is about 1000 pixels wide.
@@ -63,15 +64,19 @@ class _Features:
     tempo: float
 
 
-def view_sounds(sounds: Sequence[Waveform], sample_rate: int) -> list[SoundViews]:
+def view_sounds(
+    sounds: Sequence[Waveform], sample_rate: int, workers: Workers = HERE
+) -> list[SoundViews]:
     """Plots of sounds. Levels and centroids have the same scale for all sounds.
 
     Args:
       sounds: at any rates, averaged to mono.
       sample_rate: Hz that sounds are resampled to.
+      workers: where sounds are analysed.
     """
+    analysed = [workers.submit(_analyse, sound, sample_rate) for sound in sounds]
     levels = decibels(sounds, sample_rate, _STFT)
-    features = [_analyse(sound, sample_rate) for sound in sounds]
+    features = [each.result() for each in analysed]
     loudest = max(max(np.abs(each.samples).max() for each in features), 1e-9)
     centroids = np.concatenate([each.centroid for each in features])
     highest = centroids[np.isfinite(centroids)].max(initial=1000.0)

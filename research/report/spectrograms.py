@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from research.audio.stft import StftConfig
+from research.audio.stft_config import StftConfig
 from research.audio.waveform import Waveform, resample
 from research.programs import load_librosa
 from research.report.figures import draw_png

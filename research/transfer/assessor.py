@@ -1,9 +1,14 @@
-"""What the judge and a classifier say of the outputs for one pair."""
+"""What the judge and a classifier say of the outputs for one pair.
 
+Worker processes import this module, so nothing in it may import JAX.
+"""
+
+import contextlib
 import dataclasses
 import functools
+import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,67 +18,119 @@ from research.audio.waveform import Waveform, match_channels, resample
 from research.errors import InputError
 from research.judge.features import SAMPLE_RATE
 from research.judge.verdict import CROSSFADES, EQUALISED, Judge, Verdict
+from research.workers import HERE, Workers
 
 if TYPE_CHECKING:
     from research.training.predict import Ensemble
 
 
+@dataclasses.dataclass(frozen=True)
+class _Inputs:
+    """Content and style as the judge takes them, `[samples]`, equal if their digests are."""
+
+    digest: str
+    content: np.ndarray = dataclasses.field(compare=False)
+    style: np.ndarray = dataclasses.field(compare=False)
+
+
 class Assessor:
-    """Assesses outputs for one pair of recordings, long ones by an excerpt.
+    """Assesses outputs for one pair of recordings, long ones by an excerpt."""
 
-    The pair is analysed with the first output, which it would else delay.
-    """
-
-    def __init__(self, content: Waveform, style: Waveform | None, ensemble: "Ensemble | None"):
+    def __init__(
+        self,
+        content: Waveform,
+        style: Waveform | None,
+        ensemble: "Ensemble | None",
+        workers: Workers = HERE,
+    ):
         """Prepare for a pair.
 
         Args:
           content: of any sample rate, length and channels.
           style: the same; None if it is not one audio file, and then there is no judge.
           ensemble: classifiers, or None.
+          workers: where the judge is.
         """
-        self._ensemble = ensemble
+        self._ensemble, self._workers = ensemble, workers
         inputs = {"content": content} | ({} if style is None else {"style": style})
-        self._inputs = {name: middle(recording) for name, recording in inputs.items()}
+        self._recordings = {name: middle(recording) for name, recording in inputs.items()}
 
-    def __call__(self, output: Waveform) -> dict[str, Any]:
-        """`judge` and `genres` for `metrics.json`, as far as there are a judge and classifiers.
+    @functools.cached_property
+    def _inputs(self) -> _Inputs:
+        content, style = (_mono(self._recordings[name]) for name in ("content", "style"))
+        return _Inputs(
+            hashlib.sha256(content.tobytes() + style.tobytes()).hexdigest(), content, style
+        )
 
-        `excerpt` are the seconds of the output in which it starts and ends, if it is one.
+    def prepare(self) -> None:
+        """Have a worker analyse the pair, which its first verdict would wait for."""
+        if "style" in self._recordings:
+            self._workers.prepare(_prepare, self._inputs)
+
+    def __call__(self, output: Waveform) -> Callable[[], dict[str, Any]]:
+        """Begin to assess an output.
+
+        Returns:
+          A function that waits for `judge` and `genres` for `metrics.json`, as far as there are a
+          judge and classifiers. `excerpt` are the seconds of the output in which it starts and
+          ends, if it is one.
         """
         span, output = find_middle(output.seconds), middle(output)
         found: dict[str, Any] = {} if span is None else {"excerpt": list(span)}
+        verdict = None
+        if "style" in self._recordings:
+            verdict = self._workers.submit(_judge, self._inputs, _mono(output))
         if self._ensemble is not None:
-            try:
+            with _told("no genres"):
                 found["genres"] = self._genres | self._predict({"output": output})
-            except InputError as error:
-                warnings.warn(f"no genres: {error}", stacklevel=2)
-        if "style" in self._inputs:
-            try:
-                judge = self._judge
-                found["judge"] = dataclasses.asdict(judge(_mono(output)))
-            except InputError as error:
-                warnings.warn(f"not judged: {error}", stacklevel=2)
-                return found
-            found["judge"]["crossfades"] = _records(CROSSFADES, judge.crossfades)
-            found["judge"]["equalised"] = _records(EQUALISED, judge.equalised)
-        return found
 
-    @functools.cached_property
-    def _judge(self) -> Judge:
-        content, style = (_mono(self._inputs[name]) for name in ("content", "style"))
-        return Judge(content, style, SAMPLE_RATE)
+        def wait() -> dict[str, Any]:
+            if verdict is not None:
+                with _told("not judged"):
+                    found["judge"] = verdict.result()
+            return found
+
+        return wait
 
     @functools.cached_property
     def _genres(self) -> dict[str, Any]:
         """Those of the inputs."""
-        return self._predict(self._inputs)
+        return self._predict(self._recordings)
 
     def _predict(self, waveforms: dict[str, Waveform]) -> dict[str, Any]:
         from research.training.predict import predict_genres
 
         assert self._ensemble is not None
         return predict_genres(self._ensemble, waveforms)
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn an InputError inside the block into a warning, since the output is written already."""
+    try:
+        yield
+    except InputError as error:
+        warnings.warn(f"{what}: {error}", stacklevel=3)
+
+
+@functools.lru_cache(maxsize=1)
+def _find_judge(inputs: _Inputs) -> Judge:
+    """The judge of the last pair stays, for outputs of a pair follow each other."""
+    return Judge(inputs.content, inputs.style, SAMPLE_RATE)
+
+
+def _prepare(inputs: _Inputs) -> None:
+    _find_judge(inputs)
+
+
+def _judge(inputs: _Inputs, output: np.ndarray) -> dict[str, Any]:
+    """`judge` of `metrics.json`."""
+    judge = _find_judge(inputs)
+    return {
+        **dataclasses.asdict(judge(output)),
+        "crossfades": _records(CROSSFADES, judge.crossfades),
+        "equalised": _records(EQUALISED, judge.equalised),
+    }
 
 
 def _records(shares: Sequence[float], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:

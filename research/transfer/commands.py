@@ -26,6 +26,9 @@ from research.transfer.sweep import combinations
 from research.transfer.takes import find_takes, load_metrics
 from research.transfer.votes import count_votes, in_words, load_votes
 from research.workdir import claim, claim_config, environment, make_workdir, save_json
+from research.workers import Workers, spare_cores, start_workers
+
+_MOST_WORKERS = 8  # Each takes memory.
 
 
 def transfer(
@@ -125,6 +128,7 @@ def _make_many(
     with (
         processes.written_by_first(workdir) as written,
         exclusive_lock(written),
+        start_workers(min(spare_cores(), len(own), _MOST_WORKERS)) as workers,
         CountingBar() as bar,
     ):
         chosen, binding = to_json(config), bool(find_takes(workdir))
@@ -136,11 +140,11 @@ def _make_many(
         before = len(takes) - len(pending)
         bar.say(f"{len(takes)} takes" + (f", {before} of them done before" if before else ""))
         processes.wait_for_all()  # The first has checked what the workdir holds.
-        _make_pending(config, own, bar)
+        _make_pending(config, own, workers, bar)
         processes.wait_for_all()
         bar("pages", 0, 1)
         if processes.is_first():
-            write_results(takes, chosen, made_by, workdir)
+            write_results(takes, chosen, made_by, workdir, workers)
     failed = sum(not take.is_done or _ended_early(take) for take in pending)
     if failed:
         raise InputError(
@@ -153,7 +157,9 @@ def _make_many(
     )
 
 
-def _make_pending(config: TransferConfig, takes: list[PlannedTake], bar: CountingBar) -> None:
+def _make_pending(
+    config: TransferConfig, takes: list[PlannedTake], workers: Workers, bar: CountingBar
+) -> None:
     """Make those takes that are not done."""
     pending = [take for take in takes if not take.is_done]
     before, each = len(takes) - len(pending), max(config.num_iterations, 1)
@@ -163,11 +169,11 @@ def _make_pending(config: TransferConfig, takes: list[PlannedTake], bar: Countin
         current = sum(step.iteration for step in steps)
         bar("iterations", each * (before + done) + current, each * len(takes))
 
-    for take, result in make_takes(config, pending, len(takes), on_progress):
+    for take, result in make_takes(config, pending, len(takes), workers, on_progress):
         reason = ""
         if isinstance(result, InputError):
             reason = str(result)
-        elif result.minimum.stopped == "non-finite":
+        elif _ended_early(take):
             reason = "the loss was no longer finite; the best iterate is kept"
         if reason:
             warnings.warn(f"{take.folder.name} ({take.name}): {reason}", stacklevel=3)

@@ -1,11 +1,12 @@
 """Make the takes of a plan, and save each in its folder."""
 
+import collections
 import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from research.transfer.style_source import load_source
 from research.transfer.style_transfer import Problem, Transfer, render
 from research.transfer.sweep import prepare_each
 from research.workdir import save_json
+from research.workers import Workers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,22 +34,34 @@ class _Session:
     load_seconds: float
 
 
+class _Waits(NamedTuple):
+    """A take whose output is written, and what saves the rest of it."""
+
+    take: PlannedTake
+    result: float | InputError
+    save: Callable[[], None]
+
+
 def make_takes(
     config: TransferConfig,
     takes: list[PlannedTake],
     num_planned: int,
+    workers: Workers,
     on_progress: Callable[[int, list[Progress]], None],
     documents: Mapping[str, Any] = MappingProxyType({}),
     on_output: Callable[[Waveform], None] = lambda output: None,
     on_preview: Callable[[Waveform], None] | None = None,
-) -> Iterator[tuple[PlannedTake, Transfer | InputError]]:
+) -> Iterator[tuple[PlannedTake, float | InputError]]:
     """Make takes; each is saved before it is yielded.
+
+    While workers judge outputs, others are made.
 
     Args:
       config: of all takes.
       takes: of `plan`; those of a pair follow each other.
       num_planned: number of takes that were planned, done or not. As many are optimised at once as
         if none were done, since the same program gives the same takes.
+      workers: where outputs are judged.
       on_progress: see `transfer_each`.
       documents: JSON values by the name of a file, which is written beside each output.
       on_output: called with each output when it is written and not yet assessed.
@@ -55,7 +69,8 @@ def make_takes(
         far at the end of every chunk.
 
     Yields:
-      The takes in order, each with its result, or with an error if its loss was never finite.
+      The takes in order, each with the seconds of its output, or with an error if its loss was
+      never finite.
 
     Raises:
       InputError: a recording cannot be read or used, or one take needs more memory than allowed.
@@ -75,7 +90,9 @@ def make_takes(
             audio = style if isinstance(style, Waveform) else None
             with about(" x ".join(pair)):
                 check_memory(config, content, audio)
-                assess = Assessor(content, audio, ensemble)
+                assess = Assessor(content, audio, ensemble, workers)
+                if not sessions:
+                    assess.prepare()
                 sessions[pair] = _Session(assess, time.perf_counter() - started)
                 yield from prepare_each(content, style, config, [one.settings for one in members])
 
@@ -90,6 +107,7 @@ def make_takes(
         on_progress,
         None if on_preview is None else on_iterate,
     )
+    waiting: collections.deque[_Waits] = collections.deque()
     for take, result in zip(takes, results, strict=True):
         # Takes come in order, so sessions of other pairs before this one are over.
         while next(iter(sessions)) != take.pair:
@@ -98,8 +116,19 @@ def make_takes(
         if isinstance(result, Transfer):
             _save_output(take, result, documents)
             on_output(result.output)
-            _save_metrics(take, result, sessions[take.pair])
-        yield take, result
+            save = _assess(take, result, sessions[take.pair])
+            waiting.append(_Waits(take, result.output.seconds, save))
+        else:
+            waiting.append(_Waits(take, result, lambda: None))
+        while len(waiting) > workers.count:
+            yield _finish(waiting.popleft())
+    for waits in waiting:
+        yield _finish(waits)
+
+
+def _finish(waits: _Waits) -> tuple[PlannedTake, float | InputError]:
+    waits.save()
+    return waits.take, waits.result
 
 
 def _save_output(take: PlannedTake, result: Transfer, documents: Mapping[str, Any]) -> None:
@@ -112,13 +141,12 @@ def _save_output(take: PlannedTake, result: Transfer, documents: Mapping[str, An
     save_waveform(take.folder / "output.wav", result.output)
 
 
-def _save_metrics(take: PlannedTake, result: Transfer, session: _Session) -> None:
-    """Assess the output and write `metrics.json`, which marks the take as done."""
+def _assess(take: PlannedTake, result: Transfer, session: _Session) -> Callable[[], None]:
+    """Begin to assess the output; what writes `metrics.json`, which marks the take as done."""
     recording, minimum = load_waveform(take.folder / "output.wav"), result.minimum
     history, rendered_loss = minimum.history, result.rendered_loss
     started = time.perf_counter()
-    assessed = session.assess(recording)
-    judged = time.perf_counter()
+    wait = session.assess(recording)
     metrics = {
         "content": take.content,
         "style": take.style,
@@ -134,7 +162,12 @@ def _save_metrics(take: PlannedTake, result: Transfer, session: _Session) -> Non
         "stopped": minimum.stopped,
         "losses": minimum.losses,
         "history": [step._asdict() for step in history],
-        "seconds": {"load": session.load_seconds, **result.seconds, "judge": judged - started},
-        **assessed,
+        "seconds": {"load": session.load_seconds, **result.seconds},
     }
-    save_json(take.folder / "metrics.json", metrics)
+
+    def save() -> None:
+        assessed = wait()
+        metrics["seconds"]["judge"] = time.perf_counter() - started
+        save_json(take.folder / "metrics.json", metrics | assessed)
+
+    return save

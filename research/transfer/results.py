@@ -1,4 +1,4 @@
-"""The table of a sweep, and the page of a run."""
+"""The table and the page of a sweep."""
 
 import itertools
 import pathlib
@@ -9,6 +9,7 @@ from research.report.page import Pair, longest_excerpt, write_report
 from research.tables import save_records
 from research.transfer.plan import PlannedTake
 from research.transfer.takes import load_pair, load_take
+from research.workers import Workers
 
 _JUDGED = (
     "content_kept",
@@ -21,22 +22,11 @@ _JUDGED = (
 )
 
 
-def write_results(
-    takes: list[PlannedTake],
-    config: dict[str, Any],
-    environment: dict[str, Any],
-    workdir: pathlib.Path,
-) -> list[Pair]:
-    """Write `takes.csv` if there are several takes, and `report.html`.
+def load_pairs(takes: list[PlannedTake]) -> list[Pair]:
+    """The pairs of those takes that are done, for a page: of long sounds, excerpts.
 
     Args:
-      takes: of `plan`; takes that are not done are left out.
-      config: of all takes, nested.
-      environment: of the run, nested.
-      workdir: folder of the two files.
-
-    Returns:
-      The pairs, with their takes.
+      takes: of `plan`.
 
     Raises:
       InputError: a recording cannot be read any more.
@@ -46,19 +36,41 @@ def write_results(
     for pair, members in itertools.groupby(done, lambda take: take.pair):
         loaded = [load_take(take.folder, take.name, seconds) for take in members]
         pairs.append(load_pair(*pair, loaded, seconds))
-    if len(takes) > 1:
-        found = (take for pair in pairs for take in pair.takes)
-        records = [
-            {"take": take.folder.name, "content": take.content, "style": take.style}
-            | take.settings
-            | numbers_of(one.metrics)
-            for take, one in zip(done, found, strict=True)
-        ]
-        save_records(workdir / "takes.csv", records)
+    return pairs
+
+
+def write_results(
+    takes: list[PlannedTake],
+    config: dict[str, Any],
+    environment: dict[str, Any],
+    workdir: pathlib.Path,
+    workers: Workers,
+) -> None:
+    """Write `takes.csv` and `report.html` of a sweep; takes that are not done are left out.
+
+    Args:
+      takes: of `plan`.
+      config: of all takes, nested.
+      environment: of the run, nested.
+      workdir: folder of the two files.
+      workers: where sounds are analysed.
+
+    Raises:
+      InputError: a recording cannot be read any more.
+    """
+    pairs = load_pairs(takes)
+    done = (take for take in takes if take.is_done)
+    found = (take for pair in pairs for take in pair.takes)
+    records = [
+        {"take": take.folder.name, "content": take.content, "style": take.style}
+        | take.settings
+        | numbers_of(one.metrics)
+        for take, one in zip(done, found, strict=True)
+    ]
+    save_records(workdir / "takes.csv", records)
     if pairs:
         with only_warn(workdir / "report.html"):
-            write_report(workdir / "report.html", pairs, config, environment)
-    return pairs
+            write_report(workdir / "report.html", pairs, config, environment, (), workers)
 
 
 def numbers_of(metrics: dict[str, Any]) -> dict[str, Any]:

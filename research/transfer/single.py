@@ -10,15 +10,17 @@ from research.audio.waveform import Waveform, load_waveform
 from research.audio.writing import check_writable, save_waveform
 from research.errors import InputError, only_warn
 from research.files import check_kept, exclusive_lock
+from research.report.page import write_report
 from research.report.spectrograms import draw_spectrograms
 from research.settings import to_json
 from research.transfer.config import TransferConfig
 from research.transfer.experiment import make_takes
 from research.transfer.optimise import Progress
 from research.transfer.plan import PlannedTake, input_files
-from research.transfer.results import write_results
+from research.transfer.results import load_pairs
 from research.transfer.takes import find_takes
 from research.workdir import environment, make_workdir
+from research.workers import spare_cores, start_workers
 
 
 class Single(NamedTuple):
@@ -80,27 +82,30 @@ def make_single(
             save_waveform(path, output, tags)
         on_output()
 
-    with exclusive_lock(workdir):
+    one = min(spare_cores(), 1)
+    with exclusive_lock(workdir), start_workers(one) as workers, start_workers(one) as artists:
         chosen, made_by = to_json(config), environment(config.seed)
         documents = {"config.json": chosen, "environment.json": made_by}
-        [(take, result)] = make_takes(
+        [(take, seconds)] = make_takes(
             config,
             [take],
             1,
+            workers,
             lambda done, steps: on_progress(steps[0]),
             documents,
             save_outputs,
             None if preview is None else save_preview,
         )
-        if isinstance(result, InputError):
-            raise result
-        seconds = result.output.seconds
-        del result  # It is large.
-        [pair] = write_results([take], chosen, made_by, workdir)
+        if isinstance(seconds, InputError):
+            raise seconds
+        [pair] = load_pairs([take])
         [made] = pair.takes
         sounds = {"content": pair.content, "style": pair.style, "output": made.waveform}
         sounds = {name: sound for name, sound in sounds.items() if sound is not None}
-        picture = workdir / "spectrograms.png"
+        page, picture = workdir / "report.html", workdir / "spectrograms.png"
+        drawn = artists.submit(draw_spectrograms, picture, sounds, config.sample_rate, config.stft)
+        with only_warn(page):
+            workers.submit(write_report, page, [pair], chosen, made_by).result()
         with only_warn(picture):
-            draw_spectrograms(picture, sounds, config.sample_rate, config.stft)
+            drawn.result()
     return Single(seconds, made.metrics)
