@@ -146,11 +146,22 @@ def run(main: Callable[[], None], for_workers: str = "") -> None:
             place = f"{error.filename}: " if error.filename else ""
             _exit(f"{place}{error.strerror or error}")  # Of the machine, such as a full disk.
 
-    with signals.unwinding(), kept_by_numba():
-        if for_workers and not _NO_WORKERS.intersection(_names_of_flags()) and spare_cores():
-            with contextlib.suppress(OSError):  # Then there are no workers.
-                start_server(for_workers)
+    with signals.unwinding(), kept_by_numba(), _server(for_workers):
         app.run(guarded, flags_parser=_parse_flags)
+
+
+@contextlib.contextmanager
+def _server(module: str) -> Iterator[None]:
+    """Inside the block, there is the server of workers, if the command line has any."""
+    if not module or _NO_WORKERS & _names_of_flags() or not spare_cores():
+        yield
+        return
+    with contextlib.suppress(OSError):  # Then there are none.
+        start_server(module)
+    try:
+        yield
+    finally:  # Else it may still import, and holds a pipe that others read.
+        signals.kill_children(os.getpid())
 
 
 def _names_of_flags() -> set[str]:

@@ -137,7 +137,7 @@ def _end(number: int, start: str = "\n") -> None:
     """End the process at once; `start` ends the line of a bar, or of the "^C" of a terminal."""
     code, words = _SIGNALS[signal.Signals(number)]
     try:
-        _kill_children(os.getpid())
+        kill_children(os.getpid())
         for name in list(_State.unfinished):
             with contextlib.suppress(OSError):
                 os.unlink(name)
@@ -147,7 +147,7 @@ def _end(number: int, start: str = "\n") -> None:
         os._exit(code)
 
 
-def _kill_children(process: int) -> None:
+def kill_children(process: int) -> None:
     """Kill all processes that this one or those have started, where /proc tells them."""
     for path in glob.glob(f"/proc/{process}/task/*/children"):
         with contextlib.suppress(OSError, ValueError):
@@ -155,5 +155,5 @@ def _kill_children(process: int) -> None:
                 command = pathlib.Path(f"/proc/{child}/cmdline").read_bytes()
                 # It removes what the others shared, and ends then.
                 if b"multiprocessing.resource_tracker" not in command:
-                    _kill_children(child)
+                    kill_children(child)
                     os.kill(child, signal.SIGKILL)

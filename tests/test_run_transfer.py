@@ -5,6 +5,7 @@ import csv
 import functools
 import io
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -638,19 +639,29 @@ def test_workers_find_what_one_process_finds(swept, table, tmp_path, monkeypatch
         assert found.keys() == expected.keys()
         assert found["measures"] == pytest.approx(expected["measures"], rel=1e-4, abs=1e-6)
     assert (tmp_path / "sweep" / "report.html").stat().st_size > 100_000
-    monkeypatch.setattr(single, "spare_cores", lambda: 1)
-    swept_first = read(alone / takes[0])
-    config = config_of(style_weight=0.5)
-    call(commands.transfer, config, load_pairs(table)[:1], tmp_path / "single")
-    assert {path.name for path in (tmp_path / "single").iterdir()} >= {
-        "report.html",
-        "spectrograms.png",
-    }
-    scores = [
-        [crossfade["score"] for crossfade in judged["judge"]["crossfades"]]
-        for judged in (read(tmp_path / "single"), swept_first)
-    ]
-    np.testing.assert_allclose(*scores, rtol=1e-4)
+
+
+def test_a_run_of_its_own_judges_and_draws_in_workers(run, pair, tmp_path):
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        result = run(
+            "--config=configs/transfer.py:texture",
+            f"--content={pair[0]}",
+            f"--style={pair[1]}",
+            f"--workdir={tmp_path}",
+            "--config.num_iterations=0",
+            "--config.checkpoint=",
+            "--config.init=content",
+            LOKY_MAX_CPU_COUNT="2",
+        )
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert result.returncode == 0, result.stderr
+    assert "warning" not in result.stderr
+    assert "Traceback" not in result.stderr
+    assert read(tmp_path)["judge"]["score"] > 0
+    assert {"report.html", "spectrograms.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_sweep_takes_every_core_before_jax_counts_its_devices(pair, tmp_path, monkeypatch):

@@ -129,7 +129,7 @@ def test_an_error_on_the_way_out_does_not_keep_the_process(tmp_path):
     body = """
 def fail(process):
     raise MemoryError
-signals._kill_children = fail
+signals.kill_children = fail
 with signals.unwinding():
     ready()
     ctypes.CDLL(None).sleep(60)
