@@ -336,6 +336,32 @@ def test_recordings_of_very_different_sizes_leave_most_tracks_to_train_on(seed):
     assert counts["train"] >= 60 and counts["test"] >= 1 and counts["validation"] >= 1
 
 
+@pytest.mark.parametrize(
+    ("pattern", "shared"),
+    [
+        ("a/Late Night Mix_{:03d}.wav", "late night mix"),
+        ("a/disc/Late Night Mix {}.mp3", "late night mix"),
+        ("a/a.{:05d}.wav", ""),
+        ("a/other.{:05d}.wav", ""),
+        ("a/{:03d}.wav", ""),
+        ("a/track {}.wav", ""),
+        ("a/a{}.wav", ""),
+    ],
+)
+def test_numbers_that_may_be_those_of_slices_are_told(pattern, shared, recwarn):
+    names = [pattern.format(i) for i in range(12)] + [f"b/b.{i:05d}.wav" for i in range(12)]
+    tracks = [Track(name, int(name[0] == "b"), name, 10) for name in names]
+    collection = Collection("root", ("a", "b"), tuple(tracks), {})
+    make_splits(collection, cut(collection), SplitConfig(), 0)
+    told = [str(warning.message) for warning in recwarn]
+    assert len(told) == bool(shared)
+    if shared:
+        assert told[0].startswith(f"all 12 tracks of a are called {shared!r} and a number")
+    collection = Collection("root", ("a", "b"), tuple(tracks[:3] + tracks[12:]), {})
+    make_splits(collection, cut(collection), SplitConfig(), 0)  # Few: they matter little.
+    assert len(recwarn) == bool(shared)
+
+
 def test_subsets_of_slices_have_their_fraction_of_the_tracks():
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 9, 40)

@@ -134,6 +134,19 @@ def recording_keys(names: Sequence[str]) -> list[str]:
     return keys
 
 
+def numbered_alike(names: Sequence[str]) -> str:
+    """The name that all tracks of a genre have before a last number; empty if there is none.
+
+    They may be slices of one recording, or songs that somebody numbered: the names do not tell.
+    """
+    stems = set()
+    for name in names:
+        genre, _, path = track_key(name).partition("/")
+        last = path.rpartition("/")[2]
+        stems.add("" if _GTZAN.match(last) else _stem(_LAST, genre, last))
+    return stems.pop() if len(stems) == 1 else ""
+
+
 def _stem(pattern: re.Pattern, genre: str, name: str, ordinary: bool = False) -> str:
     """The name of the recording before what a pattern matches; empty if there is none.
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from research.data.file_lists import SUBSETS, FileLists, by_lists
-from research.data.same_recording import group_tracks
+from research.data.same_recording import group_tracks, numbered_alike
 from research.data.segments import Segments
 from research.data.tracks import Collection
 from research.errors import InputError
@@ -148,7 +148,7 @@ def make_splits(
 
     groups = _groups(collection, config.recordings == "names")
     if config.recordings == "names":
-        _warn_of_large(collection, groups)
+        _warn_of_names(collection, groups)
     if config.split != "blocks":
         groups = [[genre[i] for i in random.permutation(len(genre))] for genre in groups]
     if config.split in _IN_FOLDS:
@@ -248,8 +248,8 @@ def _take(groups: list[list[list[int]]], fraction: float, left: int = 1) -> list
     return taken
 
 
-def _warn_of_large(collection: Collection, groups: list[list[list[int]]]) -> None:
-    """Warn where names put more than half of a genre into one recording."""
+def _warn_of_names(collection: Collection, groups: list[list[list[int]]]) -> None:
+    """Warn where names put more than half of a genre into one recording, or may hide one."""
     for name, genre in zip(collection.genres, groups, strict=True):
         total, largest = sum(map(len, genre)), max(genre, key=len, default=[])
         if len(genre) > 1 and len(largest) > max(total / 2, _FEW):
@@ -257,6 +257,14 @@ def _warn_of_large(collection: Collection, groups: list[list[list[int]]]) -> Non
                 f"{len(largest)} of the {total} tracks of {name} are of one recording by their "
                 f"names (first {collection.tracks[largest[0]].name}); if they are not, give "
                 "config.data.recordings=files",
+                stacklevel=3,
+            )
+        names = [collection.tracks[index].name for group in genre for index in group]
+        if len(genre) == total > _FEW and (shared := numbered_alike(names)):
+            warnings.warn(
+                f"all {total} tracks of {name} are called {shared!r} and a number, and are taken "
+                "for separate recordings; if they are slices of one, what is tested on sounds like "
+                "what is trained on: name them part 1, part 2 and so on",
                 stacklevel=3,
             )
 

@@ -31,14 +31,14 @@ from research.report.metric_views import (
     trade_off,
 )
 from research.report.sound_views import SoundViews, view_sounds
-from research.workers import HERE, Workers
+from research.workers import HERE, Workers, spare_cores
 
 MAX_BYTES = 10_000_000
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 _REFERENCES = 5  # Sounds of a pair that are no takes: content, style and what is made of both.
 _SAMPLE_RATE = 22050  # Hz, for the plots if the config has no sample rate.
 _ALL_SECONDS, _LEAST_SECONDS = 1800.0, 10.0
-_ENCODERS = 2  # At a time; each holds copies of its sound.
+_MOST_ENCODERS = 4  # At a time; each holds copies of its sound.
 _FIXED = "of the content, fixed, to the style's spectrum"
 _EVEN = 0.5  # Fraction of style of the crossfade that is played if there is no judge.
 
@@ -181,7 +181,8 @@ def write_report(
     silent = render(dict.fromkeys((sound.id for sound in sounds), ""))
     spare = MAX_BYTES - len(silent.encode())
     kbps = choose_kbps([sound.waveform for sound in sounds], spare)
-    with ThreadPoolExecutor(_ENCODERS) as pool:  # Encoding is done outside of Python.
+    encoders = min(1 + spare_cores(), _MOST_ENCODERS)
+    with ThreadPoolExecutor(encoders) as pool:  # Encoding is done outside of Python.
         players = pool.map(lambda sound: mp3_uri(sound.waveform, kbps), sounds)
         page = render(dict(zip((sound.id for sound in sounds), players, strict=True)))
     with atomic_write(path) as temporary:
