@@ -45,7 +45,9 @@ def test_levels_are_those_of_the_spectrum():
 def test_bands_move_to_the_levels_of_the_style(amount, treble_db):
     content, style = noise(0), noise(1, -9.0)
     output = 0.3 * low_part(content)
-    found = add_upper_band(output, content, LOW_RATE, relative_levels(style, LOW_RATE), amount)
+    found = add_upper_band(
+        output.copy(), content, LOW_RATE, relative_levels(style, LOW_RATE), amount
+    )
     # The highest band below 11 kHz and the lowest above it meet in the resampler's slope.
     wanted = band_levels(content.samples) + treble_db
     np.testing.assert_allclose(band_levels(found)[1:], wanted[1:], atol=1.0)
@@ -63,7 +65,7 @@ def test_no_band_is_raised_or_lowered_by_more_than_the_limit():
     content, output = noise(3), low_part(noise(3))
     for treble_db, limit in ((40.0, 12.04), (-60.0, -12.04)):
         style = relative_levels(noise(4, treble_db), LOW_RATE)
-        change = band_levels(add_upper_band(output, content, LOW_RATE, style, 1.0))
+        change = band_levels(add_upper_band(output.copy(), content, LOW_RATE, style, 1.0))
         change -= band_levels(content.samples)
         np.testing.assert_allclose(change[1:], limit, atol=1.5)
 
@@ -71,9 +73,9 @@ def test_no_band_is_raised_or_lowered_by_more_than_the_limit():
 def test_blocks_give_what_the_whole_gives(monkeypatch):
     content, style = noise(6, channels=2), relative_levels(noise(7, -9.0), LOW_RATE)
     output = 0.3 * low_part(content)
-    whole = add_upper_band(output, content, LOW_RATE, style, 1.0)
+    whole = add_upper_band(output.copy(), content, LOW_RATE, style, 1.0)
     monkeypatch.setattr(upper_band, "_BLOCK", 20480)
-    blocks = add_upper_band(output, content, LOW_RATE, style, 1.0)
+    blocks = add_upper_band(output.copy(), content, LOW_RATE, style, 1.0)
     np.testing.assert_allclose(blocks, whole, atol=2e-5)
 
 
@@ -81,7 +83,7 @@ def test_blocks_give_what_the_whole_gives(monkeypatch):
 def test_a_content_without_higher_bands_changes_nothing(rate):
     content = noise(5, rate=rate)
     output = 0.5 * content.samples
-    found = add_upper_band(output, content, LOW_RATE, np.ones(6), 1.0)
+    found = add_upper_band(output.copy(), content, LOW_RATE, np.ones(6), 1.0)
     np.testing.assert_array_equal(found, output)
 
 

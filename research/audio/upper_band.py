@@ -32,7 +32,9 @@ def relative_levels(recording: Waveform, sample_rate: int) -> np.ndarray:
 def add_upper_band(
     output: np.ndarray, content: Waveform, sample_rate: int, style: np.ndarray, amount: float
 ) -> np.ndarray:
-    """An output with what its content has above `sample_rate / 2`, at the levels of the style.
+    """Add to an output, in place, what its content has above `sample_rate / 2`.
+
+    It comes at the levels of the style.
 
     Band b of the content gets the gain `g (S_b / C_b)^amount`: g is the gain from content to output
     in the octave below, S and C are the `relative_levels` of style and content. A band that the
@@ -58,14 +60,13 @@ def add_upper_band(
     if octave > _SILENT:
         ratio = style[:known] * octave / np.maximum(bands[:known], _SILENT)
         ratios[:known] = np.clip(ratio, 1 / _LIMIT, _LIMIT) ** amount
-    found = output.copy()
-    for samples, channel in zip(content.samples, found, strict=True):
+    for samples, channel in zip(content.samples, output, strict=True):
         part = resample(Waveform(samples[None], content.sample_rate), sample_rate)
         low = resample(part, content.sample_rate).samples
         high = samples - fit_length(low, len(samples))[0]
         for span, block in _filter(high, ratios, edge, content.sample_rate):
             channel[span] += np.float32(whole * gain) * block
-    return found
+    return output
 
 
 def _edges(edge: float, highest: float) -> np.ndarray:
