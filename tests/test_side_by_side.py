@@ -116,5 +116,6 @@ def test_only_cores_that_the_process_may_use_are_devices(monkeypatch, cores, tak
     monkeypatch.setattr(jax.config, "update", lambda *changed: updated.append(changed))
     monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
     monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT")
     side_by_side.use_every_core(takes)
     assert updated == [("jax_num_cpu_devices", devices)]
