@@ -17,7 +17,7 @@ from ml_collections import config_flags
 from research import console, processes, signals
 from research.errors import InputError
 from research.programs import keep_every_program, kept_by_numba
-from research.workers import spare_cores, start_server
+from research.workers import end_server, spare_cores, start_server
 
 _NO_MEMORY = (
     "out of memory; give shorter audio, a lower config.sweep.memory_gb or config.batch_size, or "
@@ -106,7 +106,7 @@ def run(main: Callable[[], None], for_workers: str = "") -> None:
     Args:
       main: the script.
       for_workers: module that its workers import at once, for flags take a while: they import jax.
-        A command line with `--mode` or `--help` has no workers.
+        A command line with another `--mode`, or with `--help`, has no workers.
     """
     # Python looks for garbage after every 700 new objects, and imports and tracing make millions.
     gc.set_threshold(50_000, 20, 10)
@@ -161,12 +161,13 @@ def _server(module: str) -> Iterator[None]:
     try:
         yield
     finally:  # Else it may still import, and holds a pipe that others read.
-        signals.kill_children(os.getpid())
+        end_server()
 
 
 def _names_of_flags() -> set[str]:
-    """Names of what looks like flags, before they are parsed."""
-    return {word.lstrip("-").partition("=")[0] for word in sys.argv[1:] if word.startswith("-")}
+    """Names of what looks like flags, before they are parsed, but for `--mode=transfer`."""
+    words = (word.lstrip("-") for word in sys.argv[1:] if word.startswith("-"))
+    return {word.partition("=")[0] for word in words if word != "mode=transfer"}
 
 
 def _show_help_of(module: str) -> None:

@@ -40,7 +40,11 @@ def kept_by_numba() -> Iterator[None]:
         yield
         return
     # Beside librosa, numba's default, need not be a place that can be written.
-    folder = user_cache() / "numba"
+    try:
+        folder = user_cache() / "numba"
+    except OSError:  # There is no room for any file, which is told where one is needed.
+        yield
+        return
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     with checked(folder):
         yield

@@ -19,9 +19,11 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
+from research import signals
 from research.errors import InputError
 
 _submitting = threading.Lock()
+_preloaded: dict[str, None] = {}  # Modules that the server imports, also when it starts again.
 
 
 class Workers(Executor):
@@ -34,6 +36,7 @@ class Workers(Executor):
 
     def __init__(self, pool: ProcessPoolExecutor | None = None, count: int = 0):
         self._pool, self.count = pool, count if pool else 0
+        self._preparing: threading.Thread | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """A future of `fn(*args, **kwargs)`; all of it must be picklable."""
@@ -51,11 +54,18 @@ class Workers(Executor):
         Without workers, nothing is done.
         """
         if self._pool is not None:
-            threading.Thread(target=self._prepare, args=(fn, *args), daemon=True).start()
+            self._preparing = threading.Thread(target=self._prepare, args=(fn, *args), daemon=True)
+            self._preparing.start()
 
     def _prepare(self, *call: Any) -> None:
         with contextlib.suppress(Exception):  # It is told where the function is needed.
             self.submit(*call)
+
+    def abandon(self) -> None:
+        """End the processes; do not wait for what they are at."""
+        if self._preparing is not None and self._preparing.is_alive():
+            end_server()  # A thread waits for it, and the pool for the thread.
+        self.shutdown(wait=False, cancel_futures=True)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes when they have done what they are at, or all that was submitted."""
@@ -93,19 +103,24 @@ def spare_cores() -> int:
 def start_server(*modules: str) -> None:
     """Start the server, which imports modules while this process goes on.
 
-    Only the first call does something. Without it, `start_workers` starts the server.
+    If it runs already, nothing happens. Without a call, `start_workers` starts it.
 
     Raises:
       OSError: processes cannot be started.
     """
-    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__, *modules])
-    with _environment(PYTHONWARNINGS="ignore"):  # Of what it cleans up after an interrupt.
+    _preloaded.update(dict.fromkeys([__name__, *modules]))
+    multiprocessing.get_context("forkserver").set_forkserver_preload(list(_preloaded))
+    # It warns of what it cleans up after an interrupt. Neither is to import what happens to lie in
+    # the current folder.
+    with _environment(PYTHONWARNINGS="ignore", PYTHONSAFEPATH="1"):
         resource_tracker.ensure_running()  # It unblocks interrupts.
     # They are left to the parent process, for all of the life of the server and its workers. The
     # server ignores them by itself, but not while it starts.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     chosen = {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONSAFEPATH": "1",
+        "MPLBACKEND": "agg",  # A notebook names one that workers need not have.
         # With a process a core, more threads slow each other down.
         "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
     }
@@ -114,6 +129,15 @@ def start_server(*modules: str) -> None:
             forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_server() -> None:
+    """End the server and its workers at once, where this process has started it."""
+    process = getattr(forkserver, "_forkserver")._forkserver_pid  # noqa: B009
+    if process is not None:
+        signals.kill_children(process)
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -143,7 +167,7 @@ def start_workers(count: int) -> Iterator[Workers]:
       InputError: a worker was killed inside the block.
     """
     pool = None
-    if count > 0:
+    if count > 0 and not multiprocessing.current_process().daemon:  # Those may start none.
         with contextlib.suppress(OSError, NotImplementedError):
             start_server()
             context = multiprocessing.get_context("forkserver")
@@ -157,8 +181,8 @@ def start_workers(count: int) -> Iterator[Workers]:
             "a worker process was killed, perhaps since memory was short; free memory and start "
             "again, what is done is kept"
         ) from error
-    finally:  # After an error, nobody waits for what they are at.
-        workers.shutdown(wait=False, cancel_futures=True)
+    finally:
+        workers.abandon()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -58,23 +59,23 @@ class Assessor:
     @functools.cached_property
     def _inputs(self) -> _Inputs:
         content, style = (_mono(self._recordings[name]) for name in ("content", "style"))
-        return _Inputs(
-            hashlib.sha256(content.tobytes() + style.tobytes()).hexdigest(), content, style
-        )
+        digests = (hashlib.sha256(samples.tobytes()).hexdigest() for samples in (content, style))
+        return _Inputs(" ".join(digests), content, style)
 
     def prepare(self) -> None:
         """Have a worker analyse the pair, which its first verdict would wait for."""
         if "style" in self._recordings:
             self._workers.prepare(_prepare, self._inputs)
 
-    def __call__(self, output: Waveform) -> Callable[[], dict[str, Any]]:
+    def __call__(self, output: Waveform) -> Callable[[], tuple[float, dict[str, Any]]]:
         """Begin to assess an output.
 
         Returns:
-          A function that waits for `judge` and `genres` for `metrics.json`, as far as there are a
-          judge and classifiers. `excerpt` are the seconds of the output in which it starts and
-          ends, if it is one.
+          A function that waits for the seconds that it took, and for `judge` and `genres` for
+          `metrics.json`, as far as there are a judge and classifiers. `excerpt` are the seconds of
+          the output in which it starts and ends, if it is one.
         """
+        started = time.perf_counter()
         span, output = find_middle(output.seconds), middle(output)
         found: dict[str, Any] = {} if span is None else {"excerpt": list(span)}
         verdict = None
@@ -84,11 +85,14 @@ class Assessor:
             with _told("no genres"):
                 found["genres"] = self._genres | self._predict({"output": output})
 
-        def wait() -> dict[str, Any]:
+        own = time.perf_counter() - started
+
+        def wait() -> tuple[float, dict[str, Any]]:
+            seconds = 0.0
             if verdict is not None:
                 with _told("not judged"):
-                    found["judge"] = verdict.result()
-            return found
+                    seconds, found["judge"] = verdict.result()
+            return own + seconds, found
 
         return wait
 
@@ -123,14 +127,16 @@ def _prepare(inputs: _Inputs) -> None:
     _find_judge(inputs)
 
 
-def _judge(inputs: _Inputs, output: np.ndarray) -> dict[str, Any]:
-    """`judge` of `metrics.json`."""
+def _judge(inputs: _Inputs, output: np.ndarray) -> tuple[float, dict[str, Any]]:
+    """The seconds that it took, and `judge` of `metrics.json`."""
+    started = time.perf_counter()
     judge = _find_judge(inputs)
-    return {
+    record = {
         **dataclasses.asdict(judge(output)),
         "crossfades": _records(CROSSFADES, judge.crossfades),
         "equalised": _records(EQUALISED, judge.equalised),
     }
+    return time.perf_counter() - started, record
 
 
 def _records(shares: Sequence[float], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:

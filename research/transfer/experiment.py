@@ -108,20 +108,25 @@ def make_takes(
         None if on_preview is None else on_iterate,
     )
     waiting: collections.deque[_Waits] = collections.deque()
-    for take, result in zip(takes, results, strict=True):
-        # Takes come in order, so sessions of other pairs before this one are over.
-        while next(iter(sessions)) != take.pair:
-            del sessions[next(iter(sessions))]
-        take.folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(result, Transfer):
-            _save_output(take, result, documents)
-            on_output(result.output)
-            save = _assess(take, result, sessions[take.pair])
-            waiting.append(_Waits(take, result.output.seconds, save))
-        else:
-            waiting.append(_Waits(take, result, lambda: None))
-        while len(waiting) > workers.count:
-            yield _finish(waiting.popleft())
+    try:
+        for take, result in zip(takes, results, strict=True):
+            # Takes come in order, so sessions of other pairs before this one are over.
+            while next(iter(sessions)) != take.pair:
+                del sessions[next(iter(sessions))]
+            take.folder.mkdir(parents=True, exist_ok=True)
+            if isinstance(result, Transfer):
+                _save_output(take, result, documents)
+                on_output(result.output)
+                save = _assess(take, result, sessions[take.pair])
+                waiting.append(_Waits(take, result.output.seconds, save))
+            else:
+                waiting.append(_Waits(take, result, lambda: None))
+            while len(waiting) > workers.count:
+                yield _finish(waiting.popleft())
+    except InputError:  # Of a later pair: what is made is kept.
+        for waits in waiting:
+            waits.save()
+        raise
     for waits in waiting:
         yield _finish(waits)
 
@@ -145,7 +150,6 @@ def _assess(take: PlannedTake, result: Transfer, session: _Session) -> Callable[
     """Begin to assess the output; what writes `metrics.json`, which marks the take as done."""
     recording, minimum = load_waveform(take.folder / "output.wav"), result.minimum
     history, rendered_loss = minimum.history, result.rendered_loss
-    started = time.perf_counter()
     wait = session.assess(recording)
     metrics = {
         "content": take.content,
@@ -166,8 +170,7 @@ def _assess(take: PlannedTake, result: Transfer, session: _Session) -> Callable[
     }
 
     def save() -> None:
-        assessed = wait()
-        metrics["seconds"]["judge"] = time.perf_counter() - started
+        metrics["seconds"]["judge"], assessed = wait()
         save_json(take.folder / "metrics.json", metrics | assessed)
 
     return save

@@ -103,9 +103,11 @@ def make_single(
         sounds = {"content": pair.content, "style": pair.style, "output": made.waveform}
         sounds = {name: sound for name, sound in sounds.items() if sound is not None}
         page, picture = workdir / "report.html", workdir / "spectrograms.png"
-        drawn = artists.submit(draw_spectrograms, picture, sounds, config.sample_rate, config.stft)
-        with only_warn(page):
-            workers.submit(write_report, page, [pair], chosen, made_by).result()
         with only_warn(picture):
+            drawn = artists.submit(
+                draw_spectrograms, picture, sounds, config.sample_rate, config.stft
+            )
+            with only_warn(page):
+                workers.submit(write_report, page, [pair], chosen, made_by).result()
             drawn.result()
     return Single(seconds, made.metrics)
