@@ -401,6 +401,27 @@ def test_keys_with_a_modifier_or_in_a_field_are_left_alone(opened):
     assert playing(browser) == []
 
 
+def test_shift_and_arrows_move_within_the_sound(opened):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser = opened("run")
+    wait_for(browser, "[...document.querySelectorAll('audio')].every(a => a.readyState > 0)")
+    here, start = selected(browser), 0.5
+    browser.execute_script(
+        "document.querySelector(`#${arguments[0]} audio`).currentTime = arguments[1]", here, start
+    )
+    for key, found in (
+        (Keys.ARROW_RIGHT, min(start + 2, SECONDS - 0.05)),
+        (Keys.ARROW_LEFT, max(min(start + 2, SECONDS - 0.05) - 2, 0)),
+        (Keys.ARROW_LEFT, 0),
+    ):
+        ActionChains(browser).key_down(Keys.SHIFT).send_keys(key).key_up(Keys.SHIFT).perform()
+        assert position(browser, here) == pytest.approx(found, abs=0.1)
+    assert selected(browser) == here
+    assert playing(browser) == []
+
+
 def test_a_point_of_the_plot_plays_its_take(opened):
     from selenium.webdriver.common.keys import Keys
 

@@ -1,5 +1,6 @@
 "use strict";
 
+const SEEK_SECONDS = 2;
 const sounds = [...document.querySelectorAll(".sound")];
 const byId = (id) => document.getElementById(id);
 const playerOf = (sound) => sound.querySelector("audio");
@@ -81,6 +82,13 @@ function step(by) {
   change(among[(among.indexOf(selected) + by + among.length) % among.length]);
 }
 
+/** Move so many seconds within the selected sound. */
+function seek(by) {
+  selectVisible();
+  const player = playerOf(selected);
+  player.currentTime = Math.max(Math.min(player.currentTime + by, (player.duration || 0) - 0.05), 0);
+}
+
 function showPosition() {
   const { currentTime, duration, paused } = playerOf(selected);
   const fraction = duration ? currentTime / duration : 0;
@@ -143,13 +151,18 @@ byId("play").addEventListener("click", toggle);
 byId("previous").addEventListener("click", () => step(-1));
 byId("next").addEventListener("click", () => step(1));
 
-/** The action of a key, null with a modifier or where the key does something else. */
+/** The action of a key, null with another modifier or where the key does something else. */
 function actionOf(event) {
   const { key, target } = event;
-  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return null;
+  if (event.altKey || event.ctrlKey || event.metaKey) return null;
   if (target.closest("input, textarea, select, [contenteditable]")) return null;
+  if (target.matches(".scrolls, pre") && key.startsWith("Arrow")) return null;  // These scroll.
+  if (event.shiftKey) {
+    if (key === "ArrowLeft") return () => seek(-SEEK_SECONDS);
+    if (key === "ArrowRight") return () => seek(SEEK_SECONDS);
+    return null;
+  }
   if (key === " ") return target.closest("summary") ? null : toggle;
-  if (target.matches(".scrolls, pre")) return null;  // These scroll.
   if (key === "ArrowLeft") return () => step(-1);
   if (key === "ArrowRight") return () => step(1);
   if (key === "Enter" && target.closest(".point")) {
@@ -165,7 +178,8 @@ for (const kind of ["keydown", "keyup"]) {
     if (!action) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (kind === "keydown" && !event.repeat) action();
+    // A key that is held goes on seeking, and does nothing else again.
+    if (kind === "keydown" && (!event.repeat || event.shiftKey)) action();
   }, true);
 }
 
