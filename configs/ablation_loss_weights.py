@@ -3,7 +3,8 @@
     python run_transfer.py --config=configs/ablation_loss_weights.py --workdir=results/ablation
     python run_transfer.py --config=configs/ablation_loss_weights.py:ulyanov
 
-Each preset of `configs/transfer.py` that minimises a loss, at eight style weights with two seeds.
+Each preset of `configs/transfer.py` that minimises a loss, at eight style weights, with two seeds
+where something is random.
 `--config.sweep.style_weight=0.1,1,10` sweeps other values, and `None` none.
 """
 
@@ -19,7 +20,8 @@ _FACTORS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 10.0)
 
 def _sweep(config: TransferConfig) -> TransferConfig:
     weights = tuple(round(config.style_weight * factor, 9) for factor in _FACTORS)
-    return dataclasses.replace(config, sweep=SweepConfig(style_weight=weights, seed=(0, 1)))
+    seeds = (0, 1) if config.is_random else None
+    return dataclasses.replace(config, sweep=SweepConfig(style_weight=weights, seed=seeds))
 
 
 PRESETS = {

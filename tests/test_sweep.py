@@ -58,10 +58,10 @@ def test_values_that_are_none_are_told_with_their_key(key, values, message):
         freeze(TransferConfig, config)
 
 
-def test_the_ready_example_is_sixteen_takes_around_the_preset():
-    for preset in ("texture", "ulyanov"):
+def test_the_ready_example_is_sixteen_takes_around_the_preset_or_eight_if_none_is_random():
+    for preset, count in (("texture", 16), ("ulyanov", 16), ("combined", 8)):
         chosen = freeze(TransferConfig, ablation_loss_weights.get_config(preset))
-        assert len(combinations(chosen.sweep)) == 16
+        assert len(combinations(chosen.sweep)) == count
         assert chosen.style_weight in chosen.sweep.style_weight
 
 
