@@ -76,7 +76,7 @@ def test_levels_have_their_range():
 
 
 def test_the_output_has_a_value_a_pitch_and_one_for_percussion():
-    network = NoteNetwork(NoteConfig(width=4, num_blocks=1, percussion=3), nnx.Rngs(0))
+    network = NoteNetwork(NoteConfig(width=4, dilations=(1, 2), percussion=3), nnx.Rngs(0))
     levels = jax.random.uniform(jax.random.key(0), (2, 5, NUM_BINS))
     found = network(levels, jnp.zeros(2))
     assert found.shape == (2, 5, len(PITCHES) + 1)
@@ -117,7 +117,7 @@ def test_blocks_do_not_show():
     )
     levels = spectrum_levels(jnp.asarray(spectrum.magnitude), jnp.asarray(loudest))
     found = network(levels[None], jnp.asarray([spectrum.tuning]))[0]
-    inner = slice(10, len(whole) - 10)  # At the ends the network sees silence, or nothing.
+    inner = slice(20, len(whole) - 20)  # At the ends the network sees silence, or nothing.
     np.testing.assert_allclose(
         amplitudes(np.asarray(found))[inner, :-1], whole[inner], rtol=1e-3, atol=1e-6
     )

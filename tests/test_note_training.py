@@ -10,6 +10,7 @@ from research.errors import InputError
 from research.shipped.note_network import fit, instruments, mixtures, music
 from research.shipped.note_network.instruments import Instrument, Notes, soundfont_digests
 from research.shipped.note_network.music import Note, Voice
+from research.training.checkpoints import Checkpoints
 from research.transfer.reorchestration.grid import PITCHES
 from research.workdir import claim
 
@@ -111,12 +112,25 @@ def test_pieces_are_kept_as_they_are_made(monkeypatch, tmp_path):
             np.testing.assert_array_equal(values, wanted)
 
 
-def test_training_lowers_the_loss_and_repeats(tmp_path):
+def test_a_training_lowers_the_loss_and_goes_on_where_it_was_killed(monkeypatch, tmp_path):
+    monkeypatch.setattr(fit, "_KEPT_STEPS", 2)
     made = [mixtures.make_mixture(seed, ["a.sf2"], tmp_path) for seed in range(3)]
-    losses, others = [], []
-    parameters = fit.fit(made, 6, 0, losses.append)
-    again = fit.fit(made, 6, 0, others.append)
-    assert losses == others and losses[-1] < 0.7 * losses[0]
+    losses, others = {}, {}
+
+    def killed(step: int, loss: float) -> None:
+        others[step] = loss
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with Checkpoints(tmp_path / "unbroken") as checkpoints:
+        parameters = fit.fit(made, 6, 0, losses.__setitem__, checkpoints)
+    with pytest.raises(KeyboardInterrupt), Checkpoints(tmp_path / "broken") as checkpoints:
+        fit.fit(made, 6, 0, killed, checkpoints)
+    with Checkpoints(tmp_path / "broken") as checkpoints:
+        after: list[int] = []
+        again = fit.fit(made, 6, 0, lambda step, _: after.append(step), checkpoints)
+    assert after == [5, 6]
+    assert others.items() <= losses.items() and losses[6] < 0.7 * losses[1]
     for one, other in zip(jax.tree.leaves(parameters), jax.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(one, other)
     accuracy = fit.measure(parameters, made)

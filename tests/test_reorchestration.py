@@ -93,7 +93,10 @@ def test_the_tuning_of_a_piece_is_found(cents):
 @pytest.mark.parametrize("partials", [FLUTE, REED], ids=["flute", "reed"])
 @pytest.mark.parametrize("tuning", [0.0, 0.3])
 def test_the_pitch_that_is_played_is_the_most_active(partials, tuning):
-    levels = activations.find_activations(play(MELODY, partials, tuning=tuning)).levels
+    [found] = activations.find_activations(
+        play(MELODY, partials, tuning=tuning), activations.OF_CONTENT
+    )
+    levels = found.levels
     for start, pitch in MELODY:
         middle = round((start + NOTE / 2) * SAMPLE_RATE / STFT.hop_length)
         of_note = levels[middle - 4 : middle + 5].sum(axis=0)
@@ -131,7 +134,9 @@ def test_an_update_of_activations_is_that_of_the_beta_divergence():
 def test_templates_have_the_partials_of_the_instrument():
     samples = play(MELODY, REED)
     magnitude = magnitudes(samples)
-    found = templates.learn_templates(magnitude, activations.find_activations(samples))
+    found = templates.learn_templates(
+        magnitude, *activations.find_activations(samples, activations.OF_STYLE)
+    )
     for pitch in {pitch for _, pitch in MELODY}:
         hertz = 440 * 2 ** ((pitch - 69) / 12) * np.arange(1, 7)
         bins = np.searchsorted(HERTZ, hertz - 12)[:, None] + np.arange(3)

@@ -5,7 +5,7 @@ import pytest
 
 from research.audio import phase as phase_recovery
 from research.audio.stft import stft
-from research.transfer.reorchestration.activations import find_activations
+from research.transfer.reorchestration.activations import OF_CONTENT, find_activations
 from research.transfer.reorchestration.attacks import flux, learn_attacks
 from research.transfer.reorchestration.blocks import (
     BLOCK,
@@ -116,7 +116,7 @@ def test_notes_outweigh_clicks_in_tones_without_noise():
         tones.append(np.sum(partials, axis=0) * np.exp(-3e-4 * np.arange(len(partials[0]))))
     samples = np.concatenate(tones)
     samples = (0.1 * samples / np.sqrt(np.mean(samples**2))).astype(np.float32)
-    found = learn_templates(magnitudes(samples), find_activations(samples))
+    found = learn_templates(magnitudes(samples), find_activations(samples, OF_CONTENT)[0])
     heard = np.square(found.levels[:, :-1]).sum(axis=0)
     assert set(PITCHES[np.argsort(heard)[-3:]].tolist()) == set(played)
 

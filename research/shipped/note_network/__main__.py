@@ -4,8 +4,8 @@
 
 It records notes of two soundfonts in `--workdir`, makes random pieces of 6 s from them, trains, and
 measures on pieces that it was not trained on. Notes and pieces that are there already are used
-again; a workdir is for one list of soundfonts. fluidsynth, pretty_midi and the soundfonts must be
-installed.
+again, and a training that was killed goes on; a workdir is for one list of soundfonts. fluidsynth,
+pretty_midi and the soundfonts must be installed.
 """
 
 import functools
@@ -22,6 +22,7 @@ from research.progress import CountingBar
 from research.shipped.note_network.fit import fit, measure
 from research.shipped.note_network.instruments import soundfont_digests
 from research.shipped.note_network.mixtures import PIECES_OF_FILE, Mixture, make_file
+from research.training.checkpoints import Checkpoints
 from research.training.weights import save_weights
 from research.workdir import claim, make_workdir, save_json
 
@@ -29,9 +30,9 @@ WORKDIR = command_line.define_path("workdir", "results/note_network", "Folder of
 DESTINATION = command_line.define_path(
     "destination", str(pathlib.Path(__file__).parent), "Where the weights go."
 )
-PIECES = flags.DEFINE_integer("pieces", 1300, "Number of pieces to train on.", lower_bound=1)
+PIECES = flags.DEFINE_integer("pieces", 5900, "Number of pieces to train on.", lower_bound=1)
 TEST_PIECES = flags.DEFINE_integer("test_pieces", 100, "Number of other pieces.", lower_bound=1)
-STEPS = flags.DEFINE_integer("steps", 2000, "Number of gradient steps.", lower_bound=2)
+STEPS = flags.DEFINE_integer("steps", 6000, "Number of gradient steps.", lower_bound=2)
 SEED = flags.DEFINE_integer("seed", 0, "Of weights and order.", lower_bound=0)
 SOUNDFONTS = flags.DEFINE_list("soundfonts", [SOUNDFONT, OTHER_SOUNDFONT], "Paths of soundfonts.")
 
@@ -45,13 +46,15 @@ def main() -> None:
     with CountingBar() as bar:
         mixtures = _make_mixtures(workdir, PIECES.value + TEST_PIECES.value, bar)
         tested, trained = mixtures[: TEST_PIECES.value], mixtures[TEST_PIECES.value :]
-        done = iter(range(1, STEPS.value + 1))
-        parameters = fit(
-            trained,
-            STEPS.value,
-            SEED.value,
-            lambda loss: bar("steps", next(done), STEPS.value),
-        )
+        kept = workdir / f"{len(trained)}_pieces_{STEPS.value}_steps_seed_{SEED.value}"
+        with Checkpoints(kept) as checkpoints:
+            parameters = fit(
+                trained,
+                STEPS.value,
+                SEED.value,
+                lambda done, loss: bar("steps", done, STEPS.value),
+                checkpoints,
+            )
     accuracy = measure(parameters, tested)
     save_weights(destination / "weights.npz", Variables(parameters, {}))
     save_json(

@@ -11,6 +11,7 @@ import optax
 from flax import nnx
 
 from research.shipped.note_network.mixtures import Mixture
+from research.training.checkpoints import Checkpoints
 from research.transfer.reorchestration.note_network import (
     RANGE_DB,
     NoteConfig,
@@ -22,11 +23,12 @@ from research.transfer.reorchestration.note_network import (
     spectrum_levels,
 )
 
-_BATCH, _FRAMES = 8, 64
+_BATCH, _FRAMES = 6, 96
 _LEARNING_RATE, _WARMUP_STEPS, _DECAY = 3e-3, 100, 1e-3
 _AUDIBLE = 0.2  # Output from which an error counts four times: 48 dB below a full level.
 _SOUNDS = 0.4  # Output from which a pitch counts as sounding: -36 dB.
 _PERCUSSION_WEIGHT = 0.02  # Of one value a frame beside 73.
+_KEPT_STEPS = 250  # From one checkpoint to the next.
 
 
 class Accuracy(NamedTuple):
@@ -44,7 +46,11 @@ class Accuracy(NamedTuple):
 
 
 def fit(
-    mixtures: list[Mixture], num_steps: int, seed: int, on_step: Callable[[float], None]
+    mixtures: list[Mixture],
+    num_steps: int,
+    seed: int,
+    on_step: Callable[[int, float], None],
+    checkpoints: Checkpoints,
 ) -> Any:
     """Parameters after so many steps of AdamW along a cosine.
 
@@ -52,9 +58,13 @@ def fit(
 
     Args:
       mixtures: to train on.
-      num_steps: of eight excerpts of 64 frames each.
+      num_steps: of six excerpts of 96 frames each.
       seed: of weights and order.
-      on_step: called with each loss.
+      on_step: called with the number of each step and its loss.
+      checkpoints: of this training, which goes on from the latest.
+
+    Raises:
+      InputError: a checkpoint is damaged or cannot be written.
     """
     config = NoteConfig()
     parameters = parameters_of(NoteNetwork(config, nnx.Rngs(seed)))
@@ -71,22 +81,29 @@ def fit(
         return pitches.mean() + _PERCUSSION_WEIGHT * error[..., -1].mean()
 
     @jax.jit
-    def step(parameters: Any, state: Any, *batch: jax.Array) -> tuple[Any, Any, jax.Array]:
+    def take_step(parameters: Any, state: Any, *batch: jax.Array) -> tuple[Any, jax.Array]:
         loss, gradient = jax.value_and_grad(loss_of)(parameters, *batch)
         updates, state = optimiser.update(gradient, state, parameters)
-        return optax.apply_updates(parameters, updates), state, loss
+        return (optax.apply_updates(parameters, updates), state), loss
 
-    state, generator = optimiser.init(parameters), np.random.default_rng(seed)
+    both = jax.device_put((parameters, optimiser.init(parameters)))
+    done = checkpoints.latest or 0
+    if done:
+        both, _ = checkpoints.load(done, both)
+    generator = np.random.default_rng(seed)
     order: list[int] = []
-    for _ in range(num_steps):
+    for step in range(1, num_steps + 1):
         if len(order) < _BATCH:
             order = generator.permutation(max(len(mixtures), _BATCH)).tolist()
         chosen = [mixtures[order.pop() % len(mixtures)] for _ in range(_BATCH)]
         start = int(generator.integers(len(chosen[0].spectrum) - _FRAMES + 1))
-        batch = _batch(chosen, slice(start, start + _FRAMES), config)
-        parameters, state, loss = step(parameters, state, *batch)
-        on_step(float(loss))
-    return parameters
+        if step <= done:  # What follows is drawn as if there had been no break.
+            continue
+        both, loss = take_step(*both, *_batch(chosen, slice(start, start + _FRAMES), config))
+        if step % _KEPT_STEPS == 0:
+            checkpoints.save(step, both, step, [])
+        on_step(step, float(loss))
+    return both[0]
 
 
 def measure(parameters: Any, mixtures: list[Mixture]) -> Accuracy:

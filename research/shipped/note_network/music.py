@@ -15,7 +15,7 @@ _SCALES = (
     (0, 3, 5, 6, 7, 10),
     (0, 2, 3, 5, 7, 9, 10),
 )
-_KINDS = {"melody": 0.14, "chords": 0.22, "ensemble": 0.28, "band": 0.36}
+_KINDS = {"melody": 0.12, "chords": 0.18, "chorale": 0.16, "ensemble": 0.22, "band": 0.32}
 _REGISTERS = ((28, 48), (38, 62), (50, 70), (58, 82), (65, 92))  # MIDI, of the voices of a group.
 _BEATS = (0.25, 0.5, 1, 2, 4)
 # How often a note lasts so many beats, for fast, moderate and slow voices.
@@ -87,6 +87,8 @@ class _Writer:
             if generator.random() < 0.5:
                 notes += self._melody(max(28, low - 16), low)
             return [Voice(self._instrument(), notes)]
+        if kind == "chorale":
+            return [Voice(self._instrument(), self._chorale(3 + int(generator.integers(3))))]
         same = self._instrument() if generator.random() < 0.4 else None
         count, voices = int(generator.integers(2, 6)), []
         for place in sorted(generator.choice(len(_REGISTERS), count, replace=False)):
@@ -157,6 +159,25 @@ class _Writer:
                 for number, pitch in enumerate(pitches):
                     delay = number * length / len(pitches) if broken else 0.0
                     notes.append(self._note(time + delay, length - delay, int(pitch)))
+            time += length
+        return notes
+
+    def _chorale(self, size: int) -> list[Note]:
+        """So many parts that move together, each near its pitch and joined to its next note."""
+        generator = self.generator
+        lengths = _CHORD_LENGTHS[1 + generator.integers(2)]
+        lowest = int(generator.integers(36, 56))
+        parts = (lowest + np.cumsum([0, *generator.integers(3, 8, size - 1)])).tolist()
+        time, notes = float(generator.uniform(0, 0.3)), []
+        while time < self.seconds:
+            length = self.beat * float(generator.choice(_BEATS, p=lengths))
+            if generator.random() > 0.06:
+                chord, below = self._chord(time), 27
+                for pitch in parts:
+                    wanted = pitch + generator.normal(0, 2.5)
+                    found = [one for one in range(below + 1, 101) if one % 12 in chord]
+                    below = min(found, key=lambda one: abs(one - wanted))
+                    notes.append(self._note(time, length / _LEGATO, below))
             time += length
         return notes
 

@@ -10,8 +10,8 @@ W has a harmonic template a pitch and a flat one for noise. All pitches share on
 which is adapted in turns with H (as Vincent, Bertin and Badeau 2010 do with a narrower one).
 
 A network hears the levels, too (`note_network`). It knows how instruments sound and takes no drum
-for a pitch; the factorisation follows the recording at hand. What is used is a geometric mean of
-both, three quarters of it the network.
+for a pitch; the factorisation follows the recording at hand and leaves little of it out. What is
+used is a geometric mean of both.
 """
 
 from typing import NamedTuple
@@ -55,8 +55,12 @@ _SHARING = np.exp(-0.5 * np.square(_INTERVALS / _SHARED_WIDTH)) * (
     np.abs(_INTERVALS) <= _SHARED_PITCHES
 )
 _GAIN = 5.0  # An envelope changes by this factor at most in a round.
-_HEARD = 0.75  # Share of the network in the mean.
 _SILENT = 1e-4
+
+OF_CONTENT, OF_STYLE = 0.9, 0.25
+"""Shares of the network in the mean. The notes of a content are told apart best by the network. The
+templates of a style are to explain all of its sound, so its activations are not so sparse.
+"""
 
 
 class Activations(NamedTuple):
@@ -73,22 +77,30 @@ class Activations(NamedTuple):
     percussive_share: np.ndarray
 
 
-def find_activations(samples: np.ndarray) -> Activations:
-    """Pitch activations of mono `[samples]` at 22 050 Hz."""
+def find_activations(samples: np.ndarray, *shares: float) -> list[Activations]:
+    """Pitch activations, one for each share of the network.
+
+    Args:
+      samples: mono `[samples]` at 22 050 Hz.
+      shares: `OF_CONTENT`, `OF_STYLE`, or both.
+    """
     spectrum = analyse(samples)
     compressed = spectrum.magnitude**_POWER
     loudest = np.percentile(compressed.max(axis=1), 95)
     observed = compressed / max(loudest, 1e-12) + _FLOOR
     levels = _factorise(observed, _harmonic_templates(spectrum.tuning)) ** (1 / _POWER)
     heard = hear(spectrum)
-    return Activations(_mean(levels, heard.pitches), spectrum.tuning, heard.percussive_share)
+    return [
+        Activations(_mean(levels, heard.pitches, share), spectrum.tuning, heard.percussive_share)
+        for share in shares
+    ]
 
 
-def _mean(levels: np.ndarray, heard: np.ndarray) -> np.ndarray:
+def _mean(levels: np.ndarray, heard: np.ndarray, share: float) -> np.ndarray:
     """Weighted geometric mean of activations above -80 dB, at the energy of the first."""
     energies = [np.square(each).mean() for each in (levels, heard)]
     heard = heard * np.sqrt(energies[0] / max(energies[1], 1e-30))
-    return between(levels, heard, _HEARD, _SILENT * levels.max() + 1e-30)
+    return between(levels, heard, share, _SILENT * levels.max() + 1e-30)
 
 
 def _harmonic_templates(tuning: float) -> np.ndarray:

@@ -6,9 +6,9 @@ one layer serves all pitches:
     x[t, p, (h, o)] = S[t, b(p) + 36 log2 h + o],   h = 1/2, 1, 2, ... 12,   o = -1, 0, 1 bins
 
 with S the level of a log-frequency bin and b(p) the bin of a pitch at the tuning of the piece.
-Residual blocks follow, each a convolution over time and pitch, and a product that mixes all
-pitches, since a pitch is heard less where others have partials. Percussion is found beside it, by
-convolutions over time of all bins.
+Residual blocks follow, each a convolution over time and pitch, dilated more from block to block,
+and a product that mixes all pitches, since a pitch is heard less where others have partials.
+Percussion is found beside it, by convolutions over time of all bins.
 
 It is trained on music that is made for it, `python -m research.shipped.note_network`.
 """
@@ -37,7 +37,7 @@ _SPECTRUM_DB = 80.0
 _HARMONICS = (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 _OFFSETS = (-1, 0, 1)  # Bins.
 _TALLEST = 1.2  # Largest output; 1 is `full_level`.
-_PITCH_WIDTH, _TIME_WIDTH, _PERCUSSION_FRAMES = 3, 5, 7
+_PITCH_WIDTH, _TIME_WIDTH, _PERCUSSION_FRAMES = 3, 3, 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +46,13 @@ class NoteConfig:
 
     Attributes:
       width: channels of each pitch.
-      num_blocks: residual blocks.
+      dilations: frames between the taps of the convolution of each residual block.
       percussion: channels of the layers that hear percussion.
       full_level: level of a note, relative to the loudest bins, for which the output is 1.
     """
 
     width: int = 32
-    num_blocks: int = 2
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
     percussion: int = 32
     full_level: float = 0.042
 
@@ -64,7 +64,7 @@ class NoteNetwork(nnx.Module):
         width, num_pitches = config.width, len(PITCHES)
         self.first = nnx.Linear(len(_HARMONICS) * len(_OFFSETS), width, rngs=rngs)
         self.pitch = nnx.Param(jnp.zeros((num_pitches, width)))
-        self.blocks = nnx.List(_Block(width, rngs) for _ in range(config.num_blocks))
+        self.blocks = nnx.List(_Block(width, one, rngs) for one in config.dilations)
         self.last = nnx.Linear(width, 1, rngs=rngs)
         self.bins = nnx.Linear(NUM_BINS, config.percussion, rngs=rngs)
         self.over_time = nnx.Conv(
@@ -90,8 +90,9 @@ class NoteNetwork(nnx.Module):
 class _Block(nnx.Module):
     """`x + W relu(V y + M y)`, y a convolution of x, V over channels, M over pitches."""
 
-    def __init__(self, width: int, rngs: nnx.Rngs):
-        self.convolution = nnx.Conv(width, width, (_TIME_WIDTH, _PITCH_WIDTH), rngs=rngs)
+    def __init__(self, width: int, dilation: int, rngs: nnx.Rngs):
+        size = _TIME_WIDTH, _PITCH_WIDTH
+        self.convolution = nnx.Conv(width, width, size, kernel_dilation=(dilation, 1), rngs=rngs)
         self.channels = nnx.Linear(width, width, rngs=rngs)
         self.pitches = nnx.Param(0.02 * jax.random.normal(rngs.params(), (len(PITCHES),) * 2))
         self.output = nnx.Linear(width, width, use_bias=False, rngs=rngs)

@@ -4,8 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from research.transfer.reorchestration.activations import find_activations
-from research.transfer.reorchestration.attacks import learn_attacks
+from research.transfer.reorchestration.activations import (
+    OF_CONTENT,
+    OF_STYLE,
+    find_activations,
+)
+from research.transfer.reorchestration.attacks import flux, learn_attacks
+from research.transfer.reorchestration.blocks import spans, split_blocks, sum_squares
 from research.transfer.reorchestration.decay import LONGEST, find_course, find_onsets
 from research.transfer.reorchestration.grid import PITCHES, STFT
 from research.transfer.reorchestration.register import find_register
@@ -13,6 +18,7 @@ from research.transfer.reorchestration.spectra import (
     NUM_BANDS,
     NUM_QUANTILES,
     level_quantiles,
+    match_energy,
     mean_log,
     noisiness,
     percussive_share,
@@ -25,6 +31,10 @@ from research.transfer.reorchestration.transform import magnitudes
 
 _ATTACK_WIDTH = 2.0  # Semitones.
 _WIDTH = 1.5
+_NOISE_POWER = 0.7  # Noise rises less than the notes do.
+_SMOOTHED_BINS = 8
+_MOST_CHANGE = 1.5  # Of the logarithm, 13 dB.
+_TINY = 1e-9
 
 
 class Orchestra(NamedTuple):
@@ -57,14 +67,20 @@ class Orchestra(NamedTuple):
 def describe(samples: np.ndarray) -> Orchestra:
     """The instruments of a style, mono `[samples]` at 22 050 Hz and an RMS of 0.1."""
     magnitude = magnitudes(samples)
-    templates = learn_templates(magnitude, find_activations(samples))
+    dense, sparse = find_activations(samples, OF_STYLE, OF_CONTENT)
+    templates = learn_templates(magnitude, dense)
     levels = templates.levels[:, :-1]
     spectra, attacks = learn_attacks(magnitude, templates)
     level, noise = levels.mean(), templates.levels[:, -1].mean()
     pitched = level * fill_pitches(spectra[:-1], levels, _WIDTH)
+    spectra = np.concatenate([pitched, noise * spectra[-1:]])
+    attacks = level * fill_pitches(attacks, levels, _ATTACK_WIDTH)
+    heard = learn_templates(magnitude, sparse).levels[:, :-1]
+    played = play(heard / max(float(heard.mean()), 1e-12), spectra, attacks)
+    gains = _gains_to(magnitude, played)
     orchestra = Orchestra(
-        spectra=np.concatenate([pitched, noise * spectra[-1:]]),
-        attacks=level * fill_pitches(attacks, levels, _ATTACK_WIDTH),
+        spectra=gains * spectra,
+        attacks=gains * attacks,
         course=find_course(levels, find_onsets(levels)),
         register=find_register(levels),
         percussion=np.array(percussive_share(magnitude)),
@@ -74,6 +90,41 @@ def describe(samples: np.ndarray) -> Orchestra:
         energy=np.square(magnitude).mean(),
     )
     return Orchestra(*(np.asarray(array, np.float32) for array in orchestra))
+
+
+def play(levels: np.ndarray, spectra: np.ndarray, attacks: np.ndarray) -> np.ndarray:
+    """Magnitudes `A W + relu(dA) Wa + n`, `[frames, bins]`.
+
+    Args:
+      levels: activations `A` of a mean of about 1, `[frames, pitches]`. Noise `n` follows their sum
+        to the power of 0.7.
+      spectra: as in `Orchestra`.
+      attacks: the same.
+    """
+    loudness = levels.sum(axis=1, keepdims=True) ** _NOISE_POWER
+    noise = loudness / max(float(loudness.mean()), 1e-12)
+    factors = np.concatenate([levels, noise, flux(levels)], axis=1).astype(np.float32)
+    templates = np.concatenate([spectra, attacks]).astype(np.float32)
+    played = np.empty((len(factors), templates.shape[1]), np.float32)
+    for span in spans(len(played)):
+        played[span] = factors[span] @ templates
+    return played
+
+
+def _gains_to(magnitude: np.ndarray, played: np.ndarray) -> np.ndarray:
+    """Gains of the bins from the mean power of what is played to that of the style, `[bins]`.
+
+    Templates learnt from dense activations are played with the sparse ones of a content. With these
+    gains, the style's own notes have the style's spectrum when they are heard as a content's.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    wanted, own = (
+        gaussian_filter1d(sum_squares(split_blocks(each)) / len(each), _SMOOTHED_BINS)
+        for each in (magnitude, match_energy(played, float(np.square(magnitude).mean())))
+    )
+    change = 0.5 * np.log((wanted + _TINY) / (own + _TINY))
+    return np.exp(np.clip(change, -_MOST_CHANGE, _MOST_CHANGE))
 
 
 def silent_orchestra() -> Orchestra:

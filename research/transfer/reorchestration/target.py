@@ -4,11 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from research.transfer.reorchestration.activations import find_activations
-from research.transfer.reorchestration.attacks import flux
-from research.transfer.reorchestration.blocks import spans
+from research.transfer.reorchestration.activations import OF_CONTENT, find_activations
 from research.transfer.reorchestration.decay import change_course, find_course, find_onsets
-from research.transfer.reorchestration.orchestra import Orchestra
+from research.transfer.reorchestration.orchestra import Orchestra, play
 from research.transfer.reorchestration.register import move_to_register
 from research.transfer.reorchestration.spectra import (
     add_percussion,
@@ -21,7 +19,6 @@ from research.transfer.reorchestration.spectra import (
 )
 from research.transfer.reorchestration.templates import Templates, learn_templates
 
-_NOISE_POWER = 0.7  # Noise rises less than the notes do.
 _PULL, _NOISY_PULL = 0.08, 0.5
 _CONTENT_NOISINESS = 0.8
 
@@ -56,20 +53,14 @@ def make_target(samples: np.ndarray, magnitude: np.ndarray, orchestra: Orchestra
       magnitude: of its STFT, `[frames, bins]`.
       orchestra: of the style.
     """
-    activations = find_activations(samples)
+    [activations] = find_activations(samples, OF_CONTENT)
     own = learn_templates(magnitude, activations)
     levels = move_to_register(own.levels[:, :-1], orchestra.register)
     levels = levels / max(float(levels.mean()), 1e-12)
     onsets = find_onsets(levels)
     course = find_course(levels, onsets)
     levels = change_course(levels, onsets, course, orchestra.course).astype(np.float32)
-    loudness = levels.sum(axis=1, keepdims=True) ** _NOISE_POWER
-    noise = loudness / max(float(loudness.mean()), 1e-12)
-    factors = np.concatenate([levels, noise, flux(levels)], axis=1).astype(np.float32)
-    templates = np.concatenate([orchestra.spectra, orchestra.attacks])
-    played = np.empty_like(magnitude)
-    for span in spans(len(played)):
-        played[span] = factors[span] @ templates
+    played = play(levels, orchestra.spectra, orchestra.attacks)
     share = activations.percussive_share
     played = add_percussion(played, magnitude, own.levels[:, :-1], own.spectra[:-1], share)
     played = match_energy(played, float(orchestra.energy))
