@@ -33,7 +33,7 @@ _FIRST_UPDATES, _ROUNDS, _LEVEL_UPDATES, _UPDATES = 30, 3, 4, 6
 _SHARED = 0.8  # Share of the neighbours in each round.
 _NOISE_SHARE = 0.02
 _NUM_NEIGHBOURS = 7
-_LEAST_NORM = 0.03  # Of the mean. In recordings, norms are at least 0.06 of it.
+_LEAST_NORM = 0.1  # Of the mean.
 _FILL_WIDTH = 1.5  # Semitones.
 
 
@@ -98,7 +98,7 @@ def _update_levels(magnitude: jax.Array, levels: jax.Array, spectra: jax.Array) 
 
 
 def _comparable(spectra: np.ndarray, levels: list[jax.Array]) -> tuple[np.ndarray, list[jax.Array]]:
-    """The same product, without spectra of a norm 30 dB under the mean of what is played.
+    """The same product, without spectra of a norm 20 dB under the mean of what is played.
 
     A pitch that is not played has hardly any level and may get any spectrum. Where a click is laid
     to such pitches, tiny spectra would have levels that outweigh all notes.
