@@ -117,7 +117,7 @@ def test_blocks_do_not_show():
     )
     levels = spectrum_levels(jnp.asarray(spectrum.magnitude), jnp.asarray(loudest))
     found = network(levels[None], jnp.asarray([spectrum.tuning]))[0]
-    inner = slice(20, len(whole) - 20)  # At the ends the network sees silence, or nothing.
+    inner = slice(15, len(whole) - 15)  # At the ends the network sees silence, or nothing.
     np.testing.assert_allclose(
         amplitudes(np.asarray(found))[inner, :-1], whole[inner], rtol=1e-3, atol=1e-6
     )

@@ -5,7 +5,7 @@ import pytest
 
 from research.audio import phase as phase_recovery
 from research.audio.stft import stft
-from research.transfer.reorchestration.activations import OF_CONTENT, find_activations
+from research.transfer.reorchestration.activations import OF_CONTENT, OF_STYLE, find_activations
 from research.transfer.reorchestration.attacks import flux, learn_attacks
 from research.transfer.reorchestration.blocks import (
     BLOCK,
@@ -18,7 +18,11 @@ from research.transfer.reorchestration.decay import LONGEST, change_course, find
 from research.transfer.reorchestration.grid import PITCHES, SAMPLE_RATE, STFT
 from research.transfer.reorchestration.register import find_register, move_to_register
 from research.transfer.reorchestration.sound import _spread
-from research.transfer.reorchestration.spectra import limit_percussion, percussive_share
+from research.transfer.reorchestration.spectra import (
+    limit_percussion,
+    percussive_share,
+    spectral_gains,
+)
 from research.transfer.reorchestration.spectrum import HERTZ, NUM_BINS, analyse
 from research.transfer.reorchestration.templates import Templates, learn_templates
 from research.transfer.reorchestration.transform import (
@@ -107,7 +111,8 @@ def test_frames_after_the_end_do_not_count_for_the_tuning():
     np.testing.assert_allclose(lengths, lengths[0], atol=3e-3)
 
 
-def test_notes_outweigh_clicks_in_tones_without_noise():
+@pytest.mark.parametrize("share", [OF_CONTENT, OF_STYLE])
+def test_notes_outweigh_clicks_in_tones_without_noise(share):
     """Clicks are laid to pitches that are not played, whose spectra could be tiny."""
     played = (72, 77, 74)
     tones = []
@@ -116,9 +121,20 @@ def test_notes_outweigh_clicks_in_tones_without_noise():
         tones.append(np.sum(partials, axis=0) * np.exp(-3e-4 * np.arange(len(partials[0]))))
     samples = np.concatenate(tones)
     samples = (0.1 * samples / np.sqrt(np.mean(samples**2))).astype(np.float32)
-    found = learn_templates(magnitudes(samples), find_activations(samples, OF_CONTENT)[0])
+    found = learn_templates(magnitudes(samples), *find_activations(samples, share))
     heard = np.square(found.levels[:, :-1]).sum(axis=0)
     assert set(PITCHES[np.argsort(heard)[-3:]].tolist()) == set(played)
+
+
+def test_gains_undo_an_equaliser_of_13_db_at_most():
+    random = np.random.default_rng(0)
+    magnitude = random.uniform(0.5, 1, (300, 1025)).astype(np.float32)
+    decibels = np.interp(np.arange(1025), [0, 200, 500, 800, 1024], [-10, 6, 0, 30, 30])
+    equalised = magnitude * 10 ** (decibels / 20)
+    found = 20 * np.log10(spectral_gains(equalised.astype(np.float32), magnitude))
+    np.testing.assert_allclose(found, np.maximum(-decibels, -13.03), atol=0.5)
+    silence = np.zeros((10, 1025), np.float32)
+    np.testing.assert_array_equal(spectral_gains(silence, silence), 1)
 
 
 def test_attacks_have_the_spectrum_that_only_rises_have():

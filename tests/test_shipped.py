@@ -40,11 +40,13 @@ def test_they_are_small_and_know_no_place():
     files = [file for file in SHIPPED.rglob("*.*") if "__pycache__" not in file.parts]
     notes, classifiers = 0, 0
     for file in files:
+        if "note_network" in file.parts and file.suffix == ".py":
+            continue  # How they are trained.
         if "note_network" in file.parts:
             notes += file.stat().st_size
         else:
             classifiers += file.stat().st_size
-    assert classifiers < 5e6 and notes < 0.25e6
+    assert classifiers < 5e6 and notes < 0.2e6
     names = {file.name for file in files}
     assert {"config.json", "data.json", "make_weights.py", "seed_0.npz"} <= names
     chosen = json.loads((SHIPPED / "config.json").read_text())

@@ -57,13 +57,16 @@ function selectVisible() {
   select(pair.querySelector(".sound[data-first]"));
 }
 
+/** Go to a position in seconds, or close to the end if the sound is shorter. */
+function moveTo(player, position) {
+  player.currentTime = Math.max(Math.min(position, (player.duration || Infinity) - 0.05), 0);
+}
+
 /** Change to another sound, at the same position within a pair, playing if the last one was. */
 function change(sound, plays = !playerOf(selected).paused) {
   const before = playerOf(selected);
   const player = playerOf(sound);
-  if (sound !== selected && pairOf(sound) === pairOf(selected)) {
-    player.currentTime = Math.min(before.currentTime, (player.duration || Infinity) - 0.05);
-  }
+  if (sound !== selected && pairOf(sound) === pairOf(selected)) moveTo(player, before.currentTime);
   before.pause();
   select(sound);
   if (plays) player.play().catch(() => {});
@@ -85,8 +88,7 @@ function step(by) {
 /** Move so many seconds within the selected sound. */
 function seek(by) {
   selectVisible();
-  const player = playerOf(selected);
-  player.currentTime = Math.max(Math.min(player.currentTime + by, (player.duration || 0) - 0.05), 0);
+  moveTo(playerOf(selected), playerOf(selected).currentTime + by);
 }
 
 function showPosition() {
@@ -153,18 +155,13 @@ byId("next").addEventListener("click", () => step(1));
 
 /** The action of a key, null with another modifier or where the key does something else. */
 function actionOf(event) {
-  const { key, target } = event;
-  if (event.altKey || event.ctrlKey || event.metaKey) return null;
+  const { key, target, shiftKey } = event;
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
+  if (event.altKey || event.ctrlKey || event.metaKey || (shiftKey && !by)) return null;
   if (target.closest("input, textarea, select, [contenteditable]")) return null;
-  if (target.matches(".scrolls, pre") && key.startsWith("Arrow")) return null;  // These scroll.
-  if (event.shiftKey) {
-    if (key === "ArrowLeft") return () => seek(-SEEK_SECONDS);
-    if (key === "ArrowRight") return () => seek(SEEK_SECONDS);
-    return null;
-  }
   if (key === " ") return target.closest("summary") ? null : toggle;
-  if (key === "ArrowLeft") return () => step(-1);
-  if (key === "ArrowRight") return () => step(1);
+  if (target.matches(".scrolls, pre")) return null;  // These scroll.
+  if (by) return shiftKey ? () => seek(by * SEEK_SECONDS) : () => step(by);
   if (key === "Enter" && target.closest(".point")) {
     return () => change(byId(target.closest(".point").dataset.plays), true);
   }

@@ -46,8 +46,9 @@ def main() -> None:
     with CountingBar() as bar:
         mixtures = _make_mixtures(workdir, PIECES.value + TEST_PIECES.value, bar)
         tested, trained = mixtures[: TEST_PIECES.value], mixtures[TEST_PIECES.value :]
-        kept = workdir / f"{len(trained)}_pieces_{STEPS.value}_steps_seed_{SEED.value}"
-        with Checkpoints(kept) as checkpoints:
+        pieces = f"pieces_{len(tested)}_to_{len(mixtures)}"
+        kept = f"{pieces}_steps_{STEPS.value}_seed_{SEED.value}"
+        with Checkpoints(workdir / kept) as checkpoints:
             parameters = fit(
                 trained,
                 STEPS.value,

@@ -81,15 +81,15 @@ def fit(
         return pitches.mean() + _PERCUSSION_WEIGHT * error[..., -1].mean()
 
     @jax.jit
-    def take_step(parameters: Any, state: Any, *batch: jax.Array) -> tuple[Any, jax.Array]:
+    def take_step(parameters: Any, moments: Any, *batch: jax.Array) -> tuple[Any, jax.Array]:
         loss, gradient = jax.value_and_grad(loss_of)(parameters, *batch)
-        updates, state = optimiser.update(gradient, state, parameters)
-        return (optax.apply_updates(parameters, updates), state), loss
+        updates, moments = optimiser.update(gradient, moments, parameters)
+        return (optax.apply_updates(parameters, updates), moments), loss
 
-    both = jax.device_put((parameters, optimiser.init(parameters)))
+    state = jax.device_put((parameters, optimiser.init(parameters)))
     done = checkpoints.latest or 0
     if done:
-        both, _ = checkpoints.load(done, both)
+        state, _ = checkpoints.load(done, state)
     generator = np.random.default_rng(seed)
     order: list[int] = []
     for step in range(1, num_steps + 1):
@@ -99,11 +99,12 @@ def fit(
         start = int(generator.integers(len(chosen[0].spectrum) - _FRAMES + 1))
         if step <= done:  # What follows is drawn as if there had been no break.
             continue
-        both, loss = take_step(*both, *_batch(chosen, slice(start, start + _FRAMES), config))
+        batch = _batch(chosen, slice(start, start + _FRAMES), config)
+        state, loss = take_step(*state, *batch)
         if step % _KEPT_STEPS == 0:
-            checkpoints.save(step, both, step, [])
+            checkpoints.save(step, state, step, [])
         on_step(step, float(loss))
-    return both[0]
+    return state[0]
 
 
 def measure(parameters: Any, mixtures: list[Mixture]) -> Accuracy:

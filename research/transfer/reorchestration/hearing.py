@@ -25,7 +25,7 @@ from research.transfer.reorchestration.spectrum import Spectrum
 WEIGHTS = pathlib.Path(__file__).parents[2] / "shipped" / "note_network" / "weights.npz"
 """The network that is used, in half precision."""
 
-_CONTEXT = 16  # Frames on each side of a block; the network looks at 15.
+_CONTEXT = NoteConfig().reach  # Frames on each side of a block.
 
 
 class Heard(NamedTuple):

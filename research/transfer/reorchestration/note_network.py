@@ -56,6 +56,11 @@ class NoteConfig:
     percussion: int = 32
     full_level: float = 0.042
 
+    @property
+    def reach(self) -> int:
+        """Frames that the network looks back, and as many ahead."""
+        return max(_TIME_WIDTH // 2 * sum(self.dilations), _PERCUSSION_FRAMES // 2)
+
 
 class NoteNetwork(nnx.Module):
     """Levels of pitches and of percussion; see the module."""

@@ -10,7 +10,7 @@ from research.transfer.reorchestration.activations import (
     find_activations,
 )
 from research.transfer.reorchestration.attacks import flux, learn_attacks
-from research.transfer.reorchestration.blocks import spans, split_blocks, sum_squares
+from research.transfer.reorchestration.blocks import spans
 from research.transfer.reorchestration.decay import LONGEST, find_course, find_onsets
 from research.transfer.reorchestration.grid import PITCHES, STFT
 from research.transfer.reorchestration.register import find_register
@@ -22,6 +22,7 @@ from research.transfer.reorchestration.spectra import (
     mean_log,
     noisiness,
     percussive_share,
+    spectral_gains,
 )
 from research.transfer.reorchestration.templates import (
     fill_pitches,
@@ -32,9 +33,6 @@ from research.transfer.reorchestration.transform import magnitudes
 _ATTACK_WIDTH = 2.0  # Semitones.
 _WIDTH = 1.5
 _NOISE_POWER = 0.7  # Noise rises less than the notes do.
-_SMOOTHED_BINS = 8
-_MOST_CHANGE = 1.5  # Of the logarithm, 13 dB.
-_TINY = 1e-9
 
 
 class Orchestra(NamedTuple):
@@ -75,9 +73,12 @@ def describe(samples: np.ndarray) -> Orchestra:
     pitched = level * fill_pitches(spectra[:-1], levels, _WIDTH)
     spectra = np.concatenate([pitched, noise * spectra[-1:]])
     attacks = level * fill_pitches(attacks, levels, _ATTACK_WIDTH)
+    # Templates learnt from dense activations are played with the sparse ones of a content. With
+    # these gains, the style's own notes have its spectrum when they are heard as a content's.
     heard = learn_templates(magnitude, sparse).levels[:, :-1]
     played = play(heard / max(float(heard.mean()), 1e-12), spectra, attacks)
-    gains = _gains_to(magnitude, played)
+    energy = float(np.square(magnitude).mean())
+    gains = spectral_gains(match_energy(played, energy), magnitude)
     orchestra = Orchestra(
         spectra=gains * spectra,
         attacks=gains * attacks,
@@ -87,7 +88,7 @@ def describe(samples: np.ndarray) -> Orchestra:
         mean_log=mean_log(magnitude),
         levels=level_quantiles(magnitude),
         noisiness=np.array(noisiness(magnitude)),
-        energy=np.square(magnitude).mean(),
+        energy=np.array(energy),
     )
     return Orchestra(*(np.asarray(array, np.float32) for array in orchestra))
 
@@ -109,22 +110,6 @@ def play(levels: np.ndarray, spectra: np.ndarray, attacks: np.ndarray) -> np.nda
     for span in spans(len(played)):
         played[span] = factors[span] @ templates
     return played
-
-
-def _gains_to(magnitude: np.ndarray, played: np.ndarray) -> np.ndarray:
-    """Gains of the bins from the mean power of what is played to that of the style, `[bins]`.
-
-    Templates learnt from dense activations are played with the sparse ones of a content. With these
-    gains, the style's own notes have the style's spectrum when they are heard as a content's.
-    """
-    from scipy.ndimage import gaussian_filter1d
-
-    wanted, own = (
-        gaussian_filter1d(sum_squares(split_blocks(each)) / len(each), _SMOOTHED_BINS)
-        for each in (magnitude, match_energy(played, float(np.square(magnitude).mean())))
-    )
-    change = 0.5 * np.log((wanted + _TINY) / (own + _TINY))
-    return np.exp(np.clip(change, -_MOST_CHANGE, _MOST_CHANGE))
 
 
 def silent_orchestra() -> Orchestra:

@@ -17,6 +17,8 @@ _NOISY_BINS, _AVERAGED_BINS = 370, 25  # 0 to 4 kHz, and 270 Hz.
 _TONAL, _NOISY = 0.95, 0.70  # Standard deviations.
 NUM_BANDS, NUM_QUANTILES = 64, 50
 _REST_DB = 40.0
+_SMOOTHED_BINS = 8  # Standard deviation.
+_MOST_CHANGE = 1.5  # Of a logarithm: 13 dB.
 _QUANTILES = (np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES
 
 
@@ -135,11 +137,34 @@ def mean_log(magnitude: np.ndarray) -> np.ndarray:
     return np.sum(sums, axis=0) / len(magnitude)
 
 
+def spectral_gains(magnitude: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Gains of the bins to the smoothed mean power of other magnitudes, 13 dB at most, `[bins]`.
+
+    Args:
+      magnitude: `[frames, bins]`.
+      wanted: the same.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    own, others = (
+        gaussian_filter1d(_mean_power(each), _SMOOTHED_BINS) + 1e-9 for each in (magnitude, wanted)
+    )
+    return np.exp(np.clip(0.5 * np.log(others / own), -_MOST_CHANGE, _MOST_CHANGE))
+
+
+def _mean_power(magnitude: np.ndarray) -> np.ndarray:
+    """Mean over time of the squared magnitudes, `[bins]`."""
+    sums = [
+        np.square(magnitude[span]).sum(axis=0, dtype=np.float64) for span in spans(len(magnitude))
+    ]
+    return np.sum(sums, axis=0) / len(magnitude)
+
+
 def lower_excess(magnitude: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Half of what the mean log spectrum has above that of a style taken off, in place."""
     from scipy.ndimage import gaussian_filter1d
 
-    difference = gaussian_filter1d(wanted - mean_log(magnitude), 8)
+    difference = gaussian_filter1d(wanted - mean_log(magnitude), _SMOOTHED_BINS)
     magnitude *= np.exp(0.5 * np.minimum(difference, 0)).astype(np.float32)
     return magnitude
 
