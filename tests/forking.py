@@ -14,6 +14,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from research.programs import load_librosa
 
@@ -50,6 +51,13 @@ class ScriptServer:
         self, script: str, arguments: Sequence[str], cwd: pathlib.Path = ROOT
     ) -> subprocess.CompletedProcess:
         """Run a script, a path in the top folder or the name of a module, to its end."""
+        [done] = self.run_together(script, [arguments], cwd)
+        return done
+
+    def run_together(
+        self, script: str, arguments: Sequence[Sequence[str]], cwd: pathlib.Path = ROOT
+    ) -> list[subprocess.CompletedProcess]:
+        """Run a script in one process for each of the arguments, all at a time."""
         script = str(ROOT / script) if script.endswith(".py") else script
         if self._process is None:
             self._process = subprocess.Popen(
@@ -62,15 +70,22 @@ class ScriptServer:
             )
         asked, told = self._process.stdin, self._process.stdout
         assert asked is not None and told is not None
-        self._count += 1
-        printed = self._folder / str(self._count)
-        print(json.dumps([script, arguments, str(cwd), str(printed)]), file=asked, flush=True)
+        printed = [self._folder / str(self._count + index) for index in range(len(arguments))]
+        self._count += len(arguments)
+        runs = list(zip(arguments, map(str, printed), strict=True))
+        print(json.dumps([script, str(cwd), runs]), file=asked, flush=True)
         if not select.select([told], [], [], _SECONDS)[0]:
             self.close()
-            raise TimeoutError(f"{script} {' '.join(arguments)} took more than {_SECONDS} s")
-        code = int(told.readline())
-        streams = (printed.with_suffix(suffix).read_text() for suffix in (".out", ".err"))
-        return subprocess.CompletedProcess([sys.executable, script, *arguments], code, *streams)
+            raise TimeoutError(f"{script} took more than {_SECONDS} s with {arguments}")
+        codes = json.loads(told.readline())
+        return [
+            subprocess.CompletedProcess(
+                [sys.executable, script, *given],
+                code,
+                *(file.with_suffix(suffix).read_text() for suffix in (".out", ".err")),
+            )
+            for given, file, code in zip(arguments, printed, codes, strict=True)
+        ]
 
     def close(self) -> None:
         """End the process."""
@@ -102,20 +117,23 @@ def _main() -> None:
         importlib.import_module(module)
     load_librosa()
     for line in sys.stdin:
-        script, arguments, cwd, printed = json.loads(line)
-        if child := os.fork():
-            status = os.waitpid(child, 0)[1]
-            print(os.waitstatus_to_exitcode(status), flush=True)
-            continue
-        for stream, suffix in ((1, ".out"), (2, ".err")):
-            os.dup2(os.open(f"{printed}{suffix}", os.O_CREAT | os.O_WRONLY), stream)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.chdir(cwd)
-        sys.argv = [script, *arguments]
-        code = _run(script)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        script, cwd, runs = json.loads(line)
+        children = [os.fork() or _end(script, cwd, *run) for run in runs]
+        statuses = [os.waitpid(child, 0)[1] for child in children]
+        print(json.dumps([os.waitstatus_to_exitcode(status) for status in statuses]), flush=True)
+
+
+def _end(script: str, cwd: str, arguments: list[str], printed: str) -> NoReturn:
+    """Run the script in this process, which is a fork, and end it."""
+    for stream, suffix in ((1, ".out"), (2, ".err")):
+        os.dup2(os.open(f"{printed}{suffix}", os.O_CREAT | os.O_WRONLY), stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.chdir(cwd)
+    sys.argv = [script, *arguments]
+    code = _run(script)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,11 @@ Training, testing and sweeps by two processes, too.
 import json
 import pathlib
 import socket
-import subprocess
-import sys
 
 import jax
 import numpy as np
 import pytest
 import soundfile
-from conftest import ROOT
 from every_mode import RATE
 
 from research.training.run import Run
@@ -51,28 +48,17 @@ def results(sounds, script_server, tmp_path_factory) -> dict[int, pathlib.Path]:
 
 
 @pytest.fixture(scope="module")
-def of_two(sounds, script_environment, tmp_path_factory) -> dict[int, pathlib.Path]:
+def of_two(sounds, script_server, tmp_path_factory) -> dict[int, pathlib.Path]:
     """What is left by two processes, by the number of devices that each of them has."""
     folders = {count: tmp_path_factory.mktemp(f"two_of_{count}") for count in OF_EACH}
     for count, folder in folders.items():
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             place = f"127.0.0.1:{free.getsockname()[1]},2,"
-        script = [sys.executable, "tests/every_mode.py", str(sounds), str(folder), str(count)]
-        running = [
-            subprocess.Popen(
-                [*script, f"{place}{index}"],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                cwd=ROOT,
-                env=script_environment | {"PYTHONPATH": str(ROOT)},
-            )
-            for index in range(2)
-        ]
-        printed = [process.communicate(timeout=240) for process in running]
-        assert [process.returncode for process in running] == [0, 0], printed
-        assert "accuracy" in printed[0][0] and "accuracy" not in printed[1][0]
+        arguments = [(str(sounds), str(folder), str(count), f"{place}{index}") for index in (0, 1)]
+        first, second = script_server.run_together("tests/every_mode.py", arguments)
+        assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+        assert "accuracy" in first.stdout and "accuracy" not in second.stdout
     return folders
 
 

@@ -113,7 +113,8 @@ def test_pieces_are_kept_as_they_are_made(monkeypatch, tmp_path):
 
 
 def test_a_training_lowers_the_loss_and_goes_on_where_it_was_killed(monkeypatch, tmp_path):
-    monkeypatch.setattr(fit, "_KEPT_STEPS", 2)
+    for name, value in {"_KEPT_STEPS": 2, "_BATCH": 2, "_FRAMES": 32}.items():
+        monkeypatch.setattr(fit, name, value)
     made = [mixtures.make_mixture(seed, ["a.sf2"], tmp_path) for seed in range(3)]
     losses, others = {}, {}
 

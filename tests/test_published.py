@@ -124,8 +124,9 @@ def pair(chord) -> tuple[np.ndarray, np.ndarray]:
 
 
 def run(preset: str, content: np.ndarray, style: np.ndarray, num_iterations: int) -> Minimum:
-    """A few steps of a preset, with short line searches."""
+    """A few steps of a preset, with short line searches, heard with any phase."""
     config = dataclasses.replace(PRESETS[preset], checkpoint="")
+    config = dataclasses.replace(config, phase=dataclasses.replace(config.phase, num_iterations=0))
     optimiser = dataclasses.replace(
         config.optimiser, log_every=max(num_iterations, 1), max_linesearch_steps=2, unrolled=False
     )
