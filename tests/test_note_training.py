@@ -179,3 +179,13 @@ def test_pieces_of_other_soundfonts_are_not_used_again(tmp_path):
         claim(workdir / "soundfonts.json", soundfont_digests([other]), binding=True)
     with pytest.raises(InputError, match=r"--soundfonts names two files font\.sf2; rename one"):
         soundfont_digests([one, other])
+
+
+def test_pieces_of_another_version_are_not_used_again(monkeypatch, tmp_path):
+    before = mixtures.source_digests()
+    assert {"instruments", "music", "mixtures", "grid", "spectrum"} == before.keys()
+    claim(tmp_path / "sources.json", before, binding=True)
+    (tmp_path / "music.py").write_text("changed")
+    monkeypatch.setattr(music, "__file__", str(tmp_path / "music.py"))
+    with pytest.raises(InputError, match=r"holds another run: music is .* another --workdir"):
+        claim(tmp_path / "sources.json", mixtures.source_digests(), binding=True)

@@ -552,11 +552,22 @@ def test_testing_leaves_a_checkpoint_in_the_making_alone(trained, tmp_path):
 @pytest.mark.parametrize("mode", ["evaluate", "predict", "embed", "pca"])
 def test_settled_keys_cannot_be_changed_where_nothing_is_trained(trained, mode):
     rest = {"predict": ["song.wav"], "embed": [{}]}.get(mode, [])
-    for key in ("model.width", "data.num_folds"):
+    for key in ("model.width", "data.num_folds", *["data.root"] * (mode == "predict")):
         assert_refused_by(
             lambda key=key: getattr(commands, mode)(TrainConfig(), trained, {key: 5}, *rest),
             f"config.{key}",
             "settled in training",
             f"--mode={mode}",
-            "config.data.root",
+            "config.checkpoint" if mode == "predict" else "config.data.root",
         )
+
+
+def test_an_overlap_beside_a_count_is_refused(tmp_path):
+    config = TrainConfig(segments=SegmentConfig(count=6, overlap=0.5))
+    changes = {"segments.overlap": 0.5}
+    assert_refused_by(
+        lambda: commands.train(config, tmp_path / "work", changes),
+        "config.segments.overlap does not apply where config.segments.count is 6",
+        "config.segments.count=0",
+    )
+    assert not (tmp_path / "work").exists()

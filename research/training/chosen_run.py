@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from research.data.front_ends.registry import convert, for_audio
-from research.data.splits import check_applies
 from research.errors import InputError
-from research.training.config import TrainConfig
+from research.training.config import TrainConfig, check_applies
 from research.training.run import SHIPPED, Run, find_run, was_trained
 
 
-def _may_differ(key: str) -> bool:
-    """True for the keys that a test may change: networks, and the data except the folds."""
-    return key == "checkpoint" or (key.startswith("data.") and key != "data.num_folds")
+def _reads_data(key: str) -> bool:
+    """True for the keys of the data, except the folds that networks were trained on."""
+    return key.startswith("data.") and key != "data.num_folds"
 
 
 def check_changes(
@@ -41,10 +40,32 @@ def check_changes(
 
 
 def find_networks(
-    mode: str, config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]
+    mode: str,
+    config: TrainConfig,
+    workdir: pathlib.Path,
+    changes: Mapping[str, Any],
+    *,
+    on_data: bool = True,
 ) -> Run:
-    """The run whose networks are used: that of `config.checkpoint`, of the workdir, or shipped."""
-    check_changes(mode, changes, _may_differ, ["data.root", "data.split", "checkpoint"])
+    """The run whose networks are used: that of `config.checkpoint`, of the workdir, or shipped.
+
+    Args:
+      mode: of the script.
+      config: `checkpoint` says which networks, `spectrogram` the front end of the data.
+      workdir: of the mode.
+      changes: the keys that were given, by dotted key; they replace those of the run.
+      on_data: True if the mode reads the data of `config.data`, which may then be changed.
+
+    Raises:
+      InputError: there are no networks, or a key cannot be changed.
+    """
+    named = ["data.root", "data.split"] if on_data else []
+    check_changes(
+        mode,
+        changes,
+        lambda key: key == "checkpoint" or (on_data and _reads_data(key)),
+        [*named, "checkpoint"],
+    )
     if config.checkpoint:
         run = find_run(config.checkpoint, changes)
         if run.folder.resolve() == workdir.resolve():
@@ -59,7 +80,7 @@ def find_networks(
     else:
         warnings.warn(f"no training in {workdir}: the shipped weights are used", stacklevel=2)
         run = Run.load(SHIPPED, changes)
-    check_applies(run.config.data, changes)
+    check_applies(run.config, changes)
     front_end = run.config.spectrogram
     if run.folder == SHIPPED:
         front_end = for_audio(front_end)

@@ -13,7 +13,6 @@ from research.data.descriptor_cache import DescriptorCache
 from research.data.descriptor_tables import save_descriptors, tables
 from research.data.front_ends.registry import for_input
 from research.data.pca import save_pca
-from research.data.splits import check_applies
 from research.data.tracks import load_collection
 from research.errors import InputError, only_warn
 from research.files import check_place, exclusive_lock
@@ -26,7 +25,7 @@ from research.training import embed as embedding
 from research.training import experiment, results, testing
 from research.training import pca as components
 from research.training.chosen_run import check_changes, find_networks
-from research.training.config import TrainConfig
+from research.training.config import TrainConfig, check_applies
 from research.training.predict import Ensemble, predict_files, ranked
 from research.training.run import SHIPPED, Run, was_trained
 from research.training.run_log import RunLog
@@ -51,7 +50,7 @@ def train(
       InputError: the config or the data do not allow it, or the workdir holds another run.
     """
     _check_trains("train", config)
-    check_applies(config.data, changes)
+    check_applies(config, changes)
     mesh = experiment.find_mesh(config)
     make_workdir(workdir)
     # Checkpoints and components bind the workdir; a start that made neither does not.
@@ -131,7 +130,7 @@ def predict(
             "--mode=predict needs --input; give a file of the kind that the networks were trained "
             "on, or a folder of them"
         )
-    run = find_networks("predict", config, workdir, changes)
+    run = find_networks("predict", config, workdir, changes, on_data=False)
     if run.folder != SHIPPED and run.config.data.root is None:
         warnings.warn(
             f"the networks in {run.folder} were trained on the synthetic set, and know its genres "
@@ -181,7 +180,7 @@ def pca(config: TrainConfig, workdir: pathlib.Path, changes: Mapping[str, Any]) 
         run = Run.load(workdir, changes)
         config = dataclasses.replace(run.config, pca=config.pca)
     else:
-        check_applies(config.data, changes)
+        check_applies(config, changes)
     if not config.spectrogram.invertible:
         raise InputError(
             "--mode=pca is for spectrograms that can be turned back into audio, and "

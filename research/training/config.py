@@ -1,7 +1,10 @@
 """The config of a training: its keys, their defaults and what they mean."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
+from research.data import splits
 from research.data.front_ends.base import FrontEnd
 from research.data.front_ends.registry import FRONT_ENDS
 from research.data.front_ends.stft import SpectrogramConfig
@@ -9,6 +12,7 @@ from research.data.pca import PcaConfig
 from research.data.segments import SegmentConfig
 from research.data.splits import SplitConfig
 from research.data.synthetic import SyntheticConfig
+from research.errors import InputError
 from research.models.base import NetworkConfig
 from research.models.multi_channel import MultiChannelConfig
 from research.models.registry import NETWORKS
@@ -114,3 +118,21 @@ class TrainConfig:
     def segment_frames(self) -> int:
         """Number of frames of a segment."""
         return self.spectrogram.num_frames(self.segments.seconds)
+
+
+def check_applies(config: TrainConfig, changes: Mapping[str, Any]) -> None:
+    """Check that the keys that were given change the training.
+
+    Args:
+      config: of the training.
+      changes: what was given, by dotted key; it is in the config.
+
+    Raises:
+      InputError: one is for another split, or for another way to cut tracks.
+    """
+    splits.check_applies(config.data, changes)
+    if changes.get("segments.overlap") and config.segments.count:
+        raise InputError(
+            "config.segments.overlap does not apply where config.segments.count is "
+            f"{config.segments.count}; give config.segments.count=0, or leave it out"
+        )

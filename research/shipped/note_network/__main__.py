@@ -4,8 +4,9 @@
 
 It records notes of two soundfonts in `--workdir`, makes random pieces of 6 s from them, trains, and
 measures on pieces that it was not trained on. Notes and pieces that are there already are used
-again, and a training that was killed goes on; a workdir is for one list of soundfonts. fluidsynth,
-pretty_midi and the soundfonts must be installed.
+again, and a training that was killed goes on; a workdir is for one list of soundfonts and for one
+version of the modules that make pieces. fluidsynth, pretty_midi and the soundfonts must be
+installed.
 """
 
 import functools
@@ -21,7 +22,12 @@ from research.models.network import Variables
 from research.progress import CountingBar
 from research.shipped.note_network.fit import fit, measure
 from research.shipped.note_network.instruments import soundfont_digests
-from research.shipped.note_network.mixtures import PIECES_OF_FILE, Mixture, make_file
+from research.shipped.note_network.mixtures import (
+    PIECES_OF_FILE,
+    Mixture,
+    make_file,
+    source_digests,
+)
 from research.training.checkpoints import Checkpoints
 from research.training.weights import save_weights
 from research.workdir import claim, make_workdir, save_json
@@ -42,6 +48,7 @@ def main() -> None:
     check_tools(["pretty_midi"], SOUNDFONTS.value)
     workdir = make_workdir(pathlib.Path(WORKDIR.value))
     claim(workdir / "soundfonts.json", soundfont_digests(SOUNDFONTS.value), binding=True)
+    claim(workdir / "sources.json", source_digests(), binding=True)
     destination = make_workdir(pathlib.Path(DESTINATION.value))
     with CountingBar() as bar:
         mixtures = _make_mixtures(workdir, PIECES.value + TEST_PIECES.value, bar)

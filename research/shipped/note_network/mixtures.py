@@ -1,6 +1,8 @@
 """Random pieces as audio, with the amplitude of each pitch and of percussion over time."""
 
+import hashlib
 import pathlib
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,8 +10,10 @@ import numpy as np
 
 from research.audio.levels import rms
 from research.files import atomic_write
+from research.shipped.note_network import instruments, music
 from research.shipped.note_network.instruments import Instrument, load_notes
 from research.shipped.note_network.music import Note, Voice, write_piece
+from research.transfer.reorchestration import grid, spectrum
 from research.transfer.reorchestration.grid import PITCHES, SAMPLE_RATE, STFT
 from research.transfer.reorchestration.spectrum import analyse
 
@@ -37,6 +41,13 @@ class Mixture(NamedTuple):
     tuning: np.float32
 
 
+def source_digests() -> dict[str, str]:
+    """Digest of each module that decides what the pieces are, by its name."""
+    modules = (instruments, music, sys.modules[__name__], grid, spectrum)
+    paths = [pathlib.Path(str(module.__file__)) for module in modules]
+    return {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
 def make_mixture(seed: int, soundfonts: Sequence[str], folder: pathlib.Path) -> Mixture:
     """A random piece of 6 s, in random loudness, colour, distortion, room and noise.
 
@@ -50,11 +61,11 @@ def make_mixture(seed: int, soundfonts: Sequence[str], folder: pathlib.Path) -> 
     """
     generator = np.random.default_rng(seed)
     samples, amplitudes = _play(generator, soundfonts, folder)
-    spectrum = analyse(samples)
+    analysed = analyse(samples)
     return Mixture(
-        spectrum.magnitude[:NUM_FRAMES].astype(np.float16),
+        analysed.magnitude[:NUM_FRAMES].astype(np.float16),
         amplitudes.astype(np.float16),
-        np.float32(spectrum.tuning),
+        np.float32(analysed.tuning),
     )
 
 
