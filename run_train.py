@@ -1,6 +1,6 @@
 """Train a genre classifier, test it and use it.
 
-Classifiers are of audio, of GTZAN's images of spectrograms, or of tables of descriptors.
+The input is audio, GTZAN's images of spectrograms, or tables of descriptors.
 
     python run_train.py --config=configs/multi_channel.py --config.data.root=gtzan
     python run_train.py --mode=evaluate --workdir=results/multi_channel

@@ -1,4 +1,4 @@
-"""Give back one piece of music in the style of another.
+"""Transfer the style of one piece of music to another.
 
     python run_transfer.py --content=melody.wav --style=band.mp3 --output=out.wav
 

@@ -1,8 +1,8 @@
-"""The residual network on GTZAN's pictures of spectrograms, `images_original/<genre>/*.png`.
+"""The residual network on GTZAN's images of spectrograms, `images_original/<genre>/*.png`.
 
     python run_train.py --config=configs/pictures.py --config.data.root=gtzan
 
-A picture is a spectrogram of 334 frames by 128 mel bands, 30 s. `config.model` takes any network.
+An image is a spectrogram of 334 frames by 128 mel bands, 30 s. `config.model` may be any network.
 
 In five folds of the 639 tracks of the fault-filtered training and validation lists: 76.1 % by track
 (95 % interval 73 to 79 %), one seed, 34 epochs. `research/shipped/README.md` has the protocol.

@@ -2,7 +2,7 @@
 
     python run_train.py --config=configs/residual.py --config.data.root=gtzan
 
-`configs/pictures.py` is the same on GTZAN's pictures, on which the shipped weights were trained.
+`configs/pictures.py` is the same on GTZAN's images, on which the shipped weights were trained.
 """
 
 from ml_collections import ConfigDict

@@ -1,4 +1,4 @@
-"""The single-channel classifier: a spectrogram of 257 frames by 257 bins as a picture.
+"""The single-channel classifier: a spectrogram of 257 frames by 257 bins as an image.
 
     python run_train.py --config=configs/single_channel.py --config.data.root=gtzan
 

@@ -11,7 +11,7 @@ from research.training.config import TrainConfig
 
 
 def smoke(config: TrainConfig, seconds: float = 1.0) -> TrainConfig:
-    """A few seconds of the same on a small synthetic set: does it run?"""
+    """The config for a short training on a small synthetic set, to check that it runs."""
     replace = dataclasses.replace
     synthetic = SyntheticConfig(tracks_per_genre=3, seconds=2.0)
     return replace(

@@ -123,7 +123,7 @@ of a PCA: `--config.variable=pca --config.pca=WORKDIR/pca.npz --config.init=nois
 _TEXTURE = TransferConfig(
     init="matched", num_iterations=120, content=ContentWeights(), style=StyleWeights()
 )
-"""The style's colour and texture on the content, with every term at the weight of its class."""
+"""Timbre and texture of the style on the content; every term has its default weight."""
 
 _COMBINED = dataclasses.replace(
     _TEXTURE, init="reorchestrated", content_target="start", num_iterations=60

@@ -27,7 +27,7 @@ def only_warn(what: object) -> Iterator[None]:
     """Turn any error inside the block into a warning, since the result is written already.
 
     Args:
-      what: is not written then, such as the name of a figure or page.
+      what: the result that could not be written, such as the path of a figure or page.
     """
     try:
         yield

@@ -104,7 +104,7 @@ def written_by_first(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def own_part(items: Sequence[T]) -> list[T]:
-    """What is for this process, when items are dealt out in runs of about the same length."""
+    """The items of this process: one of `count()` consecutive slices of about equal length."""
     first, last = (len(items) * place // count() for place in (index(), index() + 1))
     return list(items[first:last])
 
@@ -113,7 +113,7 @@ def check_one(what: str) -> None:
     """Check that a run is of one process.
 
     Args:
-      what: the run does that several processes cannot.
+      what: the task that takes one process, for the message.
 
     Raises:
       InputError: it is not.

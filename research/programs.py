@@ -59,7 +59,7 @@ def keep_programs() -> None:
 
 
 def _replace_damaged() -> None:
-    """Have jax write a program anew of which it warns that it is damaged."""
+    """Delete a cached program that jax warns is damaged, so that jax writes it again."""
     import jax
 
     show = warnings.showwarning

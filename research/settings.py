@@ -61,7 +61,7 @@ def member_of(default: Any, members: Mapping[str, type]) -> Any:
 
 
 def unbound(default: Any) -> Any:
-    """A field that may change from one start of a run to the next: its result stays the same."""
+    """A field that may differ when a run is continued; the result does not depend on it."""
     return dataclasses.field(default=default, metadata={"binds": False})
 
 

@@ -148,7 +148,7 @@ def _end(number: int, start: str = "\n") -> None:
 
 
 def kill_children(process: int) -> None:
-    """Kill all processes that this one or those have started, where /proc tells them."""
+    """Kill all descendants of a process, by its id; /proc must list them."""
     for path in glob.glob(f"/proc/{process}/task/*/children"):
         with contextlib.suppress(OSError, ValueError):
             for child in map(int, pathlib.Path(path).read_text().split()):

@@ -1,4 +1,4 @@
-"""Running medians, which part harmonic from percussive sound (Fitzgerald 2010)."""
+"""Running medians, for harmonic-percussive separation (Fitzgerald 2010)."""
 
 import numpy as np
 

@@ -106,9 +106,9 @@ def istft(
 ) -> jax.Array:
     """Inverse STFT: the waveform whose STFT is nearest to `spectrum` (Griffin & Lim 1984, eq. 6).
 
-    Complex `[..., frames, bins]` to `[..., length]`, equal to `librosa.istft` with `length`. With
-    `num_samples`, which is traced, to the waveform of so many samples and zeros after them; the
-    frames after those of that waveform must be zeros.
+    Complex `[..., frames, bins]` to `[..., length]`, equal to `librosa.istft` with `length`. If
+    `num_samples` is given (it may be traced), samples after the first `num_samples` are zeros, and
+    the frames after the first `config.num_frames(num_samples)` must be zeros.
     """
     frames = jnp.fft.irfft(spectrum, n=config.n_fft) * config.window_values()
     padded = overlap_add(frames, config.hop_length)

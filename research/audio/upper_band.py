@@ -32,9 +32,9 @@ def relative_levels(recording: Waveform, sample_rate: int) -> np.ndarray:
 def add_upper_band(
     output: np.ndarray, content: Waveform, sample_rate: int, style: np.ndarray, amount: float
 ) -> np.ndarray:
-    """Add to an output, in place, what its content has above `sample_rate / 2`.
+    """Add the frequencies of a content above `sample_rate / 2` to an output, in place.
 
-    It comes at the levels of the style.
+    They get the levels of the style.
 
     Band b of the content gets the gain `g (S_b / C_b)^amount`: g is the gain from content to output
     in the octave below, S and C are the `relative_levels` of style and content. A band that the

@@ -116,7 +116,7 @@ def check_peak(samples: np.ndarray) -> None:
     hold integers as floats.
 
     Raises:
-      InputError: one is.
+      InputError: a sample is above 100.
     """
     peak = max(samples.max(initial=0), -samples.min(initial=0))
     if not peak <= _LOUDEST:

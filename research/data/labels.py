@@ -17,7 +17,7 @@ def check_different(names: Iterable[str], where: str) -> None:
 
     Args:
       names: of folders, or of the labels of a table.
-      where: they are, for the message.
+      where: source of the names, for the message.
 
     Raises:
       InputError: two names differ in capitals, blanks or their form in Unicode only.

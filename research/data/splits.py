@@ -224,10 +224,10 @@ def _hint(collection: Collection, groups: list[list[int]]) -> str:
 
 
 def _take(groups: list[list[list[int]]], fraction: float, left: int = 1) -> list[list[int]]:
-    """The first groups of each genre, a fraction of them, at least one; and some are left.
+    """The first groups of each genre, a fraction of them, at least one; `left` groups remain.
 
-    Where their tracks are far from the fraction of all, since groups are of very different sizes,
-    those are left out that would lead farther from it.
+    If they hold far more or fewer tracks than the fraction, since group sizes differ, a group is
+    skipped if it would move the number of tracks away from the fraction.
     """
     taken = []
     for genre in groups:
@@ -262,9 +262,9 @@ def _warn_of_names(collection: Collection, groups: list[list[list[int]]]) -> Non
         names = [collection.tracks[index].name for group in genre for index in group]
         if len(genre) == total > _FEW and (shared := numbered_alike(names)):
             warnings.warn(
-                f"all {total} tracks of {name} are called {shared!r} and a number, and are taken "
-                "for separate recordings; if they are slices of one, what is tested on sounds like "
-                "what is trained on: name them part 1, part 2 and so on",
+                f"all {total} tracks of {name} are called {shared!r} and a number, and count as "
+                "separate recordings; if they are slices of one, training and test tracks are of "
+                "the same recording: name them part 1, part 2 and so on",
                 stacklevel=3,
             )
 

@@ -211,7 +211,7 @@ def _scale(samples: np.ndarray, rests: np.ndarray | None = None) -> np.ndarray:
 
 
 def _gain(samples: np.ndarray, rests: np.ndarray | None) -> float:
-    """What brings samples without rests, frames of the STFT, to an RMS level of 0.1."""
+    """Gain that scales samples to an RMS level of 0.1 outside of `rests`, frames of the STFT."""
     powers = np.square(samples, dtype=np.float64)
     mean = powers.mean()
     if rests is not None and rests.any():

@@ -32,8 +32,8 @@ class ResidualConfig(NetworkConfig):
       dropout: fraction dropped of the input of the last layer of the convolutional branch, and of
         the statistics.
       hidden_dropout: fraction of the hidden units dropped.
-      centre: True to subtract from each bin its mean over time before the convolutions, so that
-        they do not see the level and the colour of a recording.
+      centre: True to subtract the mean over time from each bin before the convolutions, which
+        makes them invariant to the level and the equalisation of a recording.
       discriminant: weight of a linear discriminant in the logits, where the branches have the rest;
         0 for none.
       atoms: size of the dictionary of the discriminant.

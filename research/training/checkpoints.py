@@ -51,7 +51,7 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
-        # What could not be written raises again when it is closed, over the error that tells it.
+        # `close` raises write errors again; they would hide the exception of the block.
         with contextlib.suppress(*([] if kind is None else [Exception])):
             self._checkpointer.close()
 

@@ -1,4 +1,4 @@
-"""Which run a mode of `run_train.py` uses, and what may be changed of it."""
+"""Choice of the run that a mode of `run_train.py` uses, and checks of changes to its config."""
 
 import dataclasses
 import pathlib
@@ -29,7 +29,7 @@ def check_changes(
       named: keys that a message suggests.
 
     Raises:
-      InputError: one may not.
+      InputError: a key may not be changed.
     """
     for key in changes:
         if not allowed(key):

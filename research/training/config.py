@@ -55,8 +55,8 @@ class TrainConfig:
       weight_decay: of arrays of more than one axis, times the learning rate (AdamW, Loshchilov &
         Hutter 2019).
       label_smoothing: probability that the target spreads evenly over all classes.
-      averaging: fraction of the moving average of the weights that a step keeps; the average is
-        what is used. 0 to use the weights of the last step.
+      averaging: decay of the exponential moving average of the weights, which is used in place of
+        the weights of the last step; 0 for no average.
       tensorboard: True to write metrics for TensorBoard, too.
       data: the tracks and their split.
       spectrogram: the front end.

@@ -100,8 +100,8 @@ def fit_discriminant(
 
     The dictionary is learned from patches of the training segments, without labels. The
     discriminant is fitted to all of them twice: as they are, and cropped and varied in level and
-    colour as in training. How sure it is, is measured on a fifth of the tracks before it is fitted
-    to them, too; its statistics are not normal, so its likelihoods cannot be used as they are.
+    equalisation as in training. A fifth of the tracks is held out at first to calibrate a factor on
+    the logits: the statistics are not normal, so the likelihoods are not calibrated.
 
     Args:
       network: its other arrays are not used.
@@ -173,7 +173,7 @@ def fit_discriminant(
 
 
 def calibrate(logits: np.ndarray, label: np.ndarray, track: np.ndarray) -> np.float32:
-    """The factor from 0.001 to 1 by which the mean logits of tracks give the least cross-entropy.
+    """The factor on the mean logits of tracks, 0.001 to 1, that minimises the cross-entropy.
 
     Args:
       logits: of segments that the discriminant was not fitted to, `[segments, classes]`.

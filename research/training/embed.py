@@ -182,7 +182,7 @@ def t_sne(points: np.ndarray, seed: int) -> tuple[np.ndarray, float]:
 
 
 def count_nearest(points: np.ndarray, classes: np.ndarray) -> tuple[int, int] | None:
-    """For how many points the class of most of the five nearest others is their own.
+    """Number of points whose class is the most frequent one among their five nearest neighbours.
 
     If several classes have the most neighbours, the class of the nearest of these counts.
 

@@ -147,11 +147,11 @@ class Run:
         return found
 
     def by_names(self, collection: Collection) -> bool:
-        """True if tracks of a collection are recognised by their names, which others may have.
+        """True if tracks that no digest recognises are recognised by their names.
 
-        So it is with another front end than that of the training, whose digests are others, with
-        the shipped weights, and where a file is not one of the training, but may be a copy in
-        another format; not if `data.recordings` says that names mislead.
+        Names are used with the shipped weights and with another front end than in training, since
+        digests differ. Otherwise they are used if a file is unknown, which may be a copy in another
+        format, unless `data.recordings` is `files`. Other recordings may have the same names.
         """
         if self._hashed or self.front_end != self.config.spectrogram.name:
             return True

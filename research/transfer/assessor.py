@@ -63,7 +63,7 @@ class Assessor:
         return _Inputs(" ".join(digests), content, style)
 
     def prepare(self) -> None:
-        """Have a worker analyse the pair, which its first verdict would wait for."""
+        """Start the analysis of the pair in a worker, so that the first verdict is ready sooner."""
         if "style" in self._recordings:
             self._workers.prepare(_prepare, self._inputs)
 
@@ -71,9 +71,9 @@ class Assessor:
         """Begin to assess an output.
 
         Returns:
-          A function that waits for the seconds that it took, and for `judge` and `genres` for
-          `metrics.json`, as far as there are a judge and classifiers. `excerpt` are the seconds of
-          the output in which it starts and ends, if it is one.
+          A function that waits and returns the wall time in seconds, and entries of `metrics.json`:
+          `judge` and `genres` if there are a judge and classifiers, and `excerpt`, its start and
+          end in the output in seconds, if only an excerpt was assessed.
         """
         started = time.perf_counter()
         span, output = find_middle(output.seconds), middle(output)
@@ -98,7 +98,7 @@ class Assessor:
 
     @functools.cached_property
     def _genres(self) -> dict[str, Any]:
-        """Those of the inputs."""
+        """Predicted genres of the content and the style."""
         return self._predict(self._recordings)
 
     def _predict(self, waveforms: dict[str, Waveform]) -> dict[str, Any]:

@@ -151,8 +151,8 @@ class TransferConfig:
       num_iterations: largest number of iterations of the optimiser.
       variable: what is optimised, see `research/transfer/variables`.
       init: start of the variable; "matched" is the content with the band levels of the style.
-      content_target: what content terms compare with: the "content", or the "start", which makes
-        a start by "reorchestrated" keep its notes and its instruments; needs variable=waveform.
+      content_target: target of the content terms: "content", or "start", which keeps the notes and
+        instruments of a start by "reorchestrated" and needs variable=waveform.
       noise_scale: standard deviation of the start from noise.
       stft: STFT of features and of spectrogram variables.
       features: the random filters.

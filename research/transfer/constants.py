@@ -99,10 +99,10 @@ def make_constants(config: TransferConfig, output_rate: int) -> Constants:
 
 
 def check_described(config: TransferConfig, output_rate: int) -> None:
-    """Check that filters of the output are those that a style was described with.
+    """Check that the random filters of the output have as many bins as those of the description.
 
-    A description is made for outputs of the sample rate of the config. Filters of fewer bins are
-    other filters, and what they see of a style is something else.
+    A style is described with filters for the sample rate of the config. Filters of fewer bins have
+    other weights, so their outputs cannot be compared.
 
     Raises:
       InputError: they are not.

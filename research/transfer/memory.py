@@ -30,7 +30,7 @@ _FILTERS = 18  # For each weight of a filter, with the spectra of wide ones.
 def needed_memory(
     config: TransferConfig, content: Waveform, style: Waveform | None
 ) -> dict[str, int]:
-    """Approximate bytes that a transfer takes, by what to lower to need less.
+    """Approximate memory of a transfer in bytes, by the config key to lower for less.
 
     Within a factor of 1.5 of what was measured for the presets, and rather too much.
 

@@ -91,8 +91,8 @@ def count_votes(votes: Iterable[Vote]) -> list[dict[str, Any]]:
     """For each two kinds of sounds and each question, how often either was preferred.
 
     Of several votes of a listener on the same two sounds, the first counts: after it the listener
-    was told which was which. `share` is that of the first among the decided votes, with its 95 %
-    Wilson interval, for which votes of one listener on several recordings are independent.
+    was told which was which. `share` is the fraction of decided votes for the first sound, with its
+    95 % Wilson interval, which treats votes of one listener on several recordings as independent.
     """
     counts: dict[tuple[str, str, str], Counter] = {}
     heard = set()

@@ -25,7 +25,7 @@ def transform_blocks(
     stft: StftConfig,
     transform: Callable[..., jax.Array],
 ) -> np.ndarray:
-    """A function of the frames of the mean of the channels, `[frames, bins]`.
+    """Frames `[frames, bins]` that a function computes from the mean of the channels.
 
     An offset (DC) is removed before; see `match_channels` for channels that cancel each other.
     All blocks have the same length, so one compiled program serves every waveform.

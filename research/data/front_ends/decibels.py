@@ -1,4 +1,4 @@
-"""What log-mel frames of audio and those of GTZAN's images have in common."""
+"""Base class of the two log-mel front ends: for audio, and for GTZAN's images."""
 
 from typing import ClassVar
 

@@ -9,9 +9,9 @@ Kullback-Leibler, by the multiplicative updates
 W has a harmonic template a pitch and a flat one for noise. All pitches share one spectral envelope,
 which is adapted in turns with H (as Vincent, Bertin and Badeau 2010 do with a narrower one).
 
-A network hears the levels, too (`note_network`). It knows how instruments sound and takes no drum
-for a pitch; the factorisation follows the recording at hand and leaves little of it out. What is
-used is a geometric mean of both.
+A network estimates the levels, too (`note_network`). It was trained on many instruments and does
+not mistake drums for pitches; the factorisation fits the recording itself more closely. The result
+is a weighted geometric mean of both.
 """
 
 from typing import NamedTuple
@@ -58,8 +58,8 @@ _GAIN = 5.0  # An envelope changes by this factor at most in a round.
 _SILENT = 1e-4
 
 OF_CONTENT, OF_STYLE = 0.9, 0.25
-"""Shares of the network in the mean. The notes of a content are told apart best by the network. The
-templates of a style are to explain all of its sound, so its activations are not so sparse.
+"""Weights of the network in the geometric mean. For a content the network separates notes best. The
+templates of a style should explain all of its sound, so its activations are less sparse.
 """
 
 

@@ -1,4 +1,4 @@
-"""What the network for notes hears in a piece: how loud each pitch and the percussion are."""
+"""Levels of each pitch and of percussion in a piece, estimated by the note network."""
 
 import functools
 import pathlib
@@ -29,7 +29,7 @@ _CONTEXT = NoteConfig().reach  # Frames on each side of a block.
 
 
 class Heard(NamedTuple):
-    """What is heard, in amplitudes on one scale.
+    """Amplitudes of the pitches and of percussion, on one scale.
 
     Attributes:
       pitches: `[frames, pitches]`.

@@ -1,4 +1,4 @@
-"""A small network that hears notes: levels of each pitch and of percussion over time.
+"""A small network that estimates the levels of each pitch and of percussion over time.
 
 The partials of a pitch are stacked as channels (harmonic stacking, Bittner et al. 2022), so that
 one layer serves all pitches:
@@ -58,7 +58,7 @@ class NoteConfig:
 
     @property
     def reach(self) -> int:
-        """Frames that the network looks back, and as many ahead."""
+        """Receptive field on each side of a frame, in frames."""
         return max(_TIME_WIDTH // 2 * sum(self.dilations), _PERCUSSION_FRAMES // 2)
 
 

@@ -1,4 +1,4 @@
-"""The whole of it: a content of any rate, length and channels, on the instruments of a style."""
+"""Reorchestration of a content of any sample rate, length and number of channels."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _NO_LEVELS = np.zeros(0)
 
 
 def orchestra_of(style: np.ndarray, sample_rate: int) -> Orchestra:
-    """The instruments of a style, mono `[1, samples]`."""
+    """The instruments of a style, mono `[1, samples]` of any level, at `sample_rate` Hz."""
     samples = _at_rate(style, sample_rate)[0]
     return describe(samples * np.float32(_RMS / max(rms(samples), 1e-12)))
 

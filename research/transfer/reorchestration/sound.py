@@ -13,11 +13,11 @@ from research.transfer.reorchestration.transform import (
 )
 
 _NUM_ITERATIONS, _MOMENTUM = 20, 0.5
-_FILTERED, _NOISY_FILTERED = 0.1, 0.9  # Share of the filtered content.
+_FILTERED, _NOISY_FILTERED = 0.1, 0.9  # Exponent b of the filtered content, see `render`.
 _LARGEST_GAIN = 200.0
 _RANGE = 10.0
 _FLOOR = 1e-5  # Of the loudest bin, for logarithms.
-_LEVELS, _PHASES = (9, 33), (3, 7)  # Frames and bins that those of a channel are means of.
+_LEVELS, _PHASES = (9, 33), (3, 7)  # Frames and bins over which levels and phases are smoothed.
 _SILENT = 1e-20
 
 
@@ -74,7 +74,7 @@ def _spread(
     floor: float,
     amount: float,
 ) -> np.ndarray:
-    """What is played by the mix, in every channel.
+    """Waveform of each channel from the rendered mix, `[channels, samples]`.
 
     Channel c has the magnitudes `wanted sqrt(P_c / mean(P))`, with powers P smoothed in time and
     frequency, and the phase of the mix turned by that of `C_c conj(C)`, the more smoothed the more

@@ -1,4 +1,4 @@
-"""What a whole spectrogram is like, and spectrograms made more like that of a style.
+"""Statistics of spectrograms, and corrections that move a spectrogram towards a style.
 
 All take magnitudes `[frames, bins]`. Logarithms of a style are passed as its statistics, so that
 they can be kept without its audio. The spectra of a long piece are large, so what is computed of
@@ -23,10 +23,10 @@ _QUANTILES = (np.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES
 
 
 def noisiness(magnitude: np.ndarray) -> float:
-    """From 0, tonal, to 1, like noise, as distorted guitars and dense drums are.
+    """Noisiness of magnitudes `[frames, bins]`: 0 is tonal, 1 like noise or distorted guitars.
 
-    By the standard deviation of the log spectrum about its mean over 270 Hz, in loud frames up to
-    4 kHz: peaks stand out of a tonal spectrum.
+    It falls with the standard deviation of the log spectrum about its mean over 270 Hz, in loud
+    frames up to 4 kHz: a tonal spectrum has peaks.
     """
     from scipy.ndimage import uniform_filter1d
 
@@ -68,7 +68,7 @@ def percussive_share(magnitude: np.ndarray) -> float:
 
 
 def limit_percussion(magnitude: np.ndarray, share: float) -> np.ndarray:
-    """The percussive part lowered, in place, to a style's share, by 8 dB at most."""
+    """Lower the percussive part in place to a style's fraction of energy, by at most 8 dB."""
     percussion = find_percussion(magnitude)
     harmonic, percussive = _part_energies(magnitude, percussion)
     own, wanted = percussive / max(harmonic, 1e-12), share / max(1 - share, 1e-12)
@@ -101,9 +101,9 @@ def add_percussion(
     spectra: np.ndarray,
     share: np.ndarray,
 ) -> np.ndarray:
-    """The content's percussion added in place, as loud beside the notes as it is in the content.
+    """Add the content's percussion in place, at its level relative to the notes in the content.
 
-    It is what the content has above its notes, in frames where percussion is heard.
+    Percussion is the magnitude above the model of the notes, in frames that have percussion.
 
     Args:
       played: the notes on other instruments, `[frames, bins]`.
@@ -161,7 +161,7 @@ def _mean_power(magnitude: np.ndarray) -> np.ndarray:
 
 
 def lower_excess(magnitude: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Half of what the mean log spectrum has above that of a style taken off, in place."""
+    """Halve in place the excess of the mean log spectrum over a style's, `wanted` `[bins]`."""
     from scipy.ndimage import gaussian_filter1d
 
     difference = gaussian_filter1d(wanted - mean_log(magnitude), _SMOOTHED_BINS)
@@ -170,7 +170,7 @@ def lower_excess(magnitude: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def keep_rests(magnitude: np.ndarray, content: np.ndarray) -> np.ndarray:
-    """Frames made as quiet, in place, as those of the content 40 dB under its loud ones."""
+    """Lower frames in place to the content's relative level where that is under -40 dB."""
 
     def below(values: np.ndarray) -> np.ndarray:
         decibels = 10 * np.log10(_energies(values) + 1e-9)

@@ -24,7 +24,7 @@ _CONTENT_NOISINESS = 0.8
 
 
 class Target(NamedTuple):
-    """What is to be heard.
+    """Target magnitudes of the output, and the model of the content.
 
     Attributes:
       magnitude: of the content on the style's instruments, `[frames, bins]`.

@@ -83,7 +83,7 @@ class Variable(abc.ABC):
         return pad_to(variable, shape)
 
     def cut(self, variable: jax.Array | np.ndarray, num_samples: int) -> np.ndarray:
-        """A padded variable without what is not of a waveform of `num_samples`."""
+        """A padded variable cut to the `shape` for a waveform of `num_samples`."""
         array = np.asarray(variable)
         return array[tuple(map(slice, self.shape(len(array), num_samples)))]
 
