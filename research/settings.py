@@ -75,13 +75,16 @@ def freeze(cls: type[T], config: Mapping[str, Any], prefix: str = "config") -> T
         refuses its values with a ValueError.
     """
     hints = typing.get_type_hints(cls)
-    unknown = sorted(set(config) - set(hints))
+    fields = dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
+    known = {field.name for field in fields} | ({"name"} & hints.keys())
+    unknown = sorted(set(config) - known)
     if unknown:
+        where = f" where {prefix}.name is {config['name']}" if "name" in config else ""
         raise InputError(
-            f"{prefix}.{unknown[0]} is unknown; known keys: {', '.join(sorted(hints))}"
+            f"{prefix}.{unknown[0]} is unknown{where}; known keys: {', '.join(sorted(known))}"
         )
     values = {}
-    for field in dataclasses.fields(cls):  # pyright: ignore[reportArgumentType]
+    for field in fields:
         if field.name not in config:
             continue
         key, hint, value = f"{prefix}.{field.name}", hints[field.name], config[field.name]

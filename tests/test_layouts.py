@@ -7,7 +7,8 @@ import pytest
 
 from research.audio.find import AUDIO, FileKind
 from research.data.front_ends.images import IMAGES
-from research.data.layouts.base import Layout
+from research.data.layouts import registry
+from research.data.layouts.base import LabelledFile, Layout
 from research.data.layouts.class_folders import ClassFolders
 from research.data.layouts.gtzan import Gtzan
 from research.data.layouts.registry import LAYOUTS, find_labelled_files
@@ -156,6 +157,18 @@ def test_one_genre_written_in_two_ways_is_refused(tmp_path, one, other):
     with pytest.raises(InputError, match="differ in capitals, blanks or accents only") as error:
         find_labelled_files(tmp_path, AUDIO)
     assert repr(one) in str(error.value) and repr(other) in str(error.value)
+
+
+def test_so_is_one_in_names_of_files(tmp_path, monkeypatch):
+    class ByName(ClassFolders):
+        def files(self, root, kind):
+            return [LabelledFile(path.stem, path.name, path) for path in sorted(root.iterdir())]
+
+    monkeypatch.setattr(registry, "LAYOUTS", (ByName(),))
+    for name in ("Blues.wav", "blues.wav"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match="'Blues' and 'blues', which differ in capitals"):
+        find_labelled_files(tmp_path, AUDIO)
 
 
 def test_genres_are_clean_text(tmp_path):

@@ -45,6 +45,11 @@ def test_the_faithful_presets_augment_nothing():
             ["spectrogram.name", "stft, mel, picture, descriptors"],
         ),
         ({"model.name": "resnet"}, ["config.model.name", "multi_channel", "residual"]),
+        # The other keys are those of `stft`.
+        (
+            {"spectrogram.name": "mel"},
+            ["spectrogram.sample_rate is unknown where config.spectrogram.name is mel; known"],
+        ),
         ({"warmup_epochs": 11}, ["warmup_epochs", "num_epochs, 10"]),
         ({"averaging": 1.0}, ["config.averaging", "below 1"]),
         ({"schedule": "linear"}, ["config.schedule", "constant, cosine"]),

@@ -48,7 +48,8 @@ class TrainConfig:
       seeds: number of seeds, from `seed` on, that the experiment is repeated with.
       num_epochs: how often each segment is trained on.
       batch_size: segments in a step.
-      optimiser: `adamw`, or `sgd` with Nesterov momentum of 0.9; both with decoupled weight decay.
+      optimiser: one of `OPTIMISERS`, all with decoupled weight decay: `adamw`, or `sgd` with
+        Nesterov momentum of 0.9.
       learning_rate: the maximum.
       schedule: the learning rate after warm-up: constant, or half a cosine down to 0.
       warmup_epochs: epochs in which the learning rate rises linearly from 0.

@@ -13,6 +13,7 @@ from research.errors import InputError
 from research.judge.features import SAMPLE_RATE
 from research.memory import available_memory
 from research.transfer.config import TransferConfig
+from research.transfer.optimisers import OPTIMISERS
 from research.transfer.start import STARTS
 from research.transfer.variables.registry import VARIABLES
 
@@ -65,7 +66,7 @@ def needed_memory(
         weights = sum(widths) * bins * number
         filters = _FILTERS * weights + _FEATURES * len(widths) * (frames * number + number**2)
     variable = 4 * channels * samples if is_waveform else 4 * frames * bins
-    pairs = config.optimiser.memory_size if config.optimiser.name == "lbfgs" else 1
+    pairs = config.optimiser.memory_size if OPTIMISERS[config.optimiser.name].searches_line else 1
     remembered = steps * 2.0 * (2 * pairs + 5) * variable
     rate = "config.sample_rate"
     rest = {

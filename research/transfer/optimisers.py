@@ -45,8 +45,8 @@ class OptimiserConfig:
     """How a loss is minimised.
 
     Attributes:
-      name: one of `OPTIMISERS`: L-BFGS with a zoom line search, or Adam.
-      learning_rate: of Adam.
+      name: one of `OPTIMISERS`, such as `lbfgs` with a zoom line search.
+      learning_rate: of optimisers without a line search.
       memory_size: pairs of steps and gradient differences that L-BFGS keeps.
       max_linesearch_steps: evaluations that one L-BFGS iteration may take.
       unrolled: True if the iterations of a chunk follow each other in the program, not in a loop.

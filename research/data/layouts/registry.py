@@ -39,6 +39,7 @@ def _check_genres(root: pathlib.Path, files: list[LabelledFile]) -> None:
             "that has one folder a genre with the files of all subsets, and lists of these by "
             "config.data.split=files, config.data.files.train and config.data.files.test"
         )
+    check_different(genres, f"config.data.root {root}")
     # A file lies in the folder of its genre: as many folders above it as its name has parts.
     folders = {one.path.parents[one.name.count("/")].name for one in files}
     check_different(folders, f"config.data.root {root}")
