@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from research.errors import InputError
-from research.transfer.reorchestration import hearing
+from research.transfer.reorchestration import note_estimates
 from research.transfer.reorchestration.blocks import BLOCK
 from research.transfer.reorchestration.grid import PITCHES, SAMPLE_RATE
 from research.transfer.reorchestration.note_network import (
@@ -84,32 +84,32 @@ def test_the_output_has_a_value_a_pitch_and_one_for_percussion():
 
 
 def test_notes_are_heard():
-    heard = hearing.hear(analyse(play(MELODY)))
+    estimated = note_estimates.estimate_notes(analyse(play(MELODY)))
     frames_of_note = 0.4 * SAMPLE_RATE / 512
     for number, pitch in enumerate(MELODY):
-        middle = heard.pitches[int((number + 0.4) * frames_of_note)]
+        middle = estimated.pitches[int((number + 0.4) * frames_of_note)]
         assert PITCHES[middle.argmax()] == pitch
     # A decay of 3 per second is 26 dB per second.
     frames = slice(4, 14)
-    first = 20 * np.log10(heard.pitches[frames, MELODY[0] - PITCHES[0]])
+    first = 20 * np.log10(estimated.pitches[frames, MELODY[0] - PITCHES[0]])
     slope = np.polyfit(np.arange(10) * 512 / SAMPLE_RATE, first, 1)[0]
     assert -45 < slope < -10
 
 
 def test_percussion_is_told_from_notes():
     notes, drums = play(MELODY), hits()
-    assert np.median(hearing.hear(analyse(notes)).percussive_share) < 0.05
-    assert np.median(hearing.hear(analyse(drums)).percussive_share) > 0.8
+    assert np.median(note_estimates.estimate_notes(analyse(notes)).percussive_share) < 0.05
+    assert np.median(note_estimates.estimate_notes(analyse(drums)).percussive_share) > 0.8
 
 
 def test_blocks_do_not_show():
-    """What is heard in a frame does not depend on where blocks begin."""
+    """What is estimated in a frame does not depend on where blocks begin."""
     samples = np.concatenate([play(MELODY), play(MELODY[::-1])])
     assert len(samples) / 512 > BLOCK
-    whole = hearing.hear(analyse(samples)).pitches
+    whole = note_estimates.estimate_notes(analyse(samples)).pitches
     parameters = parameters_of(NoteNetwork(NoteConfig(), nnx.Rngs(0)))
-    network = network_with(hearing._parameters())
-    assert jax.tree.structure(parameters) == jax.tree.structure(hearing._parameters())
+    network = network_with(note_estimates._parameters())
+    assert jax.tree.structure(parameters) == jax.tree.structure(note_estimates._parameters())
     spectrum = analyse(samples)
     loudest = loudest_bins(spectrum.magnitude)
     np.testing.assert_allclose(
@@ -124,17 +124,17 @@ def test_blocks_do_not_show():
 
 
 def test_silence_is_silent():
-    heard = hearing.hear(analyse(np.zeros(SAMPLE_RATE, np.float32)))
-    assert np.isfinite(heard.pitches).all()
+    estimated = note_estimates.estimate_notes(analyse(np.zeros(SAMPLE_RATE, np.float32)))
+    assert np.isfinite(estimated.pitches).all()
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut"])
 def test_damaged_weights_are_one_line(monkeypatch, tmp_path, damage):
     path: pathlib.Path = tmp_path / "weights.npz"
     if damage == "cut":
-        path.write_bytes(hearing.WEIGHTS.read_bytes()[:1000])
-    monkeypatch.setattr(hearing, "WEIGHTS", path)
-    hearing._parameters.cache_clear()
+        path.write_bytes(note_estimates.WEIGHTS.read_bytes()[:1000])
+    monkeypatch.setattr(note_estimates, "WEIGHTS", path)
+    note_estimates._parameters.cache_clear()
     with pytest.raises(InputError, match=r"weights\.npz"):
-        hearing.hear(analyse(play(MELODY[:2])))
-    hearing._parameters.cache_clear()
+        note_estimates.estimate_notes(analyse(play(MELODY[:2])))
+    note_estimates._parameters.cache_clear()

@@ -32,7 +32,7 @@ _KEPT_STEPS = 250  # From one checkpoint to the next.
 
 
 class Accuracy(NamedTuple):
-    """How well notes are heard.
+    """Accuracy of the note levels.
 
     Attributes:
       f1: of pitches that sound, frame by frame, at -36 dB.
@@ -115,11 +115,11 @@ def measure(parameters: Any, mixtures: list[Mixture]) -> Accuracy:
     level_errors, percussion_errors = [], []
     for mixture in mixtures:
         levels, wanted, tuning = _batch([mixture], slice(None), config)
-        heard, wanted = np.asarray(apply(parameters, levels, tuning)), np.asarray(wanted)
-        error = np.abs(heard - wanted) * RANGE_DB
-        sounds, is_heard = (values[..., :-1] > _SOUNDS for values in (wanted, heard))
-        hits += (sounds & is_heard).sum()
-        found += is_heard.sum()
+        estimated, wanted = np.asarray(apply(parameters, levels, tuning)), np.asarray(wanted)
+        error = np.abs(estimated - wanted) * RANGE_DB
+        sounds, is_estimated = (values[..., :-1] > _SOUNDS for values in (wanted, estimated))
+        hits += (sounds & is_estimated).sum()
+        found += is_estimated.sum()
         there += sounds.sum()
         level_errors.append(error[..., :-1][sounds])
         percussion_errors.append(error[..., -1].ravel())

@@ -29,7 +29,7 @@ from research.transfer.reorchestration.blocks import (
     sum_squares,
 )
 from research.transfer.reorchestration.grid import PITCHES, SAMPLE_RATE, pitch_hertz
-from research.transfer.reorchestration.hearing import hear
+from research.transfer.reorchestration.note_estimates import estimate_notes
 from research.transfer.reorchestration.spectra import between
 from research.transfer.reorchestration.spectrum import (
     BINS_PER_OCTAVE,
@@ -89,18 +89,20 @@ def find_activations(samples: np.ndarray, *shares: float) -> list[Activations]:
     loudest = np.percentile(compressed.max(axis=1), 95)
     observed = compressed / max(loudest, 1e-12) + _FLOOR
     levels = _factorise(observed, _harmonic_templates(spectrum.tuning)) ** (1 / _POWER)
-    heard = hear(spectrum)
+    estimated = estimate_notes(spectrum)
     return [
-        Activations(_mean(levels, heard.pitches, share), spectrum.tuning, heard.percussive_share)
+        Activations(
+            _mean(levels, estimated.pitches, share), spectrum.tuning, estimated.percussive_share
+        )
         for share in shares
     ]
 
 
-def _mean(levels: np.ndarray, heard: np.ndarray, share: float) -> np.ndarray:
+def _mean(levels: np.ndarray, estimated: np.ndarray, share: float) -> np.ndarray:
     """Weighted geometric mean of activations above -80 dB, at the energy of the first."""
-    energies = [np.square(each).mean() for each in (levels, heard)]
-    heard = heard * np.sqrt(energies[0] / max(energies[1], 1e-30))
-    return between(levels, heard, share, _SILENT * levels.max() + 1e-30)
+    energies = [np.square(each).mean() for each in (levels, estimated)]
+    estimated = estimated * np.sqrt(energies[0] / max(energies[1], 1e-30))
+    return between(levels, estimated, share, _SILENT * levels.max() + 1e-30)
 
 
 def _harmonic_templates(tuning: float) -> np.ndarray:

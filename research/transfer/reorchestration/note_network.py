@@ -7,7 +7,7 @@ one layer serves all pitches:
 
 with S the level of a log-frequency bin and b(p) the bin of a pitch at the tuning of the piece.
 Residual blocks follow, each a convolution over time and pitch, dilated more from block to block,
-and a product that mixes all pitches, since a pitch is heard less where others have partials.
+and a product that mixes all pitches, since a pitch is masked where others have partials.
 Percussion is found beside it, by convolutions over time of all bins.
 
 It is trained on music that is made for it, `python -m research.shipped.note_network`.
@@ -47,7 +47,7 @@ class NoteConfig:
     Attributes:
       width: channels of each pitch.
       dilations: frames between the taps of the convolution of each residual block.
-      percussion: channels of the layers that hear percussion.
+      percussion: channels of the layers for percussion.
       full_level: level of a note, relative to the loudest bins, for which the output is 1.
     """
 
@@ -87,8 +87,8 @@ class NoteNetwork(nnx.Module):
         x = jax.nn.relu(self.first(stack_harmonics(levels, tuning)) + self.pitch[...])
         for block in self.blocks:
             x = block(x)
-        heard = jax.nn.relu(self.over_time(jax.nn.relu(self.bins(levels))))
-        found = jnp.concatenate([self.last(x)[..., 0], self.percussion(heard)], axis=-1)
+        percussion = jax.nn.relu(self.over_time(jax.nn.relu(self.bins(levels))))
+        found = jnp.concatenate([self.last(x)[..., 0], self.percussion(percussion)], axis=-1)
         return _TALLEST * jax.nn.sigmoid(found)
 
 

@@ -74,9 +74,9 @@ def describe(samples: np.ndarray) -> Orchestra:
     spectra = np.concatenate([pitched, noise * spectra[-1:]])
     attacks = level * fill_pitches(attacks, levels, _ATTACK_WIDTH)
     # Templates learnt from dense activations are played with the sparse ones of a content. With
-    # these gains, the style's own notes have its spectrum when they are heard as a content's.
-    heard = learn_templates(magnitude, sparse).levels[:, :-1]
-    played = play(heard / max(float(heard.mean()), 1e-12), spectra, attacks)
+    # these gains, the style's own sparse notes have its spectrum.
+    sparse_levels = learn_templates(magnitude, sparse).levels[:, :-1]
+    played = play(sparse_levels / max(float(sparse_levels.mean()), 1e-12), spectra, attacks)
     energy = float(np.square(magnitude).mean())
     gains = spectral_gains(match_energy(played, energy), magnitude)
     orchestra = Orchestra(

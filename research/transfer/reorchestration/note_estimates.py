@@ -28,7 +28,7 @@ WEIGHTS = pathlib.Path(__file__).parents[2] / "shipped" / "note_network" / "weig
 _CONTEXT = NoteConfig().reach  # Frames on each side of a block.
 
 
-class Heard(NamedTuple):
+class NoteEstimates(NamedTuple):
     """Amplitudes of the pitches and of percussion, on one scale.
 
     Attributes:
@@ -46,7 +46,7 @@ class Heard(NamedTuple):
         return percussion / (percussion + np.square(self.pitches).sum(axis=1) + 1e-12)
 
 
-def hear(spectrum: Spectrum) -> Heard:
+def estimate_notes(spectrum: Spectrum) -> NoteEstimates:
     """Levels of pitches and percussion by the shipped network.
 
     Raises:
@@ -60,8 +60,8 @@ def hear(spectrum: Spectrum) -> Heard:
         _apply(_parameters(), padded[first:][: BLOCK + 2 * _CONTEXT], loudest, tuning)
         for first in range(0, len(magnitude), BLOCK)
     ]
-    heard = amplitudes(join_blocks(found, len(magnitude)))
-    return Heard(heard[:, :-1], heard[:, -1])
+    estimated = amplitudes(join_blocks(found, len(magnitude)))
+    return NoteEstimates(estimated[:, :-1], estimated[:, -1])
 
 
 @functools.cache
