@@ -63,6 +63,19 @@ def test_the_amount_of_style_goes_from_the_content_to_the_whole_start():
     assert abs(np.corrcoef(whole.samples[0], CONTENT[0])[0, 1]) < 0.8
 
 
+def test_a_crescendo_stays_one():
+    """Eight notes that rise by 20 dB; the first one alone is off by more than 2 dB."""
+    notes = tune((60, 64, 67, 65, 62, 72, 69, 60), PIPE, seconds=4.0)
+    content = notes * 10 ** np.linspace(-1, 0, notes.size, dtype=np.float32)
+    output = transfer(Waveform(content, RATE), described("high"), config_of()).output.samples
+    levels = [
+        10 * np.log10(np.square(each).reshape(8, -1).mean(axis=1)) for each in (output, content)
+    ]
+    change = np.subtract(*levels) - np.mean(np.subtract(*levels))
+    assert np.abs(change).max() < 5 and np.abs(change[1:]).max() < 2.5
+    assert np.corrcoef(*levels)[0, 1] > 0.97
+
+
 def test_content_terms_keep_the_start_where_they_are_told_to():
     """At the start, terms of the start are zero, and style terms as far as they can be."""
     content = Waveform(CONTENT, RATE)

@@ -229,6 +229,8 @@ def test_a_chord_is_tonal_and_noise_is_not(chord):
     noise = np.random.default_rng(3).standard_normal(SAMPLE_RATE).astype(np.float32)
     assert spectra.noisiness(magnitudes(chord)) == 0
     assert spectra.noisiness(magnitudes(noise)) == 1
+    # Nearly all bins of a pure tone are empty, which is not noise.
+    assert spectra.noisiness(magnitudes(play(MELODY, (1.0,)))) == 0
     assert spectra.noisiness(np.zeros((9, 1025))) == 0
 
 

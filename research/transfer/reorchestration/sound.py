@@ -18,6 +18,7 @@ _LARGEST_GAIN = 200.0
 _RANGE = 10.0
 _FLOOR = 1e-5  # Of the loudest bin, for logarithms.
 _LEVELS, _PHASES = (9, 33), (3, 7)  # Frames and bins over which levels and phases are smoothed.
+_AROUND, _LEAST_LOCAL = (9, 513), 1e-3  # 2.8 kHz on each side; -30 dB of it is added.
 _SILENT = 1e-20
 
 
@@ -78,7 +79,8 @@ def _spread(
 
     Channel c has the magnitudes `wanted sqrt(P_c / mean(P))`, with powers P smoothed in time and
     frequency, and the phase of the mix turned by that of `C_c conj(C)`, the more smoothed the more
-    style there is: partials that the content lacks lie where those around them do.
+    style there is: partials that the content lacks lie where those around them do, and where there
+    is only noise, 30 dB below its surroundings, where these do.
 
     Args:
       samples: the content, `[channels, samples]`.
@@ -93,15 +95,20 @@ def _spread(
         content = spectrum_around(mix, span)
         phase = _sign(spectrum_around(played, span)[inner])
         channels = [spectrum_around(channel, span) for channel in samples]
-        powers = [_smooth(np.square(np.abs(channel)), _LEVELS)[inner] for channel in channels]
+        powers = [_local(np.square(np.abs(channel)), _LEVELS)[inner] for channel in channels]
         mean = np.maximum(np.mean(powers, axis=0), 1e-12)
         for channel, power, output in zip(channels, powers, synthesis, strict=True):
             cross = channel * content.conj()
-            cross = ((1 - amount) * cross + amount * _smooth(cross, _PHASES))[inner]
+            cross = ((1 - amount) * cross + amount * _local(cross, _PHASES))[inner]
             level = np.sqrt(power.clip(0) / mean)  # Running sums fall below 0 by rounding.
             magnitude = between(np.abs(channel[inner]), wanted[span] * level, amount, floor)
             output.add((magnitude * _sign(cross) * phase).astype(np.complex64))
     return np.stack([output.samples() for output in synthesis])
+
+
+def _local(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Means over so many frames and bins, and -30 dB of the mean over 5.5 kHz."""
+    return _smooth(values, size) + _LEAST_LOCAL * _smooth(values, _AROUND)
 
 
 def _smooth(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -26,21 +26,25 @@ def noisiness(magnitude: np.ndarray) -> float:
     """Noisiness of magnitudes `[frames, bins]`: 0 is tonal, 1 like noise or distorted guitars.
 
     It falls with the standard deviation of the log spectrum about its mean over 270 Hz, in loud
-    frames up to 4 kHz: a tonal spectrum has peaks.
+    frames up to 4 kHz: a tonal spectrum has peaks. Where nothing within 130 Hz is above -60 dB,
+    between the few partials of a pure tone, there is no spectrum to compare.
     """
-    from scipy.ndimage import uniform_filter1d
+    from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
     energy = _energies(magnitude)
     loud = energy > 1e-3 * np.quantile(energy, 0.95)
     if not loud.any():
         return 0.0
-    squares = 0.0
+    squares, count = 0.0, 0
     for span in spans(len(magnitude)):
         block = magnitude[span][loud[span]]
-        logs = np.log(block + 1e-4 * block.max(axis=1, keepdims=True) + 1e-5)
-        spread = (logs - uniform_filter1d(logs, _AVERAGED_BINS, axis=1))[:, :_NOISY_BINS]
-        squares += np.square(spread).sum(dtype=np.float64)
-    deviation = np.sqrt(squares / (loud.sum() * _NOISY_BINS))
+        floor = 1e-4 * block.max(axis=1, keepdims=True) + 1e-5
+        logs = np.log(block + floor)
+        spread = logs - uniform_filter1d(logs, _AVERAGED_BINS, axis=1)
+        counted = maximum_filter1d(block, _AVERAGED_BINS, axis=1) > 10 * floor
+        squares += np.square(spread * counted)[:, :_NOISY_BINS].sum(dtype=np.float64)
+        count += counted[:, :_NOISY_BINS].sum()
+    deviation = np.sqrt(squares / max(count, 1))
     return float(np.clip((_TONAL - deviation) / (_TONAL - _NOISY), 0, 1))
 
 
