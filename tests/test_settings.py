@@ -156,7 +156,8 @@ def test_the_name_says_which_of_several_dataclasses_it_is(mapping):
         ({"name": None, "hole": 0.0}, r"config\.shape\.name is None; give one of disc, box"),
         (
             {"name": "disc", "hole": 0.0, "sides": (1,)},
-            r"config\.shape\.sides is unknown where config\.shape\.name is disc; known keys: hole, name",
+            r"config\.shape\.sides is unknown where config\.shape\.name is disc; "
+            "known keys: hole, name",
         ),
         (
             {"name": "box", "hole": 0.0, "sides": [0]},
