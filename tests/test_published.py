@@ -124,7 +124,7 @@ def pair(chord) -> tuple[np.ndarray, np.ndarray]:
 
 
 def run(preset: str, content: np.ndarray, style: np.ndarray, num_iterations: int) -> Minimum:
-    """A few steps of a preset, with short line searches, heard with any phase."""
+    """A few steps of a preset, with short line searches, and no phase recovery."""
     config = dataclasses.replace(PRESETS[preset], checkpoint="")
     config = dataclasses.replace(config, phase=dataclasses.replace(config.phase, num_iterations=0))
     optimiser = dataclasses.replace(

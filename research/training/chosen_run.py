@@ -12,7 +12,7 @@ from research.training.config import TrainConfig, check_applies
 from research.training.run import SHIPPED, Run, find_run, was_trained
 
 
-def _reads_data(key: str) -> bool:
+def _is_of_data(key: str) -> bool:
     """True for the keys of the data, except the folds that networks were trained on."""
     return key.startswith("data.") and key != "data.num_folds"
 
@@ -63,7 +63,7 @@ def find_networks(
     check_changes(
         mode,
         changes,
-        lambda key: key == "checkpoint" or (on_data and _reads_data(key)),
+        lambda key: key == "checkpoint" or (on_data and _is_of_data(key)),
         [*named, "checkpoint"],
     )
     if config.checkpoint:

@@ -2,7 +2,6 @@
 
 import hashlib
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -43,8 +42,8 @@ class Mixture(NamedTuple):
 
 def source_digests() -> dict[str, str]:
     """Digest of each module that decides what the pieces are, by its name."""
-    modules = (instruments, music, sys.modules[__name__], grid, spectrum)
-    paths = [pathlib.Path(str(module.__file__)) for module in modules]
+    files = (__file__, *(module.__file__ for module in (instruments, music, grid, spectrum)))
+    paths = [pathlib.Path(str(file)) for file in files]
     return {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 

@@ -39,6 +39,7 @@ def noisiness(magnitude: np.ndarray) -> float:
     for span in spans(len(magnitude)):
         block = magnitude[span][loud[span]]
         floor = 1e-4 * block.max(axis=1, keepdims=True) + 1e-5
+        block = block[:, : _NOISY_BINS + _AVERAGED_BINS]  # Those that count, and around them.
         logs = np.log(block + floor)
         spread = logs - uniform_filter1d(logs, _AVERAGED_BINS, axis=1)
         counted = maximum_filter1d(block, _AVERAGED_BINS, axis=1) > 10 * floor
