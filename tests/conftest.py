@@ -52,6 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     To look through all that jax and pytest keep, again and again, took a tenth of the tests' time.
     """
+    if "ROUND_PRODUCTS" in os.environ:
+        import rounding  # noqa: F401
     config.option.loadscopereorder = False
     gc.set_threshold(50_000, 10, 10)
 
@@ -81,6 +83,15 @@ def started():
     import jax
 
     jax.devices()
+
+
+@pytest.fixture
+def full_products() -> Iterator[None]:
+    """Products of the classifiers in full precision; accelerators round their factors."""
+    import jax
+
+    with jax.default_matmul_precision("highest"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from jax.test_util import check_grads
 
 from research.models.layers import Conv, convolve_image, convolve_time, max_pool
 
+pytestmark = pytest.mark.usefixtures("full_products")
+
 
 def wave(*shape: int, rate: float) -> np.ndarray:
     """Numbers without a pattern, the same in PyTorch."""

@@ -137,6 +137,7 @@ def known_start(**recipe):
     return state, wave(2, 10, 5, rate=1.3), np.int32([2, 0])
 
 
+@pytest.mark.usefixtures("full_products")
 def test_three_steps_are_those_of_adam_in_pytorch():
     # cross_entropy of the network as in test_models.py, torch.optim.Adam(lr=0.01), in float64.
     state, x, label = known_start()
@@ -176,6 +177,7 @@ AVERAGES = [
 ]
 
 
+@pytest.mark.usefixtures("full_products")
 def test_three_steps_of_the_whole_recipe_are_those_of_adamw_in_pytorch():
     # As above: torch.optim.AdamW(betas=(0.9, 0.999), weight_decay=0.5) on kernels and 0 on biases,
     # cross_entropy(label_smoothing=0.3), lr of 0.01, 0.02 and 0.005; AveragedModel whose avg_fn is

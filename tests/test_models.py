@@ -14,6 +14,8 @@ from research.models.multi_channel import MultiChannelConfig
 from research.models.network import Network, Variables
 from research.models.single_channel import SingleChannelConfig
 
+pytestmark = pytest.mark.usefixtures("full_products")
+
 FRAMES, BINS, CLASSES = 16, 9, 3
 SMALL = {
     "multi_channel": MultiChannelConfig(num_filters=(4, 5), width=3),

@@ -17,6 +17,8 @@ from research.models.texture import texture
 from research.training.loop import StepConfig, start_state, train_step
 from research.training.optimiser import LearningRate
 
+pytestmark = pytest.mark.usefixtures("full_products")
+
 SMALL = ResidualConfig(stem=2, widths=(3,), hidden=4)
 SHAPE, CLASSES = (16, 32), 3
 

@@ -2,9 +2,10 @@
 
     python -m research.benchmarks.transfer_step
 
-The floor is the matrix products alone: those of the filters as a plain convolution, forward and
-backward, and those of the Gram distance. The project goes below it, since it convolves by temporal
-frequency. Before the race its loss and gradient are compared with PyTorch's.
+The floor is the matrix products alone, in full precision: those of the filters as a plain
+convolution, forward and backward, and those of the Gram distance. The project goes below it, since
+it convolves by temporal frequency. Before the race its loss and gradient are compared with
+PyTorch's.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import numpy as np
 from research import signals
 from research.audio.stft import log_magnitude
 from research.benchmarks.race import race
+from research.products import full_precision
 from research.transfer.constants import Constants
 from research.transfer.evaluation import weighted_sum
 from research.transfer.objective import Objective, Targets
@@ -118,6 +120,7 @@ def _floor(kernel: jax.Array, targets: Targets) -> Callable:
     patches = jnp.ones((style.shape[0], kernel.shape[0]))
 
     @jax.jit
+    @full_precision
     def products(patches: jax.Array, kernel: jax.Array, style: jax.Array) -> jax.Array:
         def step(patches, _):
             found = patches @ kernel

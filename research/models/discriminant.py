@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from research.models.texture import texture
+from research.products import matmul
 
 PATCH_FRAMES = 4
 _NUM_COMPONENTS = 100
@@ -54,13 +55,13 @@ class Discriminant(nnx.Module):
         if not self.deterministic:
             return jnp.zeros((len(frames), len(self.bias[...])))
         standardised = (self.statistics(frames) - self.mean[...]) * self.scale[...]
-        return standardised @ self.weight[...] + self.bias[...]
+        return matmul(standardised, self.weight[...]) + self.bias[...]
 
     def statistics(self, frames: jax.Array) -> jax.Array:
         """What the discriminant is linear in, `[batch, statistics]`."""
-        whitened = (patches(frames) - self.patch_mean[...]) @ self.basis[...]
+        whitened = matmul(patches(frames) - self.patch_mean[...], self.basis[...])
         whitened *= self.basis_scale[...]
-        activations = jax.nn.relu(whitened @ self.atoms[...] - _THRESHOLD)
+        activations = jax.nn.relu(matmul(whitened, self.atoms[...]) - _THRESHOLD)
         deviation = jnp.sqrt(activations.var(1) + _TINY)
         return jnp.concatenate([texture(frames), activations.mean(1), deviation], axis=1)
 

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.products import einsum, matmul
+
 MIN_FRAMES = 8
 MIN_BINS = 30
 _NUM_CEPSTRA = 30
@@ -38,10 +40,10 @@ def texture(frames: jax.Array) -> jax.Array:
             f"{num_frames} frames by {num_bins} bins are less than {MIN_FRAMES} by {MIN_BINS}"
         )
     change = jnp.diff(frames, axis=1)
-    cepstrum = frames @ _dct(num_bins)
+    cepstrum = matmul(frames, _dct(num_bins))
     first = cepstrum[:, :, :_NUM_CORRELATED]
     first = first - first.mean(1, keepdims=True)
-    covariance = jnp.einsum("bti,btj->bij", first, first) / num_frames
+    covariance = einsum("bti,btj->bij", first, first) / num_frames
     return jnp.concatenate(
         [
             frames.mean(1),
@@ -61,7 +63,7 @@ def texture(frames: jax.Array) -> jax.Array:
 def _modulation(frames: jax.Array) -> jax.Array:
     """Modulation spectrum of wide bands, `[batch, rates, wide bands]`."""
     num_frames, num_bins = frames.shape[1:]
-    wide = frames @ _wide_bands(num_bins)
+    wide = matmul(frames, _wide_bands(num_bins))
     wide = (wide - wide.mean(1, keepdims=True)) * np.hanning(num_frames)[:, None]
     # The sum of a Hann window is half its length; a sinusoid has half its energy at each sign.
     spectrum = jnp.abs(jnp.fft.rfft(wide, axis=1)) * (4 * _UNIT / num_frames)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from research.products import full_precision
 from research.transfer.layout import lay_out
 
 
@@ -21,6 +22,7 @@ class Loss(Protocol):
 def evaluate_each(variables, targets, weights, *, objective, layout):
     """Loss and terms of takes; arguments as of `minimise_each`."""
 
+    @full_precision
     def evaluate_take(take, targets):
         variable, weights = take
         terms = objective.terms(variable, targets)
@@ -33,6 +35,7 @@ def evaluate_each(variables, targets, weights, *, objective, layout):
 def differentiate_each(variables, targets, weights, *, objective, layout):
     """Loss, terms and gradient of takes; arguments as of `minimise_each`."""
 
+    @full_precision
     def differentiate_take(take, targets):
         variable, weights = take
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from research.products import full_precision
 from research.transfer.evaluation import (
     Loss,
     by_take,
@@ -103,6 +104,7 @@ def _run_chunk(carry, targets, weights, num_iterations, *, objective, config, la
         def loss_of(variable):
             return weighted_sum(objective.terms(variable, targets), weights)
 
+        @full_precision
         def iterate(carry):
             variable = carry.variable
             if searches_line:

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.padding import first
+from research.products import einsum
 from research.transfer.frames import Frames
-from research.transfer.products import einsum
 
 NUM_QUANTILES = 256
 

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.products import einsum
 from research.settings import above, at_least, between, one_of
-from research.transfer.products import einsum
 
 LAYERS = ("ulyanov", "conv1d")
 NONLINEARITIES = {"relu": jax.nn.relu, "tanh": jnp.tanh, "elu": jax.nn.elu, "none": lambda x: x}

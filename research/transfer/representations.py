@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.stft import StftConfig, mel_filterbank, stft
+from research.products import matmul
 from research.transfer.frames import Frames
 
 FINE = StftConfig(n_fft=2048, hop_length=512)
@@ -63,9 +64,9 @@ def waveform_representations(
     length = waveform.shape[-1] if num_samples is None else num_samples
     power = mean_power(waveform, FINE)
     fast_power = mean_power(waveform, FAST)
-    mel = power @ band_means(sample_rate, FINE, NUM_MELS)
-    fast_mel = fast_power @ band_means(sample_rate, FAST, NUM_FAST_MELS)
-    tone = power_spectrum(waveform, TONE) @ tone_filterbank(sample_rate)
+    mel = matmul(power, band_means(sample_rate, FINE, NUM_MELS))
+    fast_mel = matmul(fast_power, band_means(sample_rate, FAST, NUM_FAST_MELS))
+    tone = matmul(power_spectrum(waveform, TONE), tone_filterbank(sample_rate))
     num_frames = FINE.num_frames(length)
     return Representations(
         spectrum=Frames.of(log_power(power), num_frames),

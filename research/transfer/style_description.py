@@ -10,6 +10,7 @@ import numpy as np
 
 from research.audio.padding import pad_waveform
 from research.audio.waveform import Waveform
+from research.products import full_precision
 from research.transfer.config import TransferConfig
 from research.transfer.constants import Constants, make_constants
 from research.transfer.inputs import style_samples
@@ -62,6 +63,7 @@ def describe_for_start(samples: np.ndarray, config: TransferConfig) -> Style:
 
 
 @functools.partial(jax.jit, static_argnames=("objective", "num_frames"))
+@full_precision
 def _describe(
     constants: Constants,
     samples: jax.Array,

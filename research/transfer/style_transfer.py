@@ -19,6 +19,7 @@ from research.audio.waveform import (
 )
 from research.clock import Clock
 from research.errors import InputError
+from research.products import full_precision
 from research.transfer.config import TransferConfig
 from research.transfer.constants import Constants, check_described, make_constants
 from research.transfer.dynamics import find_sound, follow_dynamics, quieten_rests
@@ -196,6 +197,7 @@ def prepare(
 
 
 @functools.partial(jax.jit, static_argnames="objective")
+@full_precision
 def _make_targets(
     constants: Constants,
     content: jax.Array,

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from research.products import matmul
 from research.transfer.reorchestration.blocks import (
     TINY,
     join_blocks,
@@ -139,9 +140,9 @@ def _update(observed: jax.Array, levels: jax.Array, templates: jax.Array, count:
     """Activations of a block after `count` updates."""
 
     def once(_: jax.Array, levels: jax.Array) -> jax.Array:
-        root = jax.lax.rsqrt(levels @ templates + TINY)
-        slope = (observed * root**3) @ templates.T
-        return levels * (slope / (root @ templates.T)) ** _EXPONENT
+        root = jax.lax.rsqrt(matmul(levels, templates) + TINY)
+        slope = matmul(observed * root**3, templates.T)
+        return levels * (slope / matmul(root, templates.T)) ** _EXPONENT
 
     return jax.lax.fori_loop(0, count, once, levels)
 

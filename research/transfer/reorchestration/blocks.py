@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from research.audio.spans import spans as spans_of
+from research.products import matmul
 
 BLOCK = 128
 """Frames of a block, 3 s."""
@@ -83,7 +84,7 @@ def slope(
 def _add_slope(
     total: jax.Array, magnitude: jax.Array, levels: jax.Array, templates: jax.Array
 ) -> jax.Array:
-    return total + levels.T @ (magnitude / (levels @ templates + TINY))
+    return total + matmul(levels.T, magnitude / (matmul(levels, templates) + TINY))
 
 
 def sum_frames(levels: Sequence[jax.Array]) -> np.ndarray:

@@ -14,6 +14,7 @@ It is trained on music that is made for it, `python -m research.shipped.note_net
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -21,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from research.products import FULL, einsum
 from research.transfer.reorchestration.grid import PITCHES
 from research.transfer.reorchestration.spectrum import (
     BINS_PER_OCTAVE,
@@ -38,6 +40,9 @@ _HARMONICS = (0.5, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 _OFFSETS = (-1, 0, 1)  # Bins.
 _TALLEST = 1.2  # Largest output; 1 is `full_level`.
 _PITCH_WIDTH, _TIME_WIDTH, _PERCUSSION_FRAMES = 3, 3, 7
+
+_linear = functools.partial(nnx.Linear, precision=FULL)
+_conv = functools.partial(nnx.Conv, precision=FULL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,15 +72,15 @@ class NoteNetwork(nnx.Module):
 
     def __init__(self, config: NoteConfig, rngs: nnx.Rngs):
         width, num_pitches = config.width, len(PITCHES)
-        self.first = nnx.Linear(len(_HARMONICS) * len(_OFFSETS), width, rngs=rngs)
+        self.first = _linear(len(_HARMONICS) * len(_OFFSETS), width, rngs=rngs)
         self.pitch = nnx.Param(jnp.zeros((num_pitches, width)))
         self.blocks = nnx.List(_Block(width, one, rngs) for one in config.dilations)
-        self.last = nnx.Linear(width, 1, rngs=rngs)
-        self.bins = nnx.Linear(NUM_BINS, config.percussion, rngs=rngs)
-        self.over_time = nnx.Conv(
+        self.last = _linear(width, 1, rngs=rngs)
+        self.bins = _linear(NUM_BINS, config.percussion, rngs=rngs)
+        self.over_time = _conv(
             config.percussion, config.percussion, (_PERCUSSION_FRAMES,), rngs=rngs
         )
-        self.percussion = nnx.Linear(config.percussion, 1, rngs=rngs)
+        self.percussion = _linear(config.percussion, 1, rngs=rngs)
 
     def __call__(self, levels: jax.Array, tuning: jax.Array) -> jax.Array:
         """Levels of the pitches and of percussion, 0 to 1.2, `[batch, frames, pitches + 1]`.
@@ -97,15 +102,15 @@ class _Block(nnx.Module):
 
     def __init__(self, width: int, dilation: int, rngs: nnx.Rngs):
         size = _TIME_WIDTH, _PITCH_WIDTH
-        self.convolution = nnx.Conv(width, width, size, kernel_dilation=(dilation, 1), rngs=rngs)
-        self.channels = nnx.Linear(width, width, rngs=rngs)
+        self.convolution = _conv(width, width, size, kernel_dilation=(dilation, 1), rngs=rngs)
+        self.channels = _linear(width, width, rngs=rngs)
         self.pitches = nnx.Param(0.02 * jax.random.normal(rngs.params(), (len(PITCHES),) * 2))
-        self.output = nnx.Linear(width, width, use_bias=False, rngs=rngs)
+        self.output = _linear(width, width, use_bias=False, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[batch, frames, pitches, width]` to the same shape."""
         y = jax.nn.relu(self.convolution(x))
-        mixed = jnp.einsum("btpc,pq->btqc", y, self.pitches[...])
+        mixed = einsum("btpc,pq->btqc", y, self.pitches[...])
         return x + self.output(jax.nn.relu(self.channels(y) + mixed))
 
 

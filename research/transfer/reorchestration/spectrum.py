@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.audio.stft import StftConfig, split_frames
+from research.products import matmul
 from research.transfer.reorchestration.blocks import BLOCK, join_blocks
 from research.transfer.reorchestration.grid import SAMPLE_RATE, STFT
 
@@ -105,7 +106,7 @@ def _analyse_block(
         spectrum = jnp.fft.rfft(frames * StftConfig(n_fft=window).window_values())
         power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
         scale = (WINDOWS[1] / window) ** 2  # The level of a tone is that of one window.
-        magnitude += jnp.sqrt(scale * (power @ matrix)) * share
+        magnitude += jnp.sqrt(scale * matmul(power, matrix)) * share
         longest = jnp.sqrt(power) if window == WINDOWS[0] else longest
     held = jnp.arange(BLOCK) < num_frames
     return magnitude, _tuning_sum(longest[::_TUNING_HOP] * held[::_TUNING_HOP, None])

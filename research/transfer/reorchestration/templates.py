@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.products import matmul
 from research.transfer.reorchestration.activations import Activations
 from research.transfer.reorchestration.blocks import (
     TINY,
@@ -91,8 +92,8 @@ def _update_spectra(
 @jax.jit
 def _update_levels(magnitude: jax.Array, levels: jax.Array, spectra: jax.Array) -> jax.Array:
     def update(_: jax.Array, levels: jax.Array) -> jax.Array:
-        ratio = magnitude / (levels @ spectra + TINY)
-        return levels * (ratio @ spectra.T) / (spectra.sum(axis=1) + TINY)
+        ratio = magnitude / (matmul(levels, spectra) + TINY)
+        return levels * matmul(ratio, spectra.T) / (spectra.sum(axis=1) + TINY)
 
     return jax.lax.fori_loop(0, _LEVEL_UPDATES, update, levels)
 

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
+from research.products import einsum
 from research.transfer.representations import BINS_PER_OCTAVE, NUM_OCTAVES, Representations
 from research.transfer.terms.base import Context
 from research.transfer.terms.cosine import CosineTerm, Directions, directions
@@ -24,7 +25,7 @@ class Chroma(CosineTerm):
         amplitude = jnp.sqrt(tone + 1e-9)
         *shape, _ = amplitude.shape
         octaves = amplitude.reshape(*shape, NUM_OCTAVES, BINS_PER_OCTAVE)
-        folded = jnp.einsum("ctok,o->ctk", octaves, _OCTAVE_WEIGHTS)
+        folded = einsum("ctok,o->ctk", octaves, _OCTAVE_WEIGHTS)
         # Each semitone with the thirds of a semitone on either side of it.
         by_semitone = jnp.roll(folded, 1, axis=-1).reshape(*shape, 12, BINS_PER_OCTAVE // 12)
         return directions(by_semitone.sum(axis=-1), tone)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from research.products import einsum
 from research.transfer.representations import Representations
 from research.transfer.terms.base import Context
 from research.transfer.terms.statistic import Statistic
@@ -20,4 +21,4 @@ class Correlation(Statistic):
         fast_mel = representations.fast_mel
         bands = fast_mel.map(lambda values: values - fast_mel.mean())
         standard = bands.values / jnp.sqrt(fast_mel.variance() + 1e-4)
-        return jnp.einsum("ctf,ctg->cfg", standard, standard) / bands.count
+        return einsum("ctf,ctg->cfg", standard, standard) / bands.count

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from research.products import einsum, matmul
 from research.transfer.representations import FLOOR
 from research.transfer.terms.base import ContentTerm
 
@@ -34,7 +35,7 @@ def directions(vectors: jax.Array, tone: jax.Array) -> Directions:
 
 def mean_direction(observed: Directions) -> jax.Array:
     """Weighted mean of the unit vectors, `[dims]`."""
-    return jnp.einsum("ct,ctd->d", observed.weights, observed.vectors)
+    return einsum("ct,ctd->d", observed.weights, observed.vectors)
 
 
 class CosineTerm(ContentTerm):
@@ -51,4 +52,4 @@ class CosineTerm(ContentTerm):
 
     def unrelated(self, target: Directions, profile: jax.Array) -> jax.Array:
         """Expected distance of frames drawn at random: `1 - mean . mean`."""
-        return jnp.maximum(1 - mean_direction(target) @ profile, 1e-3)
+        return jnp.maximum(1 - matmul(mean_direction(target), profile), 1e-3)

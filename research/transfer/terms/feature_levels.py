@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.products import matmul
 from research.transfer.quantiles import quantiles, random_projections
 from research.transfer.representations import Representations
 from research.transfer.terms.base import Context, StyleTerm
@@ -32,7 +33,7 @@ class FeatureLevels(StyleTerm):
         """Quantiles over positions of projected features, `[channels, quantiles, projections]`."""
         return {
             layer: quantiles(
-                frames.map(lambda values, layer=layer: values @ context.constants[layer])
+                frames.map(lambda values, layer=layer: matmul(values, context.constants[layer]))
             )
             for layer, frames in representations.features.items()
         }

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from research.products import einsum
 from research.transfer.frames import Frames
-from research.transfer.products import einsum
 from research.transfer.representations import Representations
 from research.transfer.terms.base import Context, StyleTerm
 from research.transfer.terms.distances import by_layer

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from research.products import matmul
 from research.transfer.representations import FLOOR, Representations, smoother
 from research.transfer.terms.base import Context
 from research.transfer.terms.cosine import CosineTerm, Directions, directions
@@ -20,5 +21,5 @@ class Harmonic(CosineTerm):
         """Log power minus its Gaussian mean over 8 bins, plus 1, at least 0."""
         tone = representations.tone.values
         log_tone = jnp.log(tone + FLOOR)
-        fine = log_tone - log_tone @ smoother(tone.shape[-1], _ENVELOPE_BINS)
+        fine = log_tone - matmul(log_tone, smoother(tone.shape[-1], _ENVELOPE_BINS))
         return directions(jnp.maximum(fine, -1.0) + 1.0, tone)

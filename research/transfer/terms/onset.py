@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.products import FULL
 from research.transfer.frames import Frames
 from research.transfer.representations import Representations
 from research.transfer.terms.base import ContentTerm, Context
@@ -14,7 +15,7 @@ _SMOOTHING = np.hanning(15)[1:-1].astype(np.float32) / np.hanning(15).sum().asty
 
 
 def _smooth(envelope: jax.Array) -> jax.Array:
-    return jnp.convolve(envelope[:, 0], _SMOOTHING, mode="same")[:, None]
+    return jnp.convolve(envelope[:, 0], _SMOOTHING, mode="same", precision=FULL)[:, None]
 
 
 class Onset(ContentTerm):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.products import matmul
 from research.transfer.frames import Frames
 from research.transfer.quantiles import quantiles, random_projections
 from research.transfer.representations import NUM_FAST_MELS, NUM_MELS, Representations
@@ -52,7 +53,7 @@ class Patches(Statistic):
         [source] = self.reads
         bands = getattr(representations, source)
         stacks = patches(bands, self.width, self.stride)
-        return quantiles(stacks.map(lambda values: values @ context.constants))
+        return quantiles(stacks.map(lambda values: matmul(values, context.constants)))
 
 
 class FastPatches(Patches):

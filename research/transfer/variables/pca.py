@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from research.audio.padding import first
 from research.audio.stft import log_magnitude
 from research.errors import InputError
+from research.products import einsum
 from research.transfer.variables.base import Basis, Variable
 
 
@@ -63,12 +64,12 @@ class PcaVariable(Variable):
         missing = -spectrogram.shape[1] % segment_frames
         padded = jnp.pad(spectrogram, ((0, 0), (0, missing), (0, 0)))
         segments = padded.reshape(padded.shape[0], -1, segment_frames, num_bins)
-        return jnp.einsum("csfb,nfb->csn", segments - basis.mean, basis.components)
+        return einsum("csfb,nfb->csn", segments - basis.mean, basis.components)
 
     def to_log_magnitude(self, variable: jax.Array, num_frames: int | None = None) -> jax.Array:
         """`mean + v . components`, segment after segment, cut to `num_frames`."""
         basis = self._basis
-        segments = basis.mean + jnp.einsum("csn,nfb->csfb", variable, basis.components)
+        segments = basis.mean + einsum("csn,nfb->csfb", variable, basis.components)
         spectrogram = segments.reshape(segments.shape[0], -1, segments.shape[-1])
         if num_frames is not None and num_frames > spectrogram.shape[1]:
             raise ValueError(f"{num_frames} frames of a variable of {spectrogram.shape[1]}")
