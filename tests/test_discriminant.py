@@ -4,7 +4,6 @@ import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from drawing import write_noise
@@ -16,6 +15,7 @@ from research.data.front_ends.images import ImageConfig
 from research.data.front_ends.mel import MelConfig
 from research.data.segments import SegmentConfig, place_segments
 from research.data.tracks import Track
+from research.models.modulation import modulation
 from research.models.network import Network
 from research.models.residual import ResidualConfig
 from research.models.texture import texture
@@ -26,6 +26,7 @@ from research.training.discriminant import (
     Moments,
     calibrate,
     fit_discriminant,
+    join,
     learn_dictionary,
     solve,
 )
@@ -119,9 +120,37 @@ def test_calibrated_by_the_tracks_that_are_right():
     logits = np.tile([[4.0, 0.0]], (20, 1)) + np.tile([[1.0, 0.0], [-1.0, 0.0]], (10, 1))
     track = np.repeat(np.arange(10), 2)  # Of two segments each.
     label = (track == 3).astype(int)
-    assert calibrate(logits, label, track) == pytest.approx(np.log(9) / 4, rel=1e-3)
-    assert calibrate(logits, 0 * label, track) == pytest.approx(1, rel=1e-3)
-    assert calibrate(logits, 1 - label, track) == pytest.approx(1e-3, rel=1e-2)
+    alone = logits[:, None]
+    assert calibrate(alone, label, track) == pytest.approx(np.log(9) / 4, rel=1e-3)
+    assert calibrate(alone, 0 * label, track) == pytest.approx(1, rel=1e-3)
+    assert calibrate(alone, 1 - label, track) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_a_group_that_knows_nothing_counts_for_nothing():
+    random = np.random.default_rng(0)
+    label = np.repeat(np.arange(CLASSES), 100)
+    wise = 5 * (np.eye(CLASSES)[label] + 0.5 * random.normal(size=(300, CLASSES)))
+    foolish = 5 * random.normal(size=(300, CLASSES))
+    found = calibrate(np.stack([wise, foolish], 1), label, np.arange(300))
+    [alone] = calibrate(wise[:, None], label, np.arange(300))
+    assert found == pytest.approx([alone, 0], abs=0.05)
+
+
+def test_groups_are_solved_apart_and_added():
+    random = np.random.default_rng(0)
+    label = np.arange(60) % CLASSES
+    values = random.normal(size=(60, 7)) + random.normal(size=(CLASSES, 7))[label]
+    moments = Moments.none(7, CLASSES).add(values, label)
+    groups = slice(0, 4), slice(4, 7)
+    solutions = [solve(moments.of(group)) for group in groups]
+    for group, one in zip(groups, solutions, strict=True):
+        again = solve(Moments.none(len(one.mean), CLASSES).add(values[:, group], label))
+        jax.tree.map(np.testing.assert_allclose, one, again)
+    wanted = sum(
+        factor * one(values[:, group])
+        for factor, one, group in zip((0.5, 2.0), solutions, groups, strict=True)
+    )
+    np.testing.assert_allclose(join(solutions, [0.5, 2.0])(values), wanted, atol=1e-5)
 
 
 def test_noise_makes_it_unsure():
@@ -169,13 +198,14 @@ def test_logits_equal_numpys():
     x = np.random.default_rng(1).random((2, *SHAPE), np.float32)
     logits, activations = jax.jit(Network.__call__)(network, x)
     statistics = []
-    for frames, of_texture in zip(x.astype(np.float64), texture(jnp.asarray(x)), strict=True):
+    of_frames = zip(x.astype(np.float64), texture(x), modulation(x), strict=True)
+    for frames, of_texture, of_ripples in of_frames:
         frames = frames - frames.mean(0)
         patches = np.stack([frames[i : i + 4].ravel() for i in range(SHAPE[0] - 3)])
         white = (patches - layer["patch_mean"]) @ layer["basis"] * layer["basis_scale"]
         active = np.maximum(white @ layer["atoms"] - 0.5, 0)
         deviation = np.sqrt(active.var(0) + 1e-6)
-        statistics.append(np.concatenate([of_texture, active.mean(0), deviation]))
+        statistics.append(np.concatenate([of_texture, active.mean(0), deviation, of_ripples]))
     standardised = (np.stack(statistics) - layer["mean"]) * layer["scale"]
     discriminant = standardised @ layer["weight"] + layer["bias"]
     log_softmax = jax.nn.log_softmax

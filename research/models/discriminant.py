@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from research.models.modulation import modulation
 from research.models.texture import texture
 from research.products import matmul
 
@@ -20,14 +21,18 @@ _TINY = 1e-6  # Added to variances.
 class Discriminant(nnx.Module):
     """Logits `((statistics - mean) * scale) @ weight + bias`, linear in statistics of a segment.
 
-    The statistics are those of `texture`, and the mean and the standard deviation over time of
-    `relu(whitened @ atoms - 0.5)`, the activations of a dictionary. Here `whitened` is
-    `((patch - patch_mean) @ basis) * basis_scale`, and a patch is four successive frames, less the
-    mean of each bin over the segment (Coates, Ng & Lee 2011, "An analysis of single-layer networks
-    in unsupervised feature learning").
+    The statistics are in two groups, which count as independent of each other. One is those of
+    `texture`, and the mean and the standard deviation over time of `relu(whitened @ atoms - 0.5)`,
+    the activations of a dictionary. Here `whitened` is `((patch - patch_mean) @ basis) *
+    basis_scale`, and a patch is four successive frames, less the mean of each bin over the segment
+    (Coates, Ng & Lee 2011, "An analysis of single-layer networks in unsupervised feature
+    learning"). The other group is those of `modulation`.
 
     `research.training.discriminant` fits all arrays to the training segments before the first step.
     Until then the logits are 0. While a network is trained, they are left out.
+
+    Attributes:
+      sizes: numbers of statistics of the groups.
     """
 
     def __init__(self, num_frames: int, num_bins: int, num_classes: int, num_atoms: int):
@@ -38,7 +43,9 @@ class Discriminant(nnx.Module):
         self.basis_scale = nnx.BatchStat(jnp.zeros(components))
         self.atoms = nnx.BatchStat(jnp.zeros((components, num_atoms)))
         segment = jax.ShapeDtypeStruct((1, num_frames, num_bins), jnp.float32)
-        num_statistics = jax.eval_shape(self.statistics, segment).shape[1]
+        groups = jax.eval_shape(self._groups, segment)
+        self.sizes = tuple(group.shape[1] for group in groups)
+        num_statistics = sum(self.sizes)
         self.mean = nnx.BatchStat(jnp.zeros(num_statistics))
         self.scale = nnx.BatchStat(jnp.zeros(num_statistics))
         self.weight = nnx.BatchStat(jnp.zeros((num_statistics, num_classes)))
@@ -58,12 +65,16 @@ class Discriminant(nnx.Module):
         return matmul(standardised, self.weight[...]) + self.bias[...]
 
     def statistics(self, frames: jax.Array) -> jax.Array:
-        """What the discriminant is linear in, `[batch, statistics]`."""
+        """What the discriminant is linear in, group after group, `[batch, statistics]`."""
+        return jnp.concatenate(self._groups(frames), axis=1)
+
+    def _groups(self, frames: jax.Array) -> tuple[jax.Array, jax.Array]:
         whitened = matmul(patches(frames) - self.patch_mean[...], self.basis[...])
         whitened *= self.basis_scale[...]
         activations = jax.nn.relu(matmul(whitened, self.atoms[...]) - _THRESHOLD)
         deviation = jnp.sqrt(activations.var(1) + _TINY)
-        return jnp.concatenate([texture(frames), activations.mean(1), deviation], axis=1)
+        first = jnp.concatenate([texture(frames), activations.mean(1), deviation], axis=1)
+        return first, modulation(frames)
 
 
 def patches(frames: jax.Array) -> jax.Array:

@@ -130,8 +130,8 @@ class Checkpoints:
             yield
         except Exception as error:  # Orbax and its storage raise nearly anything at damaged files.
             raise InputError(
-                f"a checkpoint in {self._folder / str(step)} is damaged or of another network; "
-                "without it, the one before would be used"
+                f"a checkpoint in {self._folder / str(step)} is damaged, or of another network or "
+                "version of this project; without it, the one before would be used"
             ) from error
 
 

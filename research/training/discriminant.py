@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 import jax
@@ -84,6 +84,11 @@ class Moments(NamedTuple):
         self.square[...] += values.T @ values
         return self._replace(shift=shift)
 
+    def of(self, group: slice) -> Self:
+        """The sums of some of the statistics."""
+        parts = self.total[group], self.square[group, group], self.shift[group]
+        return type(self)(self.count, *parts)
+
 
 def fit_discriminant(
     network: Network,
@@ -100,8 +105,10 @@ def fit_discriminant(
 
     The dictionary is learned from patches of the training segments, without labels. The
     discriminant is fitted to all of them twice: as they are, and cropped and varied in level and
-    equalisation as in training. A fifth of the tracks is held out at first to calibrate a factor on
-    the logits: the statistics are not normal, so the likelihoods are not calibrated.
+    equalisation as in training. Each group of statistics is fitted on its own, as if it were
+    independent of the others, and the logits are added. A fifth of the tracks is held out at first
+    to calibrate a factor for each group: the statistics are not normal, so the likelihoods are not
+    calibrated.
 
     Args:
       network: its other arrays are not used.
@@ -159,37 +166,58 @@ def fit_discriminant(
     moments = Moments.none(*layer["weight"].shape)
     for statistics, label, _ in observe(train[~held_out]):
         moments = moments.add(statistics, label)
-    first, logits = solve(moments), []
+    sizes = nnx.merge(network.structure, *network.variables, copy=True).discriminant.sizes
+    groups = [slice(end - size, end) for size, end in zip(sizes, np.cumsum(sizes), strict=True)]
+    first, logits = [solve(moments.of(group)) for group in groups], []
     for statistics, label, track in observe(train[held_out]):
-        logits.append((first(statistics), label, track))
+        found = [one(statistics[:, group]) for one, group in zip(first, groups, strict=True)]
+        logits.append((np.stack(found, axis=1), label, track))
         moments = moments.add(statistics, label)
-    solution = solve(moments)
+    solutions = [solve(moments.of(group)) for group in groups]
+    factors = np.ones(len(groups), np.float32)
     if logits:
-        confidence = calibrate(*map(np.concatenate, zip(*logits, strict=True)))
-        solution = solution._replace(
-            weight=confidence * solution.weight, bias=confidence * solution.bias
-        )
+        factors = calibrate(*map(np.concatenate, zip(*logits, strict=True)))
+    solution = join(solutions, factors)
     return network.with_layer("discriminant", **dictionary._asdict() | solution._asdict())
 
 
-def calibrate(logits: np.ndarray, label: np.ndarray, track: np.ndarray) -> np.float32:
-    """The factor on the mean logits of tracks, 0.001 to 1, that minimises the cross-entropy.
+def calibrate(logits: np.ndarray, label: np.ndarray, track: np.ndarray) -> np.ndarray:
+    """Factors on the mean logits of tracks, 0.001 to 1, whose sum has the least cross-entropy.
 
     Args:
-      logits: of segments that the discriminant was not fitted to, `[segments, classes]`.
+      logits: of segments that no group was fitted to, `[segments, groups, classes]`.
       label: class of each segment, `[segments]`.
       track: index of the track of each segment, `[segments]`.
+
+    Returns:
+      `[groups]`.
     """
     import scipy.optimize
 
-    means, _ = by_track(logits, track)
+    num_groups, num_classes = logits.shape[1:]
+    means, _ = by_track(logits.reshape(len(logits), -1), track)
+    means = means.reshape(-1, num_groups, num_classes)
     right = label[np.unique(track, return_index=True)[1]]
 
-    def cross_entropy(exponent: float) -> float:
-        return -normalise(means * 10**exponent)[np.arange(len(right)), right].mean()
+    def cross_entropy(exponents: np.ndarray) -> float:
+        joined = np.einsum("tgc,g->tc", means, 10**exponents)
+        return -normalise(joined)[np.arange(len(right)), right].mean()
 
-    found = scipy.optimize.minimize_scalar(cross_entropy, bounds=(-3, 0), method="bounded")
-    return np.float32(10**found.x)
+    start, bounds = np.full(num_groups, -1.0), [(-3, 0)] * num_groups
+    found = scipy.optimize.minimize(
+        cross_entropy, start, bounds=bounds, method="Nelder-Mead", options={"fatol": 1e-7}
+    )
+    return (10**found.x).astype(np.float32)
+
+
+def join(solutions: Sequence[Solution], factors: np.ndarray) -> Solution:
+    """The solution whose logits are the sum of those of groups of statistics, times factors."""
+    return Solution(
+        mean=np.concatenate([one.mean for one in solutions]),
+        scale=np.concatenate([one.scale for one in solutions]),
+        weight=np.concatenate([k * one.weight for k, one in zip(factors, solutions, strict=True)]),
+        bias=np.sum([k * one.bias for k, one in zip(factors, solutions, strict=True)], axis=0),
+    )
 
 
 def learn_dictionary(
