@@ -20,8 +20,8 @@ from research.programs import keep_every_program, kept_by_numba
 from research.workers import end_server, spare_cores, start_server
 
 _NO_MEMORY = (
-    "out of memory; give shorter audio, a lower config.sweep.memory_gb or config.batch_size, or "
-    "fewer filters"
+    "out of memory; give shorter audio, a lower config.sweep.memory_gb or config.batch_size, fewer "
+    "filters, or end what else uses the device"
 )
 # The errors of XLA have no class of their own in public, and those of a linker are ImportErrors.
 _OF_MEMORY = (
@@ -259,6 +259,8 @@ def _prepare_libraries() -> None:
     """
     # Figures are files. A notebook names a backend that need not be installed here.
     os.environ["MPLBACKEND"] = "agg"
+    # Memory of a GPU is taken as it is needed, not most of it at once: others may work there.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
     keep_every_program()

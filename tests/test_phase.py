@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import librosa
 import numpy as np
 import pytest
+from compiling import compilations
 from scipy import optimize, signal, sparse
 from scipy.sparse import csgraph
 
+from research.audio import phase
 from research.audio.phase import (
     PhaseConfig,
     griffin_lim,
@@ -82,6 +84,24 @@ def from_the_same_phase(target, num_iterations, momentum):
 def test_griffin_lim_equals_librosa_from_the_same_phase(target, momentum):
     expected, result = from_the_same_phase(target, 3, momentum)
     np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("num_iterations", [0, 1, 20])
+@pytest.mark.parametrize("num_samples", [None, 3000])
+def test_accelerators_iterate_in_one_program(monkeypatch, num_iterations, num_samples):
+    length, config = 4000, StftConfig(n_fft=256, hop_length=64)
+    target = random_magnitudes(2, config.num_frames(length), config.num_bins)
+    if num_samples:
+        target[:, config.num_frames(num_samples) :] = 0
+    start = np.exp(1j * np.pi * random_magnitudes(*target.shape))
+    chosen = {"length": length, "num_iterations": num_iterations, "momentum": 0.9}
+    arguments = target, start.astype(np.complex64), config
+    wanted = griffin_lim(*arguments, **chosen, num_samples=num_samples)
+    monkeypatch.setattr(phase.jax, "default_backend", lambda: "gpu")
+    with compilations() as programs:
+        found = griffin_lim(*arguments, **chosen, num_samples=num_samples)
+    np.testing.assert_allclose(found, wanted, atol=1e-4 * np.abs(wanted).max())
+    assert programs == ["jit(_in_one_program)"]
 
 
 def test_plain_griffin_lim_converges_as_far_as_librosa(target):

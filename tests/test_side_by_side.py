@@ -87,12 +87,22 @@ def test_a_loss_that_is_never_finite_leaves_the_other_takes_alone():
         ("cpu", 1, 16, 100.0, (1, 1)),
         ("cpu", 4, 16, 3.0, (3, 1)),
         ("gpu", 4, 1, 1e-9, (1, 1)),  # A single take is not asked.
+        ("gpu", 1, 64, None, (1, 64)),  # 0.8 of 100 GB.
+        ("gpu", 2, 400, None, (2, 67)),  # Three rounds, of at most 80 on each.
+        ("cpu", 8, 16, None, (4, 1)),
     ],
 )
 def test_as_many_at_once_as_devices_and_memory_allow(
     monkeypatch, platform, num_devices, num_takes, memory_gb, expected
 ):
-    devices = [types.SimpleNamespace(platform=platform) for _ in range(num_devices)]
+    # The least that is free counts: 100 GB.
+    known = [{"bytes_limit": int((110 + i) * 1e9), "bytes_in_use": int(1e10)} for i in range(8)]
+    devices = [
+        types.SimpleNamespace(
+            platform=platform, memory_stats=lambda i=i: known[i] if platform == "gpu" else None
+        )
+        for i in range(num_devices)
+    ]
     monkeypatch.setattr(side_by_side.jax, "local_devices", lambda: devices)
     monkeypatch.setattr(side_by_side, "bytes_of_take", lambda *_: 1e9)
     problem = next(prepare_each(CONTENT, STYLE, config_of(), [{}]))

@@ -88,8 +88,12 @@ def griffin_lim(
     """
     _check_shape(target, config, length)
     push = momentum / (1.0 + momentum)
+    if jax.default_backend() != "cpu":
+        return _in_one_program(
+            target, start, push, num_samples, config, length=length, num_iterations=num_iterations
+        )
     spectrum, before = target * start, None
-    # Small programs instead of a scan: XLA's CPU backend runs a Fourier transform on all cores only
+    # Small programs instead of a loop: XLA's CPU backend runs a Fourier transform on all cores only
     # if it is the first operation of a program, and on one core in a compiled loop.
     for _ in range(num_iterations):
         waveform = istft(spectrum, config, length, num_samples)
@@ -97,6 +101,30 @@ def griffin_lim(
         moved = waveform if before is None else _extrapolate(waveform, before, push)
         spectrum = impose_phase(target, _rfft(windowed_frames(moved, config)))
         before = waveform
+    return istft(spectrum, config, length, num_samples)
+
+
+@functools.partial(jax.jit, static_argnames=("config", "length", "num_iterations"))
+def _in_one_program(
+    target: jax.Array,
+    start: jax.Array,
+    push: float,
+    num_samples: int | None,
+    config: StftConfig,
+    *,
+    length: int,
+    num_iterations: int,
+) -> jax.Array:
+    """The same on an accelerator, which computes an iteration faster than Python can start it."""
+
+    def iterate(i: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        spectrum, before = carry
+        waveform = istft(spectrum, config, length, num_samples)
+        moved = waveform - jnp.where(i > 0, push, 0.0) * before
+        return target * _unit(stft(moved, config)), waveform
+
+    silence = jnp.zeros((*target.shape[:-2], length), jnp.float32)
+    spectrum, _ = jax.lax.fori_loop(0, num_iterations, iterate, (target * start, silence))
     return istft(spectrum, config, length, num_samples)
 
 

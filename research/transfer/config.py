@@ -111,7 +111,7 @@ class SweepConfig:
       style: weights of single style terms.
       seed: values of this key.
       memory_gb: approximate memory for the takes that are optimised at the same time, of all
-        devices together, GB.
+        devices together, GB; None for 4 on CPU, and for most of what is free on other devices.
     """
 
     style_amount: tuple[float, ...] | None = at_least(None, 0)
@@ -120,7 +120,7 @@ class SweepConfig:
     content: ContentSweep = ContentSweep()
     style: StyleSweep = StyleSweep()
     seed: tuple[int, ...] | None = at_least(None, 0)
-    memory_gb: float = above(4.0, 0, binds=False)
+    memory_gb: float | None = above(None, 0, binds=False)
 
 
 @dataclasses.dataclass(frozen=True)

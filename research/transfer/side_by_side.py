@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -24,6 +24,9 @@ from research.transfer.optimise import (
     not_optimised,
 )
 from research.transfer.style_transfer import Problem, Transfer, finish
+
+_GB_ON_CPU = 4.0
+_FREE_SHARE = 0.8  # Of what is free on another device; how much takes need is an estimate.
 
 
 def use_every_core(num_takes: int) -> None:
@@ -56,7 +59,7 @@ class _Room(NamedTuple):
 def transfer_each(
     problems: Iterable[Problem],
     num_takes: int,
-    memory_gb: float,
+    memory_gb: float | None,
     on_progress: Callable[[int, list[Progress]], None] = lambda done, progress: None,
     on_iterate: Callable[[Problem, np.ndarray], None] | None = None,
 ) -> Iterator[Transfer | InputError]:
@@ -68,7 +71,8 @@ def transfer_each(
     Args:
       problems: of one objective; drawn one after the other.
       num_takes: number of problems.
-      memory_gb: approximate memory of the takes optimised at the same time, all devices together.
+      memory_gb: approximate memory of the takes optimised at the same time, all devices together;
+        None for what there is.
       on_progress: called with the number of takes that are done, and the progress of the takes
         that are being optimised.
       on_iterate: called with each problem and its start, and with the best iterate so far at the
@@ -78,7 +82,7 @@ def transfer_each(
       The transfers, in order; an InputError in the place of one whose loss was never finite.
 
     Raises:
-      InputError: one take needs more than `memory_gb`.
+      InputError: one take needs more memory than that.
     """
     rooms: dict[Any, _Room] = {}
     waiting: list[tuple[Problem, Clock]] = []
@@ -115,17 +119,27 @@ def _kind(problem: Problem) -> Any:
     return structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
 
 
-def _find_room(problem: Problem, num_takes: int, memory_gb: float) -> _Room:
+def _free_gb(devices: Sequence[Any]) -> float:
+    """Memory for takes on all devices together, GB; on CPU, which does not tell, a little."""
+    statistics = [device.memory_stats() for device in devices]
+    if not all(statistics):
+        return _GB_ON_CPU
+    free = min(one["bytes_limit"] - one["bytes_in_use"] for one in statistics)
+    return _FREE_SHARE * free * len(devices) / 1e9
+
+
+def _find_room(problem: Problem, num_takes: int, memory_gb: float | None) -> _Room:
     if num_takes == 1 or problem.targets is None:
         return _Room(jax.local_devices()[:1], 1)
     config = problem.config
     needed = bytes_of_take(
         problem.objective, problem.start, problem.targets, problem.weights, config.optimiser
     )
-    most = int(memory_gb * 1e9 // needed)
+    given_gb = _free_gb(jax.local_devices()) if memory_gb is None else memory_gb
+    most = int(given_gb * 1e9 // needed)
     if not most:
         raise InputError(
-            f"config.sweep.memory_gb is {memory_gb:g}, and one take of "
+            f"config.sweep.memory_gb is {given_gb:.3g}, and one take of "
             f"{problem.content.seconds:.1f} s needs about {needed / 1e9:.2g}; give more, or a "
             "shorter content"
         )
