@@ -76,6 +76,18 @@ def wait_for_all() -> None:
         _state().client.wait_at_barrier(f"here_{next(_numbers)}", 1000 * _LONGEST_WAIT)
 
 
+def part() -> None:
+    """Wait for all processes at the end of the run, and close what joins them.
+
+    Else the first one, which the others are connected to, may end before them, and they abort.
+    """
+    if count() > 1:
+        import jax
+
+        wait_for_all()
+        jax.distributed.shutdown()
+
+
 def leave() -> NoReturn:
     """End this process after an error, at once if all of them have one."""
     with contextlib.suppress(Exception):
