@@ -4,8 +4,8 @@
 
 An image is a spectrogram of 334 frames by 128 mel bands, 30 s. `config.model` may be any network.
 
-In five folds of the 639 tracks of the fault-filtered training and validation lists that part no
-artist: 69.2 % by track (95 % interval 66 to 73 %), one seed, 34 epochs. The protocol is in
+In five folds of artists of the 639 tracks of the fault-filtered training and validation lists:
+69.2 % by track (95 % interval 66 to 73 %), one seed, 34 epochs. The protocol is in
 `research/shipped/README.md`.
 """
 

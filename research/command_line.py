@@ -125,7 +125,7 @@ def run(main: Callable[[], None], for_workers: str = "") -> None:
             warnings.formatwarning = lambda message, *_, **__: f"warning{_which()}: {message}\n"
             _prepare_libraries()
             main()
-            processes.part()
+            processes.end_together()
             global _succeeded
             _succeeded = True
         except InputError as error:

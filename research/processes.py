@@ -76,10 +76,10 @@ def wait_for_all() -> None:
         _state().client.wait_at_barrier(f"here_{next(_numbers)}", 1000 * _LONGEST_WAIT)
 
 
-def part() -> None:
-    """Wait for all processes at the end of the run, and close what joins them.
+def end_together() -> None:
+    """Wait for all processes, then disconnect.
 
-    Else the first one, which the others are connected to, may end before them, and they abort.
+    The first one holds the connections; if it ended earlier, the others would abort.
     """
     if count() > 1:
         import jax

@@ -97,4 +97,4 @@ if __name__ == "__main__":
     for place in sys.argv[4:]:
         processes.join(place)
     work(*map(pathlib.Path, sys.argv[1:3]))
-    processes.part()
+    processes.end_together()

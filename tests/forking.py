@@ -113,6 +113,8 @@ def _run(script: str) -> int:
 
 
 def _main() -> None:
+    if "ROUND_PRODUCTS" in os.environ:
+        import rounding  # noqa: F401
     for module in _IMPORTED:
         importlib.import_module(module)
     load_librosa()

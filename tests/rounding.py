@@ -1,7 +1,8 @@
 """Float32 products that round their factors as a GPU does, to find what does not bear it.
 
 `ROUND_PRODUCTS=1 python -m pytest` rounds them to the ten bits of TF32 wherever full precision is
-not asked for. Importing this does it. It needs parts of jax that are not public.
+not asked for. Importing this does it. It needs parts of jax that are not public. A script that is
+started with an environment of its own does not round, so a test that compares it with others fails.
 """
 
 from collections.abc import Callable

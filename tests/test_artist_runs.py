@@ -89,5 +89,5 @@ def test_the_lists_of_the_command(tmp_path, run_script):
         assert ("rock/rock.00000.wav" in test) == ("rock/rock.00001.wav" in test)
     refused = run_script(*command, "--folds=5", f"--destination={tmp_path / 'more'}")
     assert refused.returncode == 1
-    assert refused.stderr == "artist_folds.py: 4 runs are too few for 5 folds; lower --folds\n"
+    assert refused.stderr == "artist_folds.py: a fold of 5 has no tracks; lower --folds\n"
     assert not (tmp_path / "more").exists()

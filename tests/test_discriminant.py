@@ -30,6 +30,7 @@ from research.training.discriminant import (
     learn_dictionary,
     solve,
 )
+from research.training.evaluation import normalise
 from research.training.run import Run
 from research.training.weights import load_weights, save_weights
 
@@ -134,6 +135,23 @@ def test_a_group_that_knows_nothing_counts_for_nothing():
     found = calibrate(np.stack([wise, foolish], 1), label, np.arange(300))
     [alone] = calibrate(wise[:, None], label, np.arange(300))
     assert found == pytest.approx([alone, 0], abs=0.05)
+
+
+def test_a_factor_at_its_bound_leaves_the_other_free():
+    random = np.random.default_rng(0)
+    label = np.arange(300) % CLASSES
+    wise = 2 * np.eye(CLASSES)[label] + random.normal(size=(300, CLASSES))
+    logits = np.stack([3 * wise, -5 * wise + random.normal(size=(300, CLASSES))], 1)
+    [first, second] = calibrate(logits, label, np.arange(300))
+    assert second == pytest.approx(1e-3)
+
+    def loss(factor):
+        joined = factor * logits[:, 0] + second * logits[:, 1]
+        return -normalise(joined)[np.arange(300), label].mean()
+
+    factors = np.geomspace(1e-3, 1, 200)
+    assert 0.1 < first < 0.9
+    assert loss(first) <= min(map(loss, factors)) + 1e-7
 
 
 def test_groups_are_solved_apart_and_added():

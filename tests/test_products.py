@@ -12,10 +12,12 @@ from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from research.audio.stft import StftConfig
+from research.data.front_ends import mel
 from research.models.discriminant import Discriminant
 from research.models.layers import convolve_time
 from research.models.texture import texture
 from research.products import FULL, einsum, matmul
+from research.transfer import level_matching
 from research.transfer.constants import Constants
 from research.transfer.evaluation import differentiate_each, evaluate_each
 from research.transfer.layout import lay_out
@@ -136,6 +138,12 @@ def test_a_reorchestration_is_in_full_precision():
         shaped(1, 20, bins),
         shaped(1),
     )
+
+
+def test_levels_and_frames_are_in_full_precision():
+    samples = shaped(1, 22050)
+    assert_full(lambda x: level_matching._level_quantiles(x, 20, 22050), samples)
+    assert_full(lambda x: mel._mel_power(x, config=STFT), samples)
 
 
 def test_what_is_fitted_in_closed_form_is_in_full_precision():

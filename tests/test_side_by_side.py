@@ -87,21 +87,26 @@ def test_a_loss_that_is_never_finite_leaves_the_other_takes_alone():
         ("cpu", 1, 16, 100.0, (1, 1)),
         ("cpu", 4, 16, 3.0, (3, 1)),
         ("gpu", 4, 1, 1e-9, (1, 1)),  # A single take is not asked.
-        ("gpu", 1, 64, None, (1, 64)),  # 0.8 of 100 GB.
-        ("gpu", 2, 400, None, (2, 67)),  # Three rounds, of at most 80 on each.
+        ("gpu", 1, 152, None, (1, 152)),  # 0.8 of 190 GB.
+        ("gpu", 2, 400, None, (2, 40)),  # Of the least, 0.8 of 50 GB on each.
         ("cpu", 8, 16, None, (4, 1)),
+        ("tpu", 8, 16, None, (4, 1)),  # Does not tell its limit.
     ],
 )
 def test_as_many_at_once_as_devices_and_memory_allow(
     monkeypatch, platform, num_devices, num_takes, memory_gb, expected
 ):
-    # The least that is free counts: 100 GB.
-    known = [{"bytes_limit": int((110 + i) * 1e9), "bytes_in_use": int(1e10)} for i in range(8)]
+    told = {
+        "gpu": [
+            {"bytes_limit": limit, "bytes_in_use": used}
+            for limit, used in ((200e9, 10e9), (110e9, 60e9), (300e9, 0), (300e9, 0))
+        ],
+        "tpu": [{"num_allocs": 3}] * num_devices,
+        "cpu": [None] * num_devices,
+    }
     devices = [
-        types.SimpleNamespace(
-            platform=platform, memory_stats=lambda i=i: known[i] if platform == "gpu" else None
-        )
-        for i in range(num_devices)
+        types.SimpleNamespace(platform=platform, memory_stats=lambda one=one: one)
+        for one in told[platform][:num_devices]
     ]
     monkeypatch.setattr(side_by_side.jax, "local_devices", lambda: devices)
     monkeypatch.setattr(side_by_side, "bytes_of_take", lambda *_: 1e9)
@@ -114,6 +119,16 @@ def test_memory_that_does_not_do_for_one_take_is_told():
     problem = next(prepare_each(CONTENT, STYLE, config_of(), [{}]))
     with pytest.raises(InputError, match=r"^config.sweep.memory_gb is 0.0001, and one take of 0.5"):
         side_by_side._find_room(problem, 2, 1e-4)
+
+
+def test_a_device_that_does_not_do_for_one_take_is_told(monkeypatch):
+    used = {"bytes_limit": 2e9, "bytes_in_use": 1.5e9}
+    device = types.SimpleNamespace(platform="gpu", memory_stats=lambda: used)
+    monkeypatch.setattr(side_by_side.jax, "local_devices", lambda: [device] * 4)
+    monkeypatch.setattr(side_by_side, "bytes_of_take", lambda *_: 1e9)
+    problem = next(prepare_each(CONTENT, STYLE, config_of(), [{}]))
+    with pytest.raises(InputError, match=r"^0.4 GB of the device are free, and one take of 0.5"):
+        side_by_side._find_room(problem, 2, None)
 
 
 @pytest.mark.parametrize(

@@ -115,12 +115,15 @@ def _in_one_program(
     length: int,
     num_iterations: int,
 ) -> jax.Array:
-    """The same on an accelerator, which computes an iteration faster than Python can start it."""
+    """The same on an accelerator: Python does not start every iteration.
+
+    Their number is static, so that the device need not ask whether to go on.
+    """
 
     def iterate(i: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         spectrum, before = carry
         waveform = istft(spectrum, config, length, num_samples)
-        moved = waveform - jnp.where(i > 0, push, 0.0) * before
+        moved = waveform - push * before  # At first, of silence.
         return target * _unit(stft(moved, config)), waveform
 
     silence = jnp.zeros((*target.shape[:-2], length), jnp.float32)

@@ -1,4 +1,4 @@
-"""Write lists of folds that part no artist of GTZAN, as far as `artist_runs` can tell.
+"""Write lists of folds of artists of GTZAN, as far as `artist_runs` can tell.
 
     python -m research.benchmarks.artist_folds --lists=train_filtered.txt,valid_filtered.txt
 
@@ -16,7 +16,7 @@ from research.workdir import make_workdir
 LISTS = flags.DEFINE_list("lists", None, "Lists that part no artist.", required=True)
 DESTINATION = command_line.define_path("destination", "results/folds", "Folder of the new lists.")
 NUM_FOLDS = flags.DEFINE_integer("folds", 5, "Number of folds.", lower_bound=2)
-SEED = flags.DEFINE_integer("seed", 0, "Of runs that are as long.")
+SEED = flags.DEFINE_integer("seed", 0, "Order of runs of about equal length.", lower_bound=0)
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     runs = runs_of(tracks)
     folds = deal(runs, NUM_FOLDS.value, SEED.value)
     if not all(folds):
-        raise InputError(f"{len(runs)} runs are too few for {len(folds)} folds; lower --folds")
+        raise InputError(f"a fold of {len(folds)} has no tracks; lower --folds")
     destination = make_workdir(DESTINATION.value)
     for fold, test in enumerate(folds):
         tested = {track.line for track in test}

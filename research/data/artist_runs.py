@@ -13,7 +13,7 @@ from research.errors import InputError
 from research.tables import read_lines
 
 _GAP = 4  # A longer gap between two numbers may be other artists.
-_TIE = 3.0  # Runs that differ in length by less may change their order.
+_TIE = 3.0  # Runs whose lengths differ by less are dealt in random order.
 
 
 class Track(NamedTuple):
@@ -37,7 +37,7 @@ def read_list(path: str, source: int) -> list[Track]:
         raise InputError(f"{path} cannot be read ({error}); give a text file") from error
     tracks = []
     for line in lines:
-        match = re.search(r"([a-z]+)\.?(\d{5})\.\w+$", line)
+        match = re.search(r"(?:^|[/\\])([a-z]+)\.?(\d{5})\.\w+$", line.lower())
         if match is None:
             raise InputError(f"{path} has {line!r}; give tracks such as blues/blues.00029.wav")
         tracks.append(Track(match[1], int(match[2]), source, line))
@@ -74,7 +74,7 @@ def deal(runs: list[list[Track]], num_folds: int, seed: int) -> list[list[Track]
     random, folds = np.random.default_rng(seed), [[] for _ in range(num_folds)]
     for genre in sorted({run[0].genre for run in runs}):
         own = [run for run in runs if run[0].genre == genre]
-        sizes = 0.5 * random.random(num_folds)  # Less than a track: where there are as many.
+        sizes = 0.5 * random.random(num_folds)  # Of folds with as many tracks, any.
         shuffled = [own[i] for i in random.permutation(len(own))]
         for run in sorted(shuffled, key=lambda run: _TIE * random.random() - len(run)):
             fold = int(sizes.argmin())

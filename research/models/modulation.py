@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 _NUM_WINDOWS = 5
-_WINDOW = 3  # One in so many of the bins.
+_WINDOW_PART = 3  # A window has a third of the bins.
 _NUM_EDGES = 9  # Between bands of rates or of scales; those of low ones coincide.
 _FLOOR = 1e-3  # Added to amplitudes; smaller ones are noise.
 
@@ -21,12 +21,13 @@ def modulation(frames: jax.Array) -> jax.Array:
     """Statistics of each segment, `[batch, frames, bins]` from 0 to 1 to `[batch, statistics]`.
 
     For each of five windows, a third of the bins and all frames: logarithm of the amplitudes of a
-    two-dimensional Fourier transform, averaged in bands of rates and scales that get wider. A
-    window is less the mean over time of each bin, and Hann in both directions. Ripples without a
-    scale, the same in all bins, come first, then falling ones, then rising ones.
+    two-dimensional Fourier transform, averaged in bands of rates and scales that get wider. The
+    mean of each bin over time is subtracted first, and each window is multiplied by a Hann window
+    in both directions. The order is windows, rates, scales: scale 0, the same level in all bins,
+    then falling ripples, then rising ones.
     """
     num_frames, num_bins = frames.shape[1:]
-    width = num_bins // _WINDOW
+    width = num_bins // _WINDOW_PART
     starts = np.linspace(0, num_bins - width, _NUM_WINDOWS).round().astype(int)
     frames = frames - frames.mean(1, keepdims=True)
     windows = jnp.stack([frames[:, :, start : start + width] for start in starts], axis=1)

@@ -25,6 +25,7 @@ _NUM_ROUNDS = 10  # Of k-means.
 _FLOOR = 1e-3  # Added to the variances that are whitened, relative to the largest.
 _ROUNDING = 1e-10  # Relative to the square of a statistic; a smaller variance is none.
 _HELD_OUT = 5  # One track in so many of each class.
+_FACTORS = 0.001, 1.0  # Least and largest.
 _NEVER = -100.0  # Bias of a class without a training segment.
 
 OnBatch = Callable[[int, int], None]
@@ -199,15 +200,22 @@ def calibrate(logits: np.ndarray, label: np.ndarray, track: np.ndarray) -> np.nd
     means = means.reshape(-1, num_groups, num_classes)
     right = label[np.unique(track, return_index=True)[1]]
 
-    def cross_entropy(exponents: np.ndarray) -> float:
-        joined = np.einsum("tgc,g->tc", means, 10**exponents)
-        return -normalise(joined)[np.arange(len(right)), right].mean()
+    def cross_entropy(factors: np.ndarray) -> tuple[float, np.ndarray]:
+        """And its gradient; it is convex."""
+        log_probs = normalise(np.einsum("tgc,g->tc", means, factors))
+        excess = np.exp(log_probs) - np.eye(num_classes)[right]
+        loss = -log_probs[np.arange(len(right)), right].mean()
+        return loss, np.einsum("tgc,tc->g", means, excess) / len(right)
 
-    start, bounds = np.full(num_groups, -1.0), [(-3, 0)] * num_groups
     found = scipy.optimize.minimize(
-        cross_entropy, start, bounds=bounds, method="Nelder-Mead", options={"fatol": 1e-7}
+        cross_entropy,
+        np.full(num_groups, 0.1),
+        jac=True,
+        bounds=[_FACTORS] * num_groups,
+        method="L-BFGS-B",
+        options={"ftol": 1e-12},
     )
-    return (10**found.x).astype(np.float32)
+    return found.x.astype(np.float32)
 
 
 def join(solutions: Sequence[Solution], factors: np.ndarray) -> Solution:

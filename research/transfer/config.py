@@ -111,7 +111,8 @@ class SweepConfig:
       style: weights of single style terms.
       seed: values of this key.
       memory_gb: approximate memory for the takes that are optimised at the same time, of all
-        devices together, GB; None for 4 on CPU, and for most of what is free on other devices.
+        devices together, GB; None for 4 on CPU, and on other devices for four fifths of what jax
+        may use. What other programs use there is not known.
     """
 
     style_amount: tuple[float, ...] | None = at_least(None, 0)

@@ -18,6 +18,7 @@ import numpy as np
 from research.audio.padding import pad_to, pad_waveform, padded_length
 from research.audio.phase import PhaseConfig, recover_phase
 from research.audio.stft import istft, mel_filterbank, overlap_add, stft
+from research.products import matmul
 from research.transfer.frames import Frames
 from research.transfer.quantiles import quantiles
 from research.transfer.representations import FINE, mean_power
@@ -40,7 +41,8 @@ def level_quantiles(waveform: np.ndarray, sample_rate: int) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnums=2)
 def _level_quantiles(waveform: jax.Array, num_frames: int, sample_rate: int) -> jax.Array:
-    bands = mean_power(waveform, FINE) @ mel_filterbank(sample_rate, FINE.n_fft, _NUM_BANDS)
+    filters = mel_filterbank(sample_rate, FINE.n_fft, _NUM_BANDS)
+    bands = matmul(mean_power(waveform, FINE), filters)
     return quantiles(Frames.of(jnp.log(bands + _FLOOR), num_frames))
 
 

@@ -25,8 +25,8 @@ from research.transfer.optimise import (
 )
 from research.transfer.style_transfer import Problem, Transfer, finish
 
-_GB_ON_CPU = 4.0
-_FREE_SHARE = 0.8  # Of what is free on another device; how much takes need is an estimate.
+_GB_UNKNOWN = 4.0  # Of all devices, where they do not tell, such as CPUs.
+_SHARE = 0.8  # Of the memory that is left to jax; how much takes need is an estimate.
 
 
 def use_every_core(num_takes: int) -> None:
@@ -82,7 +82,7 @@ def transfer_each(
       The transfers, in order; an InputError in the place of one whose loss was never finite.
 
     Raises:
-      InputError: one take needs more memory than that.
+      InputError: one take needs more memory than there is.
     """
     rooms: dict[Any, _Room] = {}
     waiting: list[tuple[Problem, Clock]] = []
@@ -119,31 +119,39 @@ def _kind(problem: Problem) -> Any:
     return structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
 
 
-def _free_gb(devices: Sequence[Any]) -> float:
-    """Memory for takes on all devices together, GB; on CPU, which does not tell, a little."""
-    statistics = [device.memory_stats() for device in devices]
-    if not all(statistics):
-        return _GB_ON_CPU
-    free = min(one["bytes_limit"] - one["bytes_in_use"] for one in statistics)
-    return _FREE_SHARE * free * len(devices) / 1e9
+def _bytes_on_each(devices: Sequence[Any]) -> float | None:
+    """Memory for takes on each device; None where a device does not tell.
+
+    What other programs have taken of it is not known.
+    """
+    told = [device.memory_stats() for device in devices]
+    if not all(one and "bytes_limit" in one for one in told):
+        return None
+    return _SHARE * min(one["bytes_limit"] - one["bytes_in_use"] for one in told)
 
 
 def _find_room(problem: Problem, num_takes: int, memory_gb: float | None) -> _Room:
     if num_takes == 1 or problem.targets is None:
         return _Room(jax.local_devices()[:1], 1)
-    config = problem.config
+    config, devices = problem.config, jax.local_devices()
     needed = bytes_of_take(
         problem.objective, problem.start, problem.targets, problem.weights, config.optimiser
     )
-    given_gb = _free_gb(jax.local_devices()) if memory_gb is None else memory_gb
-    most = int(given_gb * 1e9 // needed)
+    on_each = _bytes_on_each(devices) if memory_gb is None else None
+    if on_each is not None:
+        most = len(devices) * int(on_each // needed)
+        told, hint = f"{on_each / 1e9:.2g} GB of the device are free", "give a shorter content"
+    else:
+        memory_gb = _GB_UNKNOWN if memory_gb is None else memory_gb
+        most = int(memory_gb * 1e9 // needed)
+        told = f"config.sweep.memory_gb is {memory_gb:g}"
+        hint = "give more, or a shorter content"
     if not most:
         raise InputError(
-            f"config.sweep.memory_gb is {given_gb:.3g}, and one take of "
-            f"{problem.content.seconds:.1f} s needs about {needed / 1e9:.2g}; give more, or a "
-            "shorter content"
+            f"{told}, and one take of {problem.content.seconds:.1f} s needs about "
+            f"{needed / 1e9:.2g}; {hint}"
         )
-    devices = jax.local_devices()[: min(most, num_takes)]
+    devices = devices[: min(most, num_takes)]
     if devices[0].platform == "cpu":  # Takes on one CPU device take turns, and longer.
         return _Room(devices, 1)
     rounds = math.ceil(num_takes / (most // len(devices) * len(devices)))

@@ -24,6 +24,7 @@ from research.data.front_ends.decibels import (
     STEP,
     DecibelFrames,
 )
+from research.products import matmul
 
 _STFT = StftConfig(n_fft=2048, hop_length=HOP_LENGTH)
 _TINY = np.finfo(np.float32).tiny
@@ -61,4 +62,4 @@ class MelConfig(DecibelFrames, AudioFrontEnd):
 @jax.jit(static_argnames="config")
 def _mel_power(samples: jax.Array, *, config: StftConfig) -> jax.Array:
     filters = mel_filterbank(SAMPLE_RATE, config.n_fft, NUM_BANDS)
-    return jnp.square(magnitude(stft(samples, config))) @ filters
+    return matmul(jnp.square(magnitude(stft(samples, config))), filters)
