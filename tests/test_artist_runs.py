@@ -4,7 +4,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from research.data.artist_runs import Track, deal, read_list, runs_of
+from research.data.artist_runs import Track, deal, read_tracks, runs_of
 from research.errors import InputError
 
 
@@ -59,15 +59,15 @@ def test_a_long_run_is_balanced_by_many_short_ones():
 def test_lists_that_do_not_do_are_refused(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("blues/blues.00029.wav\n\njazz00001.png\n")
-    assert read_list(str(path), 1) == [
+    assert read_tracks(str(path), 1) == [
         Track("blues", 29, 1, "blues/blues.00029.wav"),
         Track("jazz", 1, 1, "jazz00001.png"),
     ]
     path.write_text("blues/song.wav\n")
     with pytest.raises(InputError, match=r"list\.txt has 'blues/song\.wav'; give tracks such"):
-        read_list(str(path), 0)
+        read_tracks(str(path), 0)
     with pytest.raises(InputError, match=r"none\.txt cannot be read"):
-        read_list(str(tmp_path / "none.txt"), 0)
+        read_tracks(str(tmp_path / "none.txt"), 0)
     with pytest.raises(InputError, match=r"jazz\.00001\.wav is listed twice"):
         runs_of([track("jazz", 1), track("jazz", 1, 1)])
 

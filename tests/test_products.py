@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from research.audio.stft import StftConfig
@@ -24,7 +23,13 @@ from research.transfer.layout import lay_out
 from research.transfer.objective import Objective
 from research.transfer.optimise import _run_chunk, _start
 from research.transfer.optimisers import OPTIMISERS, OptimiserConfig
-from research.transfer.reorchestration import activations, blocks, note_network, spectrum, templates
+from research.transfer.reorchestration import (
+    activations,
+    blocks,
+    note_estimates,
+    spectrum,
+    templates,
+)
 from research.transfer.reorchestration.grid import PITCHES
 from research.transfer.terms.registry import CONTENT_TERMS, STYLE_TERMS
 from research.transfer.variables.base import Basis
@@ -128,16 +133,8 @@ def test_a_reorchestration_is_in_full_precision():
     assert_full(blocks._add_slope, spectra, magnitude, levels, spectra)
     samples = shaped((blocks.BLOCK - 1) * spectrum.STFT.hop_length + spectrum.WINDOWS[0])
     assert_full(spectrum._analyse_block, samples, 3, spectrum._resolutions())
-    network = nnx.eval_shape(
-        lambda: note_network.NoteNetwork(note_network.NoteConfig(), nnx.Rngs(0))
-    )
-    structure, arrays = nnx.split(network)
-    assert_full(
-        lambda arrays, *inputs: nnx.merge(structure, arrays)(*inputs),
-        arrays,
-        shaped(1, 20, bins),
-        shaped(1),
-    )
+    heard = shaped(blocks.BLOCK + 2 * note_estimates._CONTEXT, bins)
+    assert_full(note_estimates._apply, note_estimates._parameters(), heard, shaped(), shaped(1))
 
 
 def test_levels_and_frames_are_in_full_precision():

@@ -120,7 +120,7 @@ def _in_one_program(
     Their number is static, so that the device need not ask whether to go on.
     """
 
-    def iterate(i: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    def iterate(_: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         spectrum, before = carry
         waveform = istft(spectrum, config, length, num_samples)
         moved = waveform - push * before  # At first, of silence.

@@ -8,7 +8,7 @@
 from absl import flags
 
 from research import command_line
-from research.data.artist_runs import deal, read_list, runs_of
+from research.data.artist_runs import deal, read_tracks, runs_of
 from research.errors import InputError
 from research.files import atomic_write
 from research.workdir import make_workdir
@@ -21,7 +21,7 @@ SEED = flags.DEFINE_integer("seed", 0, "Order of runs of about equal length.", l
 
 def main() -> None:
     """Write the lists."""
-    tracks = [track for i, path in enumerate(LISTS.value) for track in read_list(path, i)]
+    tracks = [track for i, path in enumerate(LISTS.value) for track in read_tracks(path, i)]
     runs = runs_of(tracks)
     folds = deal(runs, NUM_FOLDS.value, SEED.value)
     if not all(folds):

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from research.data.file_lists import read_list
 from research.errors import InputError
-from research.tables import read_lines
 
 _GAP = 4  # A longer gap between two numbers may be other artists.
 _TIE = 3.0  # Runs whose lengths differ by less are dealt in random order.
@@ -25,18 +25,14 @@ class Track(NamedTuple):
     line: str
 
 
-def read_list(path: str, source: int) -> list[Track]:
+def read_tracks(path: str, source: int) -> list[Track]:
     """The tracks of a list.
 
     Raises:
       InputError: it cannot be read, or a line is no GTZAN track.
     """
-    try:
-        lines = [line.strip() for line in read_lines(path) if line.strip()]
-    except (OSError, UnicodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); give a text file") from error
     tracks = []
-    for line in lines:
+    for line in read_list(path, path):
         match = re.search(r"(?:^|[/\\])([a-z]+)\.?(\d{5})\.\w+$", line.lower())
         if match is None:
             raise InputError(f"{path} has {line!r}; give tracks such as blues/blues.00029.wav")
@@ -70,11 +66,11 @@ def runs_of(tracks: list[Track]) -> list[list[Track]]:
 
 
 def deal(runs: list[list[Track]], num_folds: int, seed: int) -> list[list[Track]]:
-    """The tracks of each fold: whole runs, as many tracks of each genre as can be."""
+    """The tracks of each fold: whole runs, and of each genre about as many tracks as runs allow."""
     random, folds = np.random.default_rng(seed), [[] for _ in range(num_folds)]
     for genre in sorted({run[0].genre for run in runs}):
         own = [run for run in runs if run[0].genre == genre]
-        sizes = 0.5 * random.random(num_folds)  # Of folds with as many tracks, any.
+        sizes = 0.5 * random.random(num_folds)  # A fraction of a track decides between equals.
         shuffled = [own[i] for i in random.permutation(len(own))]
         for run in sorted(shuffled, key=lambda run: _TIE * random.random() - len(run)):
             fold = int(sizes.argmin())

@@ -60,7 +60,7 @@ def by_lists(
             raise InputError(
                 f"config.data.files.{subset} is not given; name the text file that lists the tracks"
             )
-        for line in _read_list(path, subset) if path else []:
+        for line in read_list(path, f"config.data.files.{subset} {path}") if path else []:
             key = _find(line, by_key)
             if key is None and by_names:  # The lists name recordings, and the files are slices.
                 key = _find(line, by_recording, recording_key)
@@ -124,13 +124,20 @@ def _of_one_recording(left_out: Mapping[str, list[str]]) -> str:
     )
 
 
-def _read_list(path: str, subset: str) -> list[str]:
+def read_list(path: str, what: str) -> list[str]:
+    """The lines of a list that are not blank.
+
+    Args:
+      path: of the list.
+      what: the list, for the message.
+
+    Raises:
+      InputError: it cannot be read.
+    """
     try:
         lines = read_lines(path)
     except (OSError, UnicodeError) as error:
-        raise InputError(
-            f"config.data.files.{subset} {path} cannot be read ({error}); give a text file"
-        ) from error
+        raise InputError(f"{what} cannot be read ({error}); give a text file") from error
     return [line.strip() for line in lines if line.strip()]
 
 

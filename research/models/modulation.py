@@ -5,15 +5,15 @@ auditory cortex do (Chi, Ru & Shamma 2005, "Multiresolution spectrotemporal anal
 sounds").
 """
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.models.texture import wider_bands
+
 _NUM_WINDOWS = 5
 _WINDOW_PART = 3  # A window has a third of the bins.
-_NUM_EDGES = 9  # Between bands of rates or of scales; those of low ones coincide.
+_NUM_EDGES = 9  # Between bands of rates or of scales.
 _FLOOR = 1e-3  # Added to amplitudes; smaller ones are noise.
 
 
@@ -34,21 +34,11 @@ def modulation(frames: jax.Array) -> jax.Array:
     windows = windows * np.outer(np.hanning(num_frames), np.hanning(width)).astype(np.float32)
     # The sum of a Hann window is half its length; a ripple has half its energy at each sign.
     spectrum = jnp.abs(jnp.fft.rfft2(windows, axes=(3, 2))) * (8 / (num_frames * width))
-    rates = _in_bands(spectrum, 2, num_frames // 2)
+    rates = wider_bands(spectrum, 2, num_frames // 2, _NUM_EDGES)
     # Of negative scales, the smallest comes last.
     scales = (
         rates[..., :1],
-        _in_bands(rates, 3, width // 2),
-        _in_bands(jnp.roll(rates[..., ::-1], 1, axis=3), 3, width // 2),
+        wider_bands(rates, 3, width // 2, _NUM_EDGES),
+        wider_bands(jnp.roll(rates[..., ::-1], 1, axis=3), 3, width // 2, _NUM_EDGES),
     )
     return jnp.log(jnp.concatenate(scales, axis=3) + _FLOOR).reshape(len(frames), -1)
-
-
-def _in_bands(spectrum: jax.Array, axis: int, highest: int) -> jax.Array:
-    """Means over bands of an axis, from 1 to `highest`."""
-    edges = np.unique(np.geomspace(1, highest + 1, _NUM_EDGES).round().astype(int))
-    parts = (
-        jax.lax.slice_in_dim(spectrum, low, high, axis=axis).mean(axis)
-        for low, high in itertools.pairwise(edges)
-    )
-    return jnp.stack(list(parts), axis=axis)

@@ -78,14 +78,17 @@ class Network:
             self.variables._replace(stats=self.variables.stats | {name: arrays})
         )
 
+    def module(self) -> Any:
+        """The module with a copy of the arrays."""
+        return nnx.merge(self.structure, *self.variables, copy=True)
+
     def __call__(self, spectrogram: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Logits and activations as in use: without dropout, with running statistics.
 
         `[batch, frames, bins]` to `[batch, classes]`, and a dict of arrays by name.
         """
-        module = nnx.merge(self.structure, *self.variables, copy=True)
         module = nnx.view(
-            module, deterministic=True, use_running_average=True, raise_if_not_found=False
+            self.module(), deterministic=True, use_running_average=True, raise_if_not_found=False
         )
         return module(spectrogram)
 
@@ -98,9 +101,8 @@ class Network:
           Logits `[batch, classes]`, the activations that are trained `[heads, batch, classes]`,
           and the next running statistics.
         """
-        module = nnx.merge(self.structure, *self.variables, copy=True)
         module = nnx.view(
-            module, deterministic=False, use_running_average=False, raise_if_not_found=False
+            self.module(), deterministic=False, use_running_average=False, raise_if_not_found=False
         )
         logits, activations = module(spectrogram, nnx.Rngs(dropout=key))
         heads = jnp.stack([activations[name] for name in module.heads])

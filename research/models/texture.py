@@ -16,7 +16,7 @@ MIN_BINS = 30
 _NUM_CEPSTRA = 30
 _NUM_CORRELATED = 20
 _NUM_WIDE_BANDS = 16
-_NUM_EDGES = 11  # Between bands of rates; those of low rates coincide.
+_NUM_EDGES = 11  # Between bands of rates.
 _UNIT = 40.0  # Value of a sinusoid of amplitude 1 in the modulation spectrum.
 _FLOOR = 0.05  # Added to that spectrum; smaller values are noise.
 _TINY = 1e-6  # Added to variances, so that the gradient of their root is finite.
@@ -67,9 +67,20 @@ def _modulation(frames: jax.Array) -> jax.Array:
     wide = (wide - wide.mean(1, keepdims=True)) * np.hanning(num_frames)[:, None]
     # The sum of a Hann window is half its length; a sinusoid has half its energy at each sign.
     spectrum = jnp.abs(jnp.fft.rfft(wide, axis=1)) * (4 * _UNIT / num_frames)
-    edges = np.unique(np.geomspace(1, num_frames // 2 + 1, _NUM_EDGES).round().astype(int))
-    bands = [spectrum[:, low:high].mean(1) for low, high in itertools.pairwise(edges)]
-    return jnp.stack(bands, axis=1)
+    return wider_bands(spectrum, 1, num_frames // 2, _NUM_EDGES)
+
+
+def wider_bands(spectrum: jax.Array, axis: int, highest: int, num_edges: int) -> jax.Array:
+    """Means of a spectrum over bands of an axis, from 1 to `highest`, that get wider.
+
+    The edges are a geometric series of `num_edges` whole numbers; those of low bands coincide.
+    """
+    edges = np.unique(np.geomspace(1, highest + 1, num_edges).round().astype(int))
+    bands = (
+        jax.lax.slice_in_dim(spectrum, low, high, axis=axis).mean(axis)
+        for low, high in itertools.pairwise(edges)
+    )
+    return jnp.stack(list(bands), axis=axis)
 
 
 def _standard_deviation(values: jax.Array) -> jax.Array:

@@ -9,7 +9,6 @@ from typing import NamedTuple, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from research.data.batches import SegmentReader
 from research.data.front_ends.base import FrontEnd
@@ -167,7 +166,7 @@ def fit_discriminant(
     moments = Moments.none(*layer["weight"].shape)
     for statistics, label, _ in observe(train[~held_out]):
         moments = moments.add(statistics, label)
-    sizes = nnx.merge(network.structure, *network.variables, copy=True).discriminant.sizes
+    sizes = network.module().discriminant.sizes
     groups = [slice(end - size, end) for size, end in zip(sizes, np.cumsum(sizes), strict=True)]
     first, logits = [solve(moments.of(group)) for group in groups], []
     for statistics, label, track in observe(train[held_out]):
@@ -299,8 +298,7 @@ def _statistics(
     spectrogram = spectrogram.astype(jnp.float32)
     no_target = jnp.zeros((len(spectrogram), 1))
     varied, _ = augment(spectrogram, no_target, key, config, front_end)
-    module = nnx.merge(network.structure, *network.variables, copy=True)
-    return module.discriminant.statistics(varied)
+    return network.module().discriminant.statistics(varied)
 
 
 _patches = jax.jit(patches)
